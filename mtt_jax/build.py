@@ -1,0 +1,46 @@
+"""From a config to a model: the set-up that training, evaluation and prediction share."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+from flax.core import FrozenDict
+
+from mtt_jax.config import Config
+from mtt_jax.model.multitask import HeadSpec, MultiTask
+from mtt_jax.types import Batch
+
+
+def build_model(config: Config, vocab_size: int, slots: int | None = None) -> MultiTask:
+    """The model of a config.
+
+    Args:
+      config: the run's.
+      vocab_size: subwords of the tokenizer.
+      slots: S, where it is not the config's; no parameter depends on it.
+    """
+    fields = dataclasses.asdict(config.encoder)
+    specs = {
+        task.name: HeadSpec(
+            task.kind,
+            len(task.classes),
+            config.tasks[task.name].hidden,
+            config.tasks[task.name].dropout,
+        )
+        for task in config.task_list
+    }
+    return MultiTask(
+        FrozenDict({**fields, "vocab_size": vocab_size, "slots": slots or config.slots}),
+        FrozenDict(specs),
+    )
+
+
+def init_params(model: MultiTask, key: jax.Array, row_length: int) -> dict:
+    """Fresh parameters, float32; traceable, so that `eval_shape` and `jit` can wrap it."""
+    empty = jnp.zeros((1, row_length), jnp.int32)
+    return model.init(key, Batch(empty, empty, empty, {}, {}))["params"]
+
+
+def count_parameters(params) -> int:
+    """How many numbers a tree of parameters holds."""
+    return sum(leaf.size for leaf in jax.tree.leaves(params))

@@ -1,0 +1,114 @@
+"""Checkpoints: the state of a run and of its data stream, by Orbax.
+
+Saving happens in the background; a checkpoint becomes visible in one rename, so a process killed
+at any moment leaves the ones before it whole. Restoring is given shapes and placements, so that
+a checkpoint opens on other devices than it was written on.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import grain
+import jax
+import orbax.checkpoint as ocp
+from orbax.checkpoint.checkpoint_managers import preservation_policy as keep_policy
+
+
+class Checkpoints:
+    """The checkpoints/ folder of a run.
+
+    Attributes:
+      manager: Orbax's own, for whatever this class does not offer.
+    """
+
+    def __init__(self, run: Path, keep: int):
+        """Opens or creates the folder; keeps the newest `keep` and the best by score."""
+        policy = keep_policy.AnyPreservationPolicy(
+            [
+                keep_policy.LatestN(keep),
+                keep_policy.BestN(
+                    get_metric_fn=_score_and_age, n=1, keep_checkpoints_without_metrics=False
+                ),
+            ]
+        )
+        self.manager = ocp.CheckpointManager(
+            (run / "checkpoints").resolve(),
+            item_names=("state", "data"),
+            item_handlers={
+                "state": ocp.StandardCheckpointHandler(),
+                "data": grain.checkpoint.CheckpointHandler(),
+            },
+            options=ocp.CheckpointManagerOptions(
+                preservation_policy=policy,
+                best_fn=lambda metrics: metrics["score"],  # else Orbax keeps no metrics
+                enable_async_checkpointing=True,
+                cleanup_tmp_directories=True,
+            ),
+        )
+
+    def latest(self) -> int | None:
+        """The newest step that is saved, None for none."""
+        return self.manager.latest_step()
+
+    def best(self) -> tuple[int, float] | None:
+        """(step, score) of the best scored checkpoint, the earliest of equals; None for none."""
+        scored = [
+            (metrics["score"], -step)
+            for step in self.manager.all_steps()
+            if (metrics := self.manager.metrics(step)) and "score" in metrics
+        ]
+        return (-max(scored)[1], max(scored)[0]) if scored else None
+
+    def save(self, step: int, state: Any, stream: Any, score: float | None) -> None:
+        """Starts to save; returns once the state is copied and may change again."""
+        self.manager.save(
+            step,
+            args=ocp.args.Composite(
+                state=ocp.args.StandardSave(state),
+                data=grain.checkpoint.CheckpointSave(stream),
+            ),
+            metrics=None if score is None else {"score": score, "age": step},
+        )
+
+    def restore(self, step: int, like: Any, stream: Any) -> Any:
+        """The state of a step, placed as `like` says; the stream is set to where it was.
+
+        Args:
+          step: one that is saved.
+          like: the state's tree of `jax.ShapeDtypeStruct` with shardings.
+          stream: a Grain iterator of the same pipeline.
+        """
+        restored = self.manager.restore(
+            step,
+            args=ocp.args.Composite(
+                state=ocp.args.StandardRestore(like),
+                data=grain.checkpoint.CheckpointRestore(stream),
+            ),
+        )
+        return restored["state"]
+
+    def restore_state(self, step: int, like: Any) -> Any:
+        """The state of a step alone."""
+        args = ocp.args.Composite(state=ocp.args.StandardRestore(like))
+        return self.manager.restore(step, args=args)["state"]
+
+    def wait(self) -> None:
+        """Blocks until everything saved is on disk."""
+        self.manager.wait_until_finished()
+
+    def close(self) -> None:
+        """Waits and releases Orbax's threads."""
+        self.wait()
+        self.manager.close()
+
+
+def _score_and_age(metrics: dict) -> tuple[float, float]:
+    """Sorts by score; of equals the earlier checkpoint wins."""
+    return metrics["score"], -metrics["age"]
+
+
+def abstract(state: Any, sharding: Any) -> Any:
+    """Shapes and types of a state, each leaf with the given placement."""
+    return jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), state
+    )

@@ -1,0 +1,445 @@
+"""Every field of a config, once: its default, its type and its meaning.
+
+The dataclasses below are the schema. `default_config` turns them into an
+`ml_collections.ConfigDict` that a file in configs/ edits and absl flags override; `resolve`
+checks the result and returns the frozen dataclasses that the package works with.
+
+Fields for one task stand under the task's name, in `tasks` and in `data`:
+`--config.tasks.ner.weight=2` and `--config.data.ner.train=train.conll`.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, get_type_hints
+
+from ml_collections import ConfigDict
+
+from mtt_jax.errors import UserError, did_you_mean
+from mtt_jax.tasks import FILE_SCHEMES, MODEL_SCHEMES, OUTSIDE, Task
+
+
+def option(default, meaning: str, choices=None, low=None, high=None) -> Any:
+    """One field: its default, what it means, and the values it may take."""
+    return dataclasses.field(
+        default=default,
+        metadata={"meaning": meaning, "choices": choices, "low": low, "high": high},
+    )
+
+
+@dataclass(frozen=True)
+class TaskConfig:
+    """tasks.NAME: one head."""
+
+    kind: str = option("sentence", "what carries a label", choices=("sentence", "token"))
+    labels: tuple[str, ...] = option((), "class names; for a token task O and the entity types")
+    scheme: str = option(
+        "io", "tag scheme of the head; unused for a sentence task", choices=MODEL_SCHEMES
+    )
+    weight: float = option(1.0, "weight of the task's loss in the sum", low=0)
+    class_weights: str = option("", "loss weight by class as 'O=0.5, PER=2'; 1 where not named")
+    label_smoothing: float = option(
+        0.0, "share of the target spread over all classes", low=0, high=0.99
+    )
+    hidden: int = option(0, "width of a hidden layer in the head; 0 for a linear head", low=0)
+    dropout: float = option(0.1, "dropout before the head's last layer", low=0, high=0.99)
+    sampling: float = option(
+        0.0,
+        "share of training sentences drawn from this task's data, relative to the other tasks; "
+        "0 for its share of the sentences",
+        low=0,
+    )
+
+
+@dataclass(frozen=True)
+class TaskDataConfig:
+    """data.NAME: where one task's labels come from."""
+
+    train: str = option("", "file to train on (files), or split (tfds)")
+    dev: str = option("", "file or split to choose on; without one a share of train is held out")
+    test: str = option("", "file or split for the final scores")
+    name: str = option("", "TFDS data set, such as ag_news_subset (tfds)")
+    format: str = option(
+        "auto",
+        "file format; auto goes by the ending: .csv, .tsv, .jsonl, .conll, .txt, .bio, .iob",
+        choices=("auto", "csv", "tsv", "jsonl", "conll"),
+    )
+    header: bool = option(False, "a CSV or TSV file starts with a line of column names")
+    text: str = option(
+        "text",
+        "where the text is: column numbers from 1 or header names, several joined as '2,3' "
+        "(csv, tsv), a key (jsonl), or feature names (tfds)",
+    )
+    label: str = option(
+        "label",
+        "where the label is: a column number from 1 or header name (csv, tsv), the column of the "
+        "tag, -1 for the last (conll), a key (jsonl), or a feature name (tfds)",
+    )
+    word: int = option(1, "column of the word, counted from 1 (conll)", low=1)
+    scheme: str = option(
+        "auto", "tag scheme of the data; auto detects it", choices=("auto", *FILE_SCHEMES)
+    )
+    label_map: str = option("", "renames labels of the data, as 'World=politics, Sports=sports'")
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """data: records, splits and encoding."""
+
+    source: str = option(
+        "newswire",
+        "newswire, the embedded corpus; files, your own; tfds, any TFDS data set",
+        choices=("newswire", "files", "tfds"),
+    )
+    cache_dir: str = option("~/.cache/mtt_jax", "built corpora and encoded data; safe to delete")
+    encoding: str = option("utf-8", "encoding of files")
+    clean: bool = option(True, "turn HTML entities and markup in texts into plain text")
+    dev_share: float = option(
+        0.1, "share of train held out as dev where none is given", low=0.001, high=0.5
+    )
+    max_length: int = option(
+        128, "subwords of a sentence, [CLS] and [SEP] included; longer ones are cut", low=8
+    )
+    overlap: int = option(
+        32, "subwords that neighbouring windows of a long text share in evaluation", low=0
+    )
+
+
+@dataclass(frozen=True)
+class TokenizerConfig:
+    """tokenizer: text to subword ids."""
+
+    file: str = option("", "a tokenizer.json to load; empty trains one on the training text")
+    kind: str = option("wordpiece", "kind to train", choices=("wordpiece", "bpe"))
+    vocab_size: int = option(8000, "subwords to train", low=100)
+    lowercase: bool = option(False, "lower-case and strip accents; costs entities their capitals")
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """encoder: the shared transformer."""
+
+    layers: int = option(4, "transformer layers", low=1)
+    width: int = option(128, "size D of a token vector", low=4)
+    heads: int = option(4, "attention heads; divides width", low=1)
+    feedforward: int = option(512, "width of the feed-forward layer", low=4)
+    positions: str = option(
+        "learned", "position information", choices=("learned", "sinusoidal", "rotary")
+    )
+    max_positions: int = option(
+        512, "longest sentence that learned positions know; at least data.max_length", low=8
+    )
+    norm: str = option("pre", "normalisation before or after each block", choices=("pre", "post"))
+    norm_epsilon: float = option(1e-6, "added to the variance in normalisation", low=0)
+    activation: str = option(
+        "gelu_tanh", "feed-forward activation", choices=("gelu_tanh", "gelu", "relu", "silu")
+    )
+    dropout: float = option(0.1, "dropout of embeddings and block outputs", low=0, high=0.99)
+    attention_dropout: float = option(0.0, "dropout of attention weights", low=0, high=0.99)
+    pooling: str = option(
+        "mean",
+        "how token vectors become a sentence vector",
+        choices=("mean", "max", "cls", "attention"),
+    )
+    dtype: str = option(
+        "float32",
+        "compute type; softmax, normalisation, losses and parameters stay float32",
+        choices=("float32", "bfloat16"),
+    )
+    remat: bool = option(False, "recompute activations in the backward pass: less memory, slower")
+    scan: bool = option(False, "one compiled layer, looped over: faster to compile when deep")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """train: the run."""
+
+    steps: int = option(1000, "optimiser steps", low=1)
+    batch_rows: int = option(32, "rows of a batch over all devices", low=1)
+    row_length: int = option(128, "positions of a row; at least data.max_length", low=8)
+    slots: int = option(0, "most sentences a row may hold; 0 for row_length / 8", low=0)
+    accumulate: int = option(1, "parts a batch is computed in; divides batch_rows", low=1)
+    learning_rate: float = option(1e-3, "peak learning rate", low=0)
+    warmup: int = option(100, "steps of linear warm-up", low=0)
+    schedule: str = option(
+        "cosine", "decay after warm-up, to zero", choices=("cosine", "linear", "constant")
+    )
+    weight_decay: float = option(0.01, "AdamW decay; not on biases and normalisation", low=0)
+    beta1: float = option(0.9, "AdamW decay of the first moment", low=0, high=0.9999)
+    beta2: float = option(0.98, "AdamW decay of the second moment", low=0, high=0.999999)
+    clip: float = option(1.0, "largest global norm of the gradient; 0 for none", low=0)
+    freeze: tuple[str, ...] = option(
+        (), "regular expressions of parameter paths that stay as they are: 'encoder/.*'"
+    )
+    eval_every: int = option(200, "steps between evaluations on dev", low=1)
+    save_every: int = option(100, "steps between checkpoints", low=1)
+    log_every: int = option(20, "steps between lines in metrics.jsonl", low=1)
+    keep: int = option(2, "newest checkpoints to keep, beside the best", low=1)
+    score: str = option(
+        "topic=1, ner=1",
+        "weights of the tasks in the score that chooses the best checkpoint on dev: macro F1 of "
+        "a sentence task, entity F1 of a token task; tasks that are not named weigh 0",
+    )
+    tensorboard: bool = option(True, "write TensorBoard events")
+
+
+@dataclass(frozen=True)
+class MeshConfig:
+    """mesh: devices."""
+
+    data: int = option(0, "devices that share a batch; 0 for all", low=0)
+
+
+@dataclass(frozen=True)
+class Config:
+    """The whole run, checked."""
+
+    tasks: Mapping[str, TaskConfig]
+    data: DataConfig
+    task_data: Mapping[str, TaskDataConfig]
+    tokenizer: TokenizerConfig
+    encoder: EncoderConfig
+    train: TrainConfig
+    mesh: MeshConfig
+    seed: int = option(0, "root of all randomness", low=0)
+    init_from: str = option("", "run or model directory whose parameters start this run")
+    init_parts: str = option(
+        "all", "what to take from init_from", choices=("all", "encoder", "heads")
+    )
+
+    @property
+    def task_list(self) -> tuple[Task, ...]:
+        """The tasks in their order in the config."""
+        return tuple(
+            Task(name, task.kind, task.labels, task.scheme if task.kind == "token" else "")
+            for name, task in self.tasks.items()
+        )
+
+    @property
+    def slots(self) -> int:
+        """S, the most sentences in a row."""
+        return self.train.slots or max(1, self.train.row_length // 8)
+
+
+SECTIONS: dict[str, type] = {
+    "data": DataConfig,
+    "tokenizer": TokenizerConfig,
+    "encoder": EncoderConfig,
+    "train": TrainConfig,
+    "mesh": MeshConfig,
+}
+TOP = ("seed", "init_from", "init_parts")
+
+
+def default_tasks() -> dict[str, TaskConfig]:
+    """Topic and ner, the tasks of a config that names none."""
+    return {
+        "topic": TaskConfig(kind="sentence", labels=("sports", "politics", "others")),
+        "ner": TaskConfig(kind="token", labels=("O", "PER", "ORG", "LOC", "MISC")),
+    }
+
+
+def default_config(tasks: Mapping[str, TaskConfig] | None = None) -> ConfigDict:
+    """A config with every field at its default, for a file in configs/ to edit.
+
+    Args:
+      tasks: name -> task; topic and ner by default.
+    """
+    tasks = default_tasks() if tasks is None else tasks
+    plain: dict[str, Any] = {name: _plain(section()) for name, section in SECTIONS.items()}
+    plain["tasks"] = {name: _plain(task) for name, task in tasks.items()}
+    plain["data"] |= {name: _plain(TaskDataConfig()) for name in tasks}
+    plain["train"]["score"] = ", ".join(f"{name}=1" for name in tasks)
+    plain |= {f.name: f.default for f in fields(Config) if f.name in TOP}
+    return ConfigDict(plain, sort_keys=False)
+
+
+def _plain(section) -> dict[str, Any]:
+    return {f.name: getattr(section, f.name) for f in fields(section)}
+
+
+def resolve(config: ConfigDict | Mapping[str, Any]) -> Config:
+    """Checks a config and freezes it.
+
+    Raises:
+      UserError: naming the field, what was expected and the nearest known name.
+    """
+    raw = config.to_dict() if isinstance(config, ConfigDict) else dict(config)
+    _known(raw, {*SECTIONS, "tasks", *TOP}, "")
+    raw["tasks"] = _in_order(raw.get("tasks", {}))
+    task_names = tuple(raw["tasks"])
+    if not task_names:
+        raise UserError("config.tasks: empty; a run needs at least one task.")
+    for name in task_names:
+        if not name.isidentifier() or name in {f.name for f in fields(DataConfig)}:
+            raise UserError(f"config.tasks: {name!r} cannot name a task: use a word of its own.")
+    data = dict(raw.get("data", {}))
+    task_data = {name: data.pop(name, {}) for name in task_names}
+    _known(data, {f.name for f in fields(DataConfig)} | set(task_names), "data.")
+    result = Config(
+        tasks={n: _build(TaskConfig, t, f"tasks.{n}.") for n, t in raw["tasks"].items()},
+        data=_build(DataConfig, data, "data."),
+        task_data={n: _build(TaskDataConfig, t, f"data.{n}.") for n, t in task_data.items()},
+        tokenizer=_build(TokenizerConfig, raw.get("tokenizer", {}), "tokenizer."),
+        encoder=_build(EncoderConfig, raw.get("encoder", {}), "encoder."),
+        train=_build(TrainConfig, raw.get("train", {}), "train."),
+        mesh=_build(MeshConfig, raw.get("mesh", {}), "mesh."),
+        **{
+            f.name: _value(f, get_type_hints(Config)[f.name], raw.get(f.name, f.default), "")
+            for f in fields(Config)
+            if f.name in TOP
+        },
+    )
+    for problem in _contradictions(result):
+        raise UserError(problem)
+    return result
+
+
+def _in_order(tasks: Mapping[str, Any]) -> dict[str, Any]:
+    """Sentence tasks, then token tasks, by name: a ConfigDict does not keep their order."""
+    return dict(sorted(tasks.items(), key=lambda task: (dict(task[1]).get("kind", ""), task[0])))
+
+
+def _known(values: Mapping[str, Any], known: set[str], path: str) -> None:
+    for name in values:
+        if name not in known:
+            raise UserError(f"config.{path}{name}: no such field.{did_you_mean(name, known)}")
+
+
+def _build(section: type, values: Any, path: str) -> Any:
+    """A section from plain values, each checked."""
+    if not isinstance(values, Mapping):
+        raise UserError(f"config.{path[:-1]}: expected a group of fields, got {values!r}.")
+    _known(values, {f.name for f in fields(section)}, path)
+    hints = get_type_hints(section)
+    return section(
+        **{
+            f.name: _value(f, hints[f.name], values.get(f.name, f.default), path)
+            for f in fields(section)
+        }
+    )
+
+
+def _value(field, hint, value: Any, path: str) -> Any:
+    """One value, of its type and in its range."""
+    where = f"config.{path}{field.name}"
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if hint == tuple[str, ...]:
+        if isinstance(value, str) or not all(isinstance(item, str) for item in value):
+            raise UserError(f"{where}: expected a tuple of texts, got {value!r}.")
+        value = tuple(value)
+    elif type(value) is not hint:
+        kind = {"str": "a text", "int": "a whole number", "float": "a number", "bool": "a boolean"}
+        raise UserError(f"{where}: expected {kind[hint.__name__]}, got {value!r}.")
+    limits = field.metadata
+    if limits["choices"] and value not in limits["choices"]:
+        options = ", ".join(limits["choices"])
+        hint_text = did_you_mean(str(value), limits["choices"])
+        raise UserError(f"{where}: {value!r} is not one of {options}.{hint_text}")
+    # `not (x >= low)` rather than `x < low`, so that NaN is refused too.
+    if limits["low"] is not None and not value >= limits["low"]:
+        raise UserError(f"{where}: {value} is too small; at least {limits['low']}.")
+    if limits["high"] is not None and not value <= limits["high"]:
+        raise UserError(f"{where}: {value} is too large; at most {limits['high']}.")
+    if hint is float and value == float("inf"):
+        raise UserError(f"{where}: expected a finite number.")
+    return value
+
+
+def _contradictions(config: Config) -> Iterator[str]:
+    """Yields what fields say against one another, a line each."""
+    encoder, train, data = config.encoder, config.train, config.data
+    for name, task in config.tasks.items():
+        where = f"config.tasks.{name}"
+        if len(set(task.labels)) < len(task.labels):
+            yield f"{where}.labels: a label stands twice in {', '.join(task.labels)}."
+        if len(task.labels) < 2:
+            yield f"{where}.labels: name at least two labels, as in ('sports', 'others')."
+        if task.kind == "token" and OUTSIDE not in task.labels:
+            yield f"{where}.labels: a token task needs the label 'O' for words outside entities."
+        if task.kind == "token" and task.labels[0] != OUTSIDE:
+            yield f"{where}.labels: put 'O' first."
+        parse_pairs(task.class_weights, f"{where}.class_weights", task_classes(task), float)
+        parse_pairs(config.task_data[name].label_map, f"config.data.{name}.label_map")
+    if encoder.width % encoder.heads:
+        yield (
+            f"config.encoder.heads: {encoder.heads} heads do not divide a width of {encoder.width}."
+        )
+    if encoder.positions == "rotary" and (encoder.width // encoder.heads) % 2:
+        yield "config.encoder.positions: rotary needs an even width / heads."
+    if encoder.positions == "sinusoidal" and encoder.width % 2:
+        yield "config.encoder.positions: sinusoidal needs an even width."
+    if encoder.positions == "learned" and encoder.max_positions < data.max_length:
+        yield (
+            f"config.encoder.max_positions: {encoder.max_positions} learned positions are fewer "
+            f"than data.max_length, {data.max_length}."
+        )
+    if train.row_length < data.max_length:
+        yield (
+            f"config.train.row_length: a row of {train.row_length} cannot hold a sentence of "
+            f"data.max_length, {data.max_length}."
+        )
+    if data.overlap > data.max_length // 2:
+        yield (
+            f"config.data.overlap: {data.overlap} is more than half of data.max_length, "
+            f"{data.max_length}."
+        )
+    if train.batch_rows % train.accumulate:
+        yield (
+            f"config.train.accumulate: {train.accumulate} does not divide train.batch_rows, "
+            f"{train.batch_rows}."
+        )
+    if train.warmup > train.steps:
+        yield (
+            f"config.train.warmup: {train.warmup} steps of warm-up are more than train.steps, "
+            f"{train.steps}."
+        )
+    if not any(task.weight for task in config.tasks.values()):
+        yield "config.tasks: every task has weight 0; nothing would be learned."
+    score = parse_pairs(train.score, "config.train.score", tuple(config.tasks), float)
+    if not any(weight > 0 for weight in score.values()):
+        yield "config.train.score: give at least one task a weight above 0, as in 'ner=1'."
+    if config.init_parts != "all" and not config.init_from:
+        yield "config.init_parts: says what to take from init_from, but init_from is empty."
+    if data.source != "newswire":
+        needed = "name" if data.source == "tfds" else "train"
+        for name, task in config.task_data.items():
+            if not getattr(task, needed):
+                what = "a TFDS data set" if data.source == "tfds" else "a file"
+                yield (
+                    f"config.data.{name}.{needed}: data.source={data.source} needs {what} for "
+                    f"task '{name}': --config.data.{name}.{needed}=..."
+                )
+
+
+def task_classes(task: TaskConfig) -> tuple[str, ...]:
+    """The names that class weights may use: classes of the head, or entity types."""
+    return tuple(
+        dict.fromkeys((*Task("", task.kind, task.labels, task.scheme).classes, *task.labels))
+    )
+
+
+def parse_pairs(text: str, where: str, known: tuple[str, ...] = (), kind: type = str) -> dict:
+    """Reads 'A=1, B=2' as {"A": kind("1"), "B": kind("2")}.
+
+    Raises:
+      UserError: naming the field `where` for a part that is no pair, an unknown name or a value
+        that is not a finite number of at least 0 where `kind` is float.
+    """
+    pairs: dict[str, Any] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, equals, value = (piece.strip() for piece in part.partition("="))
+        if not equals or not name or not value:
+            raise UserError(f"{where}: expected 'NAME=VALUE, NAME=VALUE', got {part!r}.")
+        if known and name not in known:
+            raise UserError(
+                f"{where}: {name!r} is not one of {', '.join(known)}.{did_you_mean(name, known)}"
+            )
+        try:
+            pairs[name] = kind(value)
+        except ValueError:
+            raise UserError(f"{where}: {value!r} is not a number.") from None
+        if kind is float and not 0 <= pairs[name] < float("inf"):
+            raise UserError(f"{where}: {value} is not a finite number of at least 0.")
+    return pairs

@@ -1,0 +1,144 @@
+"""Configs outside Python: files in configs/, flags, config.json and the page in docs/."""
+
+import dataclasses
+import json
+import runpy
+import traceback
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import get_type_hints
+
+from ml_collections import ConfigDict
+
+from mtt_jax.config import SECTIONS, TOP, Config, TaskConfig, TaskDataConfig, resolve
+from mtt_jax.errors import UserError, did_you_mean
+
+
+def to_json(config: Config) -> str:
+    """The config as resolved, in the shape that `from_json` and a ConfigDict read."""
+    plain = {name: dataclasses.asdict(getattr(config, name)) for name in SECTIONS}
+    plain["tasks"] = {name: dataclasses.asdict(task) for name, task in config.tasks.items()}
+    plain["data"] |= {n: dataclasses.asdict(task) for n, task in config.task_data.items()}
+    plain |= {name: getattr(config, name) for name in TOP}
+    return json.dumps(plain, indent=2, ensure_ascii=False) + "\n"
+
+
+def from_json(text: str, path: str = "config.json") -> Config:
+    """Reads what `to_json` wrote.
+
+    Raises:
+      UserError: naming `path` where the text is no JSON or no config.
+    """
+    try:
+        return resolve(json.loads(text))
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}, line {error.lineno}: not valid JSON: {error.msg}.") from None
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def differences(ours: Config, theirs: Config) -> list[str]:
+    """The fields in which two configs differ, as `train.steps: 500 here, 1000 there`."""
+    return [
+        f"{path}: {mine!r} here, {yours!r} there"
+        for (path, mine), (_, yours) in zip_paths(
+            json.loads(to_json(ours)), json.loads(to_json(theirs))
+        )
+        if mine != yours
+    ]
+
+
+def zip_paths(ours: Mapping, theirs: Mapping, prefix: str = "") -> Iterator:
+    """Yields ((path, value), (path, value)) over the union of two nested dicts' leaves."""
+    for name in dict.fromkeys([*ours, *theirs]):
+        mine, yours = ours.get(name), theirs.get(name)
+        path = f"{prefix}{name}"
+        if isinstance(mine, Mapping) and isinstance(yours, Mapping):
+            yield from zip_paths(mine, yours, f"{path}.")
+        else:
+            yield (path, mine), (path, yours)
+
+
+def load_file(path: str) -> ConfigDict:
+    """Runs a config file and returns what its `get_config` gives.
+
+    Raises:
+      UserError: where there is no such file, or it fails, with its line.
+    """
+    file = Path(path)
+    if not file.is_file():
+        near = did_you_mean(path, (str(other) for other in file.parent.glob("*.py")))
+        raise UserError(f"--config: {path}: no such file.{near}")
+    try:
+        config = runpy.run_path(path)["get_config"]()
+    except KeyError:
+        raise UserError(f"--config: {path}: defines no get_config().") from None
+    except Exception as error:  # whatever the user's own code raises
+        lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == path]
+        where = f", line {lines[-1]}" if lines else ""
+        what = str(error).strip("'\"").replace("\\'", "'").replace("\\n", " ")
+        raise UserError(f"{path}{where}: {' '.join(what.split())}") from None
+    if not isinstance(config, ConfigDict):
+        raise UserError(f"--config: {path}: get_config() returns no ConfigDict; see configs/.")
+    return config
+
+
+def check_override(config: ConfigDict, flag: str, text: str | None) -> None:
+    """Checks one `--config.a.b=text` against the config that it changes.
+
+    Raises:
+      UserError: for a field that is not there, or a value that is not of its type.
+    """
+    node, walked = config, "config"
+    *groups, name = flag.split(".")[1:]
+    for part in [*groups, name]:
+        if not isinstance(node, ConfigDict) or part not in node:
+            known = node if isinstance(node, ConfigDict) else ()
+            raise UserError(f"--{walked}.{part}: no such field.{did_you_mean(part, known)}")
+        node, walked = node[part], f"{walked}.{part}"
+    if isinstance(node, ConfigDict):
+        raise UserError(f"--{walked}: a group of fields; name one: {', '.join(node)}.")
+    if text is None and not isinstance(node, bool):
+        raise UserError(f"--{walked}: needs a value, as in --{walked}={node}.")
+    try:
+        if isinstance(node, bool):
+            if text is not None and text.lower() not in ("true", "false", "1", "0", "t", "f"):
+                raise ValueError
+        elif isinstance(node, (int, float)):
+            type(node)(text)
+    except ValueError:
+        kind = {bool: "true or false", int: "a whole number", float: "a number"}[type(node)]
+        raise UserError(f"--{walked}: expected {kind}, got {text!r}.") from None
+
+
+def document() -> str:
+    """The page of all fields, in Markdown."""
+    lines = [
+        "# Config fields",
+        "",
+        "Written by `python -m mtt_jax fields > docs/config.md` from `mtt_jax/config.py`.",
+        "Set any of them in a file in configs/ or on the command line: `--config.train.steps=500`.",
+    ]
+    groups = [("tasks.NAME", TaskConfig), ("data.NAME", TaskDataConfig), *SECTIONS.items()]
+    for prefix, section in groups:
+        lines += _table(section, prefix)
+    lines += _table(Config, "", only=TOP)
+    return "\n".join(lines) + "\n"
+
+
+def _table(section: type, prefix: str, only: tuple[str, ...] = ()) -> list[str]:
+    hints = get_type_hints(section)
+    title = (section.__doc__ or "").splitlines()[0] if prefix else "The run itself."
+    lines = ["", f"## {title}", "", "| field | type | default | meaning |", "|---|---|---|---|"]
+    for field in fields(section):
+        if only and field.name not in only:
+            continue
+        limits = field.metadata
+        meaning = limits["meaning"]
+        if limits["choices"]:
+            meaning += f": {', '.join(limits['choices'])}"
+        kind = getattr(hints[field.name], "__name__", "tuple")
+        path = f"config.{prefix}.{field.name}" if prefix else f"config.{field.name}"
+        lines.append(f"| `{path}` | {kind} | `{field.default!r}` | {meaning} |")
+    return lines

@@ -1,0 +1,1 @@
+"""Records in, NumPy batches out: sources, tokenizer, encoding, packing, pipeline."""

@@ -1,0 +1,205 @@
+"""Encoding: records to subword ids with labels by id, kept in flat arrays and on disk.
+
+A word's label sits on its first subword. Where a sentence is longer than the model reads,
+training cuts it and says how many were cut; evaluation and prediction read it in overlapping
+windows, so that every word is decided exactly once.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from mtt_jax.tasks import Task
+from mtt_jax.types import Example, Record
+
+
+class ExampleSet:
+    """Examples of a split in flat arrays: small in memory, quick to save, indexed like a list.
+
+    Attributes:
+      arrays: name -> array, as `encode_records` lays them out.
+      tasks: the tasks that the arrays hold labels of.
+    """
+
+    def __init__(self, arrays: dict[str, np.ndarray], tasks: Sequence[Task]):
+        self.arrays = arrays
+        self.tasks = tuple(tasks)
+
+    def __len__(self) -> int:
+        return len(self.arrays["token_ends"])
+
+    def __getitem__(self, index: int) -> Example:
+        index = range(len(self))[index]
+        labels, spans = {}, {}
+        for task in self.tasks:
+            if task.kind == "sentence":
+                label = int(self.arrays[f"label/{task.name}"][index])
+                if label >= 0:
+                    labels[task.name] = label
+            elif self.arrays[f"labelled/{task.name}"][index]:
+                spans[task.name] = self._slice(f"span/{task.name}", index)
+        return Example(self._slice("token", index), self._slice("word", index), labels, spans)
+
+    def _slice(self, name: str, index: int) -> np.ndarray:
+        ends = self.arrays[f"{name}_ends"]
+        return self.arrays[f"{name}s"][ends[index - 1] if index else 0 : ends[index]]
+
+    def lengths(self) -> np.ndarray:
+        """int64 [n] subwords of each example."""
+        return np.diff(self.arrays["token_ends"], prepend=0)
+
+    def labelled(self, task: Task) -> np.ndarray:
+        """Bool [n] whether each example carries a label of `task`."""
+        if task.kind == "sentence":
+            return self.arrays[f"label/{task.name}"] >= 0
+        return self.arrays[f"labelled/{task.name}"]
+
+    def counts(self) -> dict[str, int]:
+        """How many sentences carry a label, by task."""
+        return {task.name: int(self.labelled(task).sum()) for task in self.tasks}
+
+    def save(self, path: Path) -> None:
+        """Writes the arrays as an .npz file."""
+        np.savez(path, **self.arrays)
+
+    @staticmethod
+    def load(path: Path, tasks: Sequence[Task]) -> "ExampleSet":
+        """Reads what `save` wrote."""
+        with np.load(path, allow_pickle=False) as file:
+            return ExampleSet(dict(file), tasks)
+
+
+def encode_text(
+    tokenizer: Tokenizer, texts: Sequence[str], words: Sequence[Sequence[tuple[int, int]]]
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yields (tokens int32 [n], starts int32 [w]) for each text.
+
+    Args:
+      tokenizer: puts one special token before and one after a text.
+      texts: any strings.
+      words: character offsets of each text's words.
+    """
+    for encoding, spans in zip(tokenizer.encode_batch(list(texts)), words, strict=True):
+        tokens = np.array(encoding.ids, np.int32)
+        offsets = np.array(encoding.offsets, np.int64).reshape(-1, 2)[:, 0]
+        bounds = np.array(spans, np.int64).reshape(-1, 2)
+        yield tokens, _first_subwords(offsets, bounds)
+
+
+def _first_subwords(offsets: np.ndarray, words: np.ndarray) -> np.ndarray:
+    """int32 [w] position of the first subword inside each word, -1 for none."""
+    inner = offsets[1:-1]
+    first = np.searchsorted(inner, words[:, 0], side="left")
+    found = first < len(inner)
+    found[found] = inner[first[found]] < words[found, 1]
+    return np.where(found, first + 1, -1).astype(np.int32)
+
+
+def encode_records(
+    records: Sequence[Record], tokenizer: Tokenizer, tasks: Sequence[Task]
+) -> ExampleSet:
+    """Encodes records, whole, whatever their length."""
+    encoded = list(encode_text(tokenizer, [r.text for r in records], [r.words for r in records]))
+    arrays = _ragged("token", [tokens for tokens, _ in encoded], np.int32)
+    arrays |= _ragged("word", [starts for _, starts in encoded], np.int32)
+    for task in tasks:
+        if task.kind == "sentence":
+            ids = {label: index for index, label in enumerate(task.labels)}
+            arrays[f"label/{task.name}"] = np.array(
+                [ids.get(r.labels.get(task.name, ""), -1) for r in records], np.int32
+            )
+            continue
+        ids = {label: index for index, label in enumerate(task.entity_types)}
+        rows = [
+            [(s.start, s.end, ids[s.label]) for s in r.spans.get(task.name, ())] for r in records
+        ]
+        arrays |= _ragged(
+            f"span/{task.name}", [np.array(row, np.int32).reshape(-1, 3) for row in rows], np.int32
+        )
+        arrays[f"labelled/{task.name}"] = np.array([task.name in r.spans for r in records], bool)
+    return ExampleSet(arrays, tasks)
+
+
+def _ragged(name: str, parts: Sequence[np.ndarray], dtype) -> dict[str, np.ndarray]:
+    """Arrays of unequal length as one array and the end of each."""
+    width = parts[0].shape[1:] if parts else ()
+    flat = np.concatenate(parts) if parts else np.zeros((0, *width), dtype)
+    ends = np.cumsum([len(part) for part in parts], dtype=np.int64)
+    return {f"{name}s": flat.astype(dtype), f"{name}_ends": ends}
+
+
+def tags(spans: np.ndarray, length: int, scheme: str) -> np.ndarray:
+    """int32 [length] class ids of words, from entities int32 [k, 3] in words."""
+    ids = np.zeros(length, np.int32)
+    for start, end, kind in spans:
+        if scheme == "io":
+            ids[start:end] = 1 + kind
+        else:
+            ids[start:end] = 2 + 2 * kind
+            ids[start] = 1 + 2 * kind
+    return ids
+
+
+def cut(example: Example, max_length: int) -> Example:
+    """The head of an example that is longer than `max_length` subwords, ended by its [SEP].
+
+    Words whose first subword is gone have the start -1 and so carry no label.
+    """
+    if len(example.tokens) <= max_length:
+        return example
+    tokens = np.append(example.tokens[: max_length - 1], example.tokens[-1])
+    starts = np.where(example.starts < max_length - 1, example.starts, -1)
+    return example._replace(tokens=tokens, starts=starts)
+
+
+class Window(NamedTuple):
+    """A stretch of a sentence that fits the model.
+
+    Attributes:
+      source: index of the example it is from.
+      tokens: int32 [n], [CLS] and [SEP] included.
+      words: int32 [v] the words that this window decides.
+      starts: int32 [v] positions of their first subwords in this window.
+      share: this window's share in the decision on the whole sentence; shares sum to 1.
+    """
+
+    source: int
+    tokens: np.ndarray
+    words: np.ndarray
+    starts: np.ndarray
+    share: float
+
+
+def windows(examples: Iterable[Example], max_length: int, overlap: int) -> Iterator[Window]:
+    """Splits examples into windows, most of them into a single one.
+
+    Neighbours share `overlap` subwords; a word in the shared part is decided by the window in
+    which it stands further from the edge.
+
+        content    0 1 2 3 4 5 6 7 8 9
+        window 0   0 1 2 3 4 5
+        window 1           4 5 6 7 8 9      overlap 2
+        decided    0 0 0 0 0 1 1 1 1 1
+    """
+    for source, example in enumerate(examples):
+        if len(example.tokens) <= max_length:
+            words = np.flatnonzero(example.starts >= 0).astype(np.int32)
+            yield Window(source, example.tokens, words, example.starts[words], 1.0)
+            continue
+        content = example.tokens[1:-1]
+        size = max_length - 2
+        shared = min(overlap, size - 1)
+        begins = list(range(0, len(content) - shared, size - shared))
+        ends = [min(begin + size, len(content)) for begin in begins]
+        middles = [(ends[i] + begins[i + 1]) // 2 for i in range(len(begins) - 1)]
+        inner = example.starts - 1
+        for i, (begin, end) in enumerate(zip(begins, ends, strict=True)):
+            low = middles[i - 1] if i else 0
+            high = middles[i] if i < len(middles) else len(content)
+            words = np.flatnonzero((inner >= low) & (inner < high)).astype(np.int32)
+            tokens = np.concatenate([example.tokens[:1], content[begin:end], example.tokens[-1:]])
+            share = (high - low) / len(content)
+            yield Window(source, tokens, words, inner[words] - begin + 1, share)

@@ -1,0 +1,104 @@
+"""The tokenizer: trained on the training text or loaded, always a Hugging Face `Tokenizer`."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from tokenizers import (
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
+
+from mtt_jax.config import TokenizerConfig
+from mtt_jax.errors import UserError
+
+PAD, UNKNOWN, CLS, SEP, MASK = SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+# Enough for every alphabetic script at once; rarer signs of a larger corpus become [UNK].
+_ALPHABET = 2000
+
+
+def train(texts: Iterable[str], config: TokenizerConfig) -> Tokenizer:
+    """Trains a WordPiece or BPE tokenizer; the same texts give the same ids every time.
+
+    The WordPiece trainer numbers continuation pieces in the order of a hash table, which changes
+    from process to process. Handing it all of them up front, sorted, fixes the order; a second
+    tokenizer built on the finished vocabulary forgets that they came in as special tokens.
+    """
+    texts = list(texts)
+    bare = _bare(models.BPE(unk_token=UNKNOWN), config)
+    counts = Counter(sign for text in texts for sign in bare.normalizer.normalize_str(text))
+    by_count = sorted(counts, key=lambda sign: (-counts[sign], sign))
+    alphabet = sorted(sign for sign in by_count[:_ALPHABET] if not sign.isspace())
+    settings = {
+        "vocab_size": config.vocab_size,
+        "min_frequency": 2,
+        "limit_alphabet": len(alphabet),
+        "initial_alphabet": alphabet,
+        "show_progress": False,
+    }
+    if config.kind == "bpe":
+        trainer = trainers.BpeTrainer(special_tokens=list(SPECIAL), **settings)
+        bare.train_from_iterator(texts, trainer)
+        return _finish(bare)
+    pieces = [f"##{sign}" for sign in alphabet]
+    trained = _bare(models.WordPiece(unk_token=UNKNOWN), config)
+    trained.train_from_iterator(
+        texts, trainers.WordPieceTrainer(special_tokens=[*SPECIAL, *pieces], **settings)
+    )
+    model = models.WordPiece(
+        vocab=trained.get_vocab(), unk_token=UNKNOWN, max_input_chars_per_word=100
+    )
+    result = _bare(model, config)
+    result.add_special_tokens(list(SPECIAL))
+    result.decoder = decoders.WordPiece()
+    return _finish(result)
+
+
+def _bare(model, config: TokenizerConfig) -> Tokenizer:
+    """A tokenizer of BERT's normalisation and splitting around a model."""
+    tokenizer = Tokenizer(model)
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=config.lowercase)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    return tokenizer
+
+
+def _finish(tokenizer: Tokenizer) -> Tokenizer:
+    """Wraps every text in [CLS] and [SEP]."""
+    tokenizer.post_processor = processors.BertProcessing(
+        (SEP, tokenizer.token_to_id(SEP)), (CLS, tokenizer.token_to_id(CLS))
+    )
+    return tokenizer
+
+
+def load(path: str | Path, flag: str = "config.tokenizer.file") -> Tokenizer:
+    """Reads a tokenizer.json; cutting and padding that it asks for are switched off.
+
+    Raises:
+      UserError: naming the file where there is none, or none of that format.
+    """
+    file = Path(path).expanduser()
+    if not file.is_file():
+        raise UserError(f"{flag}: {path}: no such file; expected a tokenizer.json.")
+    try:
+        tokenizer = Tokenizer.from_str(file.read_text(encoding="utf-8"))
+    except Exception as error:  # tokenizers raises bare Exception for every fault
+        raise UserError(f"{flag}: {path}: not a tokenizer.json: {error}.") from None
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    ends = tokenizer.encode("a").special_tokens_mask
+    if len(ends) < 3 or not (ends[0] and ends[-1]):
+        raise UserError(
+            f"{flag}: {path}: does not put a special token before and after a text, such as "
+            "[CLS] and [SEP]; add a post-processor to it."
+        )
+    return tokenizer
+
+
+def content_ids(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
+    """Ids of texts, special tokens included."""
+    return [encoding.ids for encoding in tokenizer.encode_batch(list(texts))]

@@ -1,0 +1,19 @@
+"""The one exception for a user's mistake, and the search for what the user may have meant."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(ValueError):
+    """A mistake in a flag, a config or a file; the message says where, what and what to do.
+
+    The entry points print the message alone, without a traceback, and exit with 2.
+    """
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Returns ` Did you mean 'x'?` for the nearest known word, or an empty string."""
+    candidates = sorted(known)
+    exact = [name for name in candidates if name.lower() == word.lower()]
+    near = exact or difflib.get_close_matches(word, candidates, n=1, cutoff=0.6)
+    return f" Did you mean '{near[0]}'?" if near else ""

@@ -1,0 +1,162 @@
+"""Evaluation: parameters and examples to scores, the same for training, shell and prediction."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from mtt_jax.config import Config, parse_pairs
+from mtt_jax.data.encode import ExampleSet, tags
+from mtt_jax.data.pack import pack_examples
+from mtt_jax.decode import decode_spans
+from mtt_jax.metrics import Classification, Entities
+from mtt_jax.tasks import Task
+from mtt_jax.types import Batch, Example, Outputs, Span
+
+
+class Decision(NamedTuple):
+    """What the model says of one example, its windows joined.
+
+    Attributes:
+      sentence: sentence task -> float32 [C] log-probabilities.
+      words: token task -> float32 [w, C] log-probabilities; a word without a subword is O.
+      embedding: float32 [D] sentence embedding.
+    """
+
+    sentence: dict[str, np.ndarray]
+    words: dict[str, np.ndarray]
+    embedding: np.ndarray
+
+
+def make_forward(model) -> Callable[[Any, Batch], Outputs]:
+    """The jitted forward pass without dropout."""
+    return jax.jit(lambda params, batch: model.apply({"params": params}, batch))
+
+
+def decide(
+    forward: Callable[[Any, Batch], Outputs],
+    params,
+    examples: ExampleSet | Sequence[Example],
+    config: Config,
+    rows: int,
+) -> Iterator[Decision]:
+    """Runs the model over a finite set and yields a decision for each example, in order.
+
+    Args:
+      forward: of `make_forward`.
+      params: the model's.
+      examples: any number, of any length.
+      config: tasks, lengths and slots.
+      rows: B.
+    """
+    tasks = config.task_list
+    width = config.encoder.width
+    found = [_undecided(examples[i], tasks, width) for i in range(len(examples))]
+    for packed in pack_examples(
+        examples,
+        tasks,
+        max_length=config.data.max_length,
+        overlap=config.data.overlap,
+        row_length=config.train.row_length,
+        slots=config.slots,
+        rows=rows,
+    ):
+        outputs = jax.tree.map(np.asarray, forward(params, packed.batch))
+        log_probs = {name: _log_softmax(logits) for name, logits in outputs.logits.items()}
+        for row, slot, offset, window in packed.windows:
+            decision = found[window.source]
+            for task in tasks:
+                if task.kind == "sentence":
+                    # In proportion to what each window decides: the mean over a long text.
+                    decision.sentence[task.name][:] += (
+                        window.share * log_probs[task.name][row, slot]
+                    )
+                else:
+                    places = offset + window.starts
+                    decision.words[task.name][window.words] = log_probs[task.name][row, places]
+            decision.embedding[:] += window.share * outputs.sentences[row, slot].astype(np.float32)
+    yield from found
+
+
+def _undecided(example: Example, tasks: Sequence[Task], width: int) -> Decision:
+    """A decision to fill: nothing on the sentence yet, O with certainty for every word."""
+    sentence = {t.name: np.zeros(len(t.classes), np.float32) for t in tasks if t.kind == "sentence"}
+    words = {}
+    for task in tasks:
+        if task.kind == "token":
+            words[task.name] = np.full((len(example.starts), len(task.classes)), -np.inf, "f")
+            words[task.name][:, 0] = 0.0
+    return Decision(sentence, words, np.zeros(width, np.float32))
+
+
+def _log_softmax(logits: np.ndarray) -> np.ndarray:
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+
+
+def evaluate(
+    forward: Callable[[Any, Batch], Outputs],
+    params,
+    examples: ExampleSet,
+    config: Config,
+    rows: int = 32,
+) -> dict[str, dict]:
+    """Scores of every task that has labels in a split.
+
+    Returns:
+      task -> scores as `Classification.compute` and `Entities.compute` give them, with the mean
+      cross-entropy over the labels as "loss".
+    """
+    tasks = config.task_list
+    decisions = list(decide(forward, params, examples, config, rows))
+    scores = {}
+    for task in tasks:
+        labelled = np.flatnonzero(examples.labelled(task))
+        if not len(labelled):
+            continue
+        score = _sentence_scores if task.kind == "sentence" else _token_scores
+        pairs = [(examples[int(i)], decisions[int(i)]) for i in labelled]
+        scores[task.name] = score(task, pairs)
+    return scores
+
+
+def _sentence_scores(task: Task, pairs: Sequence[tuple[Example, Decision]]) -> dict:
+    gold = np.array([example.labels[task.name] for example, _ in pairs])
+    log_probs = np.stack([decision.sentence[task.name] for _, decision in pairs])
+    matrix = Classification.count(gold, log_probs.argmax(axis=-1), len(task.classes))
+    loss = -log_probs[np.arange(len(gold)), gold].mean()
+    return {**Classification.compute(matrix, task.labels), "loss": float(loss)}
+
+
+def _token_scores(task: Task, pairs: Sequence[tuple[Example, Decision]]) -> dict:
+    counts = Entities.empty()
+    loss, words = 0.0, 0
+    for example, decision in pairs:
+        ids = example.spans[task.name]
+        gold = [Span(int(s), int(e), task.entity_types[int(k)]) for s, e, k in ids]
+        log_probs = decision.words[task.name]
+        found = decode_spans(log_probs, task)
+        counts = Entities.merge(
+            counts, Entities.count(gold, found, task.scheme, len(example.starts))
+        )
+        read = np.flatnonzero(example.starts >= 0)
+        classes = tags(ids, len(example.starts), task.scheme)[read]
+        loss -= float(log_probs[read, classes].sum())
+        words += len(read)
+    return {**Entities.compute(counts, task), "loss": loss / max(words, 1)}
+
+
+def overall_score(scores: dict[str, dict], config: Config) -> float:
+    """The declared score: the weighted mean of macro F1 (sentence tasks) and F1 (token tasks)."""
+    weights = parse_pairs(config.train.score, "config.train.score", kind=float)
+    parts = {
+        name: main_score(result) for name, result in scores.items() if weights.get(name, 0) > 0
+    }
+    total = sum(weights[name] for name in parts)
+    return sum(weights[name] * value for name, value in parts.items()) / total if total else 0.0
+
+
+def main_score(result: dict) -> float:
+    """The one figure that stands for a task: macro F1 of a sentence task, F1 of a token task."""
+    return result["macro_f1"] if "macro_f1" in result else result["f1"]

@@ -1,0 +1,1 @@
+"""The network: encoder, pooling, heads and the module that joins them."""

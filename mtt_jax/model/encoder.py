@@ -1,0 +1,229 @@
+"""The shared transformer encoder, over rows of packed sentences.
+
+Vaswani et al. 2017 (arXiv:1706.03762); pre-normalisation as in Xiong et al. 2020
+(arXiv:2002.04745); rotary positions as in Su et al. 2021 (arXiv:2104.09864).
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from mtt_jax.model.pooling import Pooling
+
+ACTIVATIONS: dict[str, Callable] = {
+    "gelu_tanh": lambda x: nn.gelu(x, approximate=True),
+    "gelu": lambda x: nn.gelu(x, approximate=False),
+    "relu": nn.relu,
+    "silu": nn.silu,
+}
+_INIT = nn.initializers.truncated_normal(stddev=0.02)
+
+
+class Norm(nn.Module):
+    """Layer normalisation in float32, returned in the input's type."""
+
+    epsilon: float
+
+    @nn.compact
+    def __call__(self, x):
+        """Normalises [..., D] over its last axis."""
+        return nn.LayerNorm(epsilon=self.epsilon, dtype=jnp.float32, name="norm")(x).astype(x.dtype)
+
+
+def segment_bias(segments: jax.Array) -> jax.Array:
+    """Additive attention mask: 0 inside a sentence, a large negative number across.
+
+        segments  1 1 2 0      1 1 . .
+                               1 1 . .       . masked
+                               . . 1 .
+                               . . . 1       empty positions see one another, so no row of the
+                                             softmax is empty
+    Args:
+      segments: int32 [B, L].
+
+    Returns:
+      float32 [B, 1, L, L]. The number is finite: with -inf a masked row would be NaN.
+    """
+    same = segments[:, :, None] == segments[:, None, :]
+    return jnp.where(same, 0.0, -1e9).astype(jnp.float32)[:, None]
+
+
+def rotate(x: jax.Array, positions: jax.Array, base: float = 10000.0) -> jax.Array:
+    """Rotary position embedding: turns pairs (i, i + K/2) by position * frequency.
+
+    Args:
+      x: [B, L, H, K] queries or keys.
+      positions: int32 [B, L].
+      base: the slowest frequency is 1 / base.
+    """
+    half = x.shape[-1] // 2
+    frequency = base ** (-jnp.arange(half, dtype=jnp.float32) / half)
+    angle = positions[..., None, None].astype(jnp.float32) * frequency  # [B, L, 1, K/2]
+    first, second = x[..., :half].astype(jnp.float32), x[..., half:].astype(jnp.float32)
+    turned = [
+        first * jnp.cos(angle) - second * jnp.sin(angle),
+        second * jnp.cos(angle) + first * jnp.sin(angle),
+    ]
+    return jnp.concatenate(turned, axis=-1).astype(x.dtype)
+
+
+def sinusoid(positions: jax.Array, width: int) -> jax.Array:
+    """Sinusoidal position embedding, float32 [B, L, width]: sines, then cosines."""
+    half = width // 2
+    frequency = 10000.0 ** (-jnp.arange(half, dtype=jnp.float32) / half)
+    angle = positions[..., None].astype(jnp.float32) * frequency
+    return jnp.concatenate([jnp.sin(angle), jnp.cos(angle)], axis=-1)
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention, written as plain products that XLA runs well on a CPU."""
+
+    heads: int
+    dropout: float
+    rotary: bool
+    dtype: jnp.dtype
+
+    @nn.compact
+    def __call__(self, x, bias, positions, train: bool):
+        """Mixes [B, L, D] along L under the additive mask `bias` [B, 1, L, L]."""
+        size = x.shape[-1] // self.heads
+        qkv = nn.DenseGeneral(
+            (3, self.heads, size), dtype=self.dtype, kernel_init=_INIT, name="qkv"
+        )(x)
+        query, key, value = (qkv[:, :, i] for i in range(3))  # [B, L, H, K]
+        if self.rotary:
+            query, key = rotate(query, positions), rotate(key, positions)
+        logits = jnp.einsum("BQHK,BPHK->BHQP", query, key).astype(jnp.float32)
+        weights = nn.softmax(logits * size**-0.5 + bias).astype(self.dtype)
+        weights = nn.Dropout(self.dropout, deterministic=not train)(weights)
+        mixed = jnp.einsum("BHQP,BPHK->BQHK", weights, value)
+        return nn.DenseGeneral(
+            x.shape[-1], axis=(-2, -1), dtype=self.dtype, kernel_init=_INIT, name="out"
+        )(mixed)
+
+
+class Layer(nn.Module):
+    """Attention and feed-forward, each with its residual and normalisation."""
+
+    heads: int
+    feedforward: int
+    norm: str
+    norm_epsilon: float
+    activation: str
+    dropout: float
+    attention_dropout: float
+    rotary: bool
+    dtype: jnp.dtype
+
+    @nn.compact
+    def __call__(self, x, bias, positions, train: bool):
+        """One layer over [B, L, D]."""
+        attention = Attention(
+            self.heads, self.attention_dropout, self.rotary, self.dtype, name="attention"
+        )
+        x = self._residual(
+            "attention_norm", x, lambda h: attention(h, bias, positions, train), train
+        )
+        return self._residual("feedforward_norm", x, self._feedforward, train)
+
+    def _feedforward(self, x):
+        hidden = nn.Dense(self.feedforward, dtype=self.dtype, kernel_init=_INIT, name="up")(x)
+        hidden = ACTIVATIONS[self.activation](hidden)
+        return nn.Dense(x.shape[-1], dtype=self.dtype, kernel_init=_INIT, name="down")(hidden)
+
+    def _residual(self, name: str, x, block: Callable, train: bool):
+        """X + block(norm(x)), or norm(x + block(x)) where normalisation comes after."""
+        norm = Norm(self.norm_epsilon, name=name)
+        mixed = block(norm(x) if self.norm == "pre" else x)
+        x = x + nn.Dropout(self.dropout, deterministic=not train)(mixed)
+        return x if self.norm == "pre" else norm(x)
+
+
+class Encoder(nn.Module):
+    """Token ids to token vectors and sentence vectors.
+
+    The fields are those of `config.encoder`, with the size of the vocabulary and S beside them.
+    """
+
+    vocab_size: int
+    slots: int
+    layers: int
+    width: int
+    heads: int
+    feedforward: int
+    positions: str
+    max_positions: int
+    norm: str
+    norm_epsilon: float
+    activation: str
+    dropout: float
+    attention_dropout: float
+    pooling: str
+    dtype: str
+    remat: bool
+    scan: bool
+
+    @nn.compact
+    def __call__(self, tokens, segments, positions, train: bool = False):
+        """Encodes packed rows.
+
+        Args:
+          tokens: int32 [B, L].
+          segments: int32 [B, L], 1..S, 0 where empty.
+          positions: int32 [B, L], position inside the sentence.
+          train: applies dropout, with the random stream "dropout".
+
+        Returns:
+          Token vectors [B, L, D] and sentence vectors [B, S, D], of type `dtype`.
+        """
+        dtype = jnp.dtype(self.dtype)
+        x = self._embed(tokens, positions).astype(dtype)
+        if self.norm == "post":
+            x = Norm(self.norm_epsilon, name="embedding_norm")(x)
+        x = nn.Dropout(self.dropout, deterministic=not train)(x)
+        x = self._layers(x, segment_bias(segments), positions, train, dtype)
+        if self.norm == "pre":
+            x = Norm(self.norm_epsilon, name="final_norm")(x)
+        return x, Pooling(self.pooling, self.slots, name="pooling")(x, segments, positions)
+
+    def _embed(self, tokens, positions):
+        x = nn.Embed(self.vocab_size, self.width, embedding_init=_INIT, name="token_embedding")(
+            tokens
+        )
+        if self.positions == "learned":
+            table = nn.Embed(
+                self.max_positions, self.width, embedding_init=_INIT, name="position_embedding"
+            )
+            x = x + table(positions)
+        elif self.positions == "sinusoidal":
+            # Scaled to the size of the token vectors, which would drown in it otherwise.
+            x = x + 0.02 * sinusoid(positions, self.width)
+        return x
+
+    def _layers(self, x, bias, positions, train, dtype):
+        layer = nn.remat(Layer, static_argnums=(4,)) if self.remat else Layer
+        fields = {
+            "heads": self.heads,
+            "feedforward": self.feedforward,
+            "norm": self.norm,
+            "norm_epsilon": self.norm_epsilon,
+            "activation": self.activation,
+            "dropout": self.dropout,
+            "attention_dropout": self.attention_dropout,
+            "rotary": self.positions == "rotary",
+            "dtype": dtype,
+        }
+        if not self.scan:
+            for index in range(self.layers):
+                x = layer(**fields, name=f"layer_{index}")(x, bias, positions, train)
+            return x
+        stacked = nn.scan(
+            lambda module, carry, _: (module(carry, bias, positions, train), None),
+            variable_axes={"params": 0},
+            split_rngs={"params": True, "dropout": True},
+            length=self.layers,
+        )
+        x, _ = stacked(layer(**fields, name="layers"), x, None)
+        return x

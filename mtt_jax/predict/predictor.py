@@ -1,0 +1,131 @@
+"""The predictor: texts in, labels and entities with character offsets out."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, overload
+
+import jax
+import numpy as np
+
+from mtt_jax import backend, saved_model
+from mtt_jax.build import build_model
+from mtt_jax.data.encode import encode_text
+from mtt_jax.data.words import split_words
+from mtt_jax.decode import decode_spans
+from mtt_jax.errors import UserError
+from mtt_jax.evaluate import Decision, decide, make_forward
+from mtt_jax.saved_model import SavedModel
+from mtt_jax.tasks import Task
+from mtt_jax.types import Example
+
+# Rows of a compiled batch: one shape for a single text, one for many.
+_ROWS = (1, 16)
+
+
+class Predictor:
+    """A model that reads texts.
+
+        predictor = Predictor.load("runs/balanced")
+        predictor("Tom works at Microsoft in Seattle.")
+
+    Attributes:
+      config: the run's config.
+    """
+
+    def __init__(self, model: SavedModel):
+        """Takes what `saved_model.load` read."""
+        self.config = model.config
+        self._params = jax.tree.map(jax.numpy.asarray, model.params)
+        self._tokenizer = model.tokenizer
+        self._forward = make_forward(build_model(model.config, model.tokenizer.get_vocab_size()))
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Predictor":
+        """Reads a run or model directory.
+
+        Raises:
+          UserError: where there is none, or a file of it is missing or damaged.
+        """
+        backend.prepare()
+        return cls(saved_model.load(path))
+
+    @overload
+    def __call__(self, texts: str) -> dict[str, Any]: ...
+
+    @overload
+    def __call__(self, texts: Sequence[str]) -> list[dict[str, Any]]: ...
+
+    def __call__(self, texts):
+        """Predicts for a text or a list of texts.
+
+        Returns:
+          A result, or a list of results in the order of the texts:
+          {"text": ..., SENTENCE_TASK: {"label", "score", "scores"}, "entities": [{"text",
+          "label", "start", "end", "score"}]}. Offsets are characters of the text as given, and
+          a token task that is not the only one has its entities under its own name.
+
+        Raises:
+          UserError: where something else than texts is given.
+        """
+        single = isinstance(texts, str)
+        batch = [texts] if single else list(texts)
+        for index, text in enumerate(batch):
+            if not isinstance(text, str):
+                raise UserError(f"text {index}: expected a str, got {type(text).__name__}.")
+        results = list(self._predict(batch))
+        return results[0] if single else results
+
+    def _predict(self, texts: list[str]) -> Iterator[dict[str, Any]]:
+        words = [split_words(text) for text in texts]
+        examples = [
+            Example(tokens, starts, {}, {})
+            for tokens, starts in encode_text(self._tokenizer, texts, words)
+        ]
+        total = sum(len(example.tokens) for example in examples)
+        rows = _ROWS[total > self.config.train.row_length]
+        decisions = decide(self._forward, self._params, examples, self.config, rows)
+        for text, spans, decision in zip(texts, words, decisions, strict=True):
+            yield self._result(text, spans, decision)
+
+    def _result(self, text: str, words, decision: Decision) -> dict[str, Any]:
+        result: dict[str, Any] = {"text": text}
+        tasks = self.config.task_list
+        token_tasks = [task for task in tasks if task.kind == "token"]
+        for task in tasks:
+            if task.kind == "sentence":
+                result[task.name] = _topic(task, decision.sentence[task.name])
+            else:
+                key = "entities" if len(token_tasks) == 1 else task.name
+                result[key] = _entities(task, decision.words[task.name], text, words)
+        return result
+
+
+def _topic(task: Task, log_probs: np.ndarray) -> dict[str, Any]:
+    """{"label", "score", "scores"} of a sentence; scores sum to 1."""
+    probs = np.exp(log_probs - log_probs.max())
+    scores = {n: float(p) for n, p in zip(task.labels, probs / probs.sum(), strict=True)}
+    label = max(scores, key=lambda name: scores[name])
+    return {"label": label, "score": scores[label], "scores": scores}
+
+
+def _entities(task: Task, log_probs: np.ndarray, text: str, words) -> list[dict[str, Any]]:
+    """Entities with character offsets; the score is the least certain word's probability."""
+    found = []
+    for span in decode_spans(log_probs, task):
+        start, end = words[span.start][0], words[span.end - 1][1]
+        kinds = [
+            i
+            for i, name in enumerate(task.classes)
+            if name in (span.label, f"B-{span.label}", f"I-{span.label}")
+        ]
+        certainty = np.exp(log_probs[span.start : span.end][:, kinds]).sum(axis=-1).min()
+        found.append(
+            {
+                "text": text[start:end],
+                "label": span.label,
+                "start": start,
+                "end": end,
+                "score": float(min(certainty, 1.0)),
+            }
+        )
+    return found

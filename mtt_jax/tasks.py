@@ -1,0 +1,154 @@
+"""Tasks, tag schemes and spans: the one place that knows what a tag means.
+
+A tag scheme writes entities as one tag a word. With two persons side by side, A B | C:
+
+    io      PER PER PER         adjacent entities of one type merge
+    iob1    I-PER I-PER B-PER   B- only where an entity follows another of its type
+    iob2    B-PER I-PER B-PER   B- at every start
+    bioes   B-PER E-PER S-PER   E- at an end, S- for a single word
+    bilou   B-PER L-PER U-PER   the same with other letters
+
+The model reads and writes io or iob2; all five are understood in files.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from mtt_jax.types import Span
+
+OUTSIDE = "O"
+MODEL_SCHEMES = ("io", "iob2")
+FILE_SCHEMES = ("io", "iob1", "iob2", "bioes", "bilou")
+
+
+@dataclass(frozen=True)
+class Task:
+    """What one head answers.
+
+    Attributes:
+      name: the task's name in configs, files and results.
+      kind: "sentence", one label a sentence, or "token", one a word.
+      labels: class names; for a token task "O" and the entity types.
+      scheme: "io" or "iob2" for a token task, "" for a sentence task.
+    """
+
+    name: str
+    kind: str
+    labels: tuple[str, ...]
+    scheme: str = ""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the head's logits, in their order."""
+        if self.scheme != "iob2":
+            return self.labels
+        types = [label for label in self.labels if label != OUTSIDE]
+        return (OUTSIDE, *(f"{prefix}-{label}" for label in types for prefix in "BI"))
+
+    @property
+    def entity_types(self) -> tuple[str, ...]:
+        """The labels of a token task without O."""
+        return tuple(label for label in self.labels if label != OUTSIDE)
+
+
+def split_tag(tag: str) -> tuple[str, str]:
+    """Splits `B-PER` into (`B`, `PER`); a tag without a prefix is (``, tag)."""
+    if len(tag) > 2 and tag[1] == "-" and tag[0] in "BIESLU":
+        return tag[0], tag[2:]
+    return "", tag
+
+
+class SchemeReport(NamedTuple):
+    """The scheme that a file's tags follow.
+
+    Attributes:
+      scheme: one of FILE_SCHEMES.
+      illegal: (sentence, word) of each tag that breaks the scheme, such as I-PER after O.
+    """
+
+    scheme: str
+    illegal: tuple[tuple[int, int], ...]
+
+
+def detect_scheme(sentences: Iterable[Sequence[str]]) -> SchemeReport:
+    """Tells which scheme tag sequences follow, and where they break it.
+
+    Prefixes decide first (E or S: bioes; L or U: bilou; none: io). Between the two that use
+    only B and I, iob1 is meant where some entity starts with I and no B starts one after
+    another type or O; anything else is iob2, whose stray I tags are reported as illegal.
+    """
+    tagged = [[split_tag(tag) for tag in tags] for tags in sentences]
+    prefixes = {prefix for tags in tagged for prefix, _ in tags}
+    if prefixes & {"E", "S"}:
+        scheme = "bioes"
+    elif prefixes & {"L", "U"}:
+        scheme = "bilou"
+    elif not prefixes & {"B", "I"}:
+        scheme = "io"
+    else:
+        starts_with_i, free_b = False, False
+        for tags in tagged:
+            for (_, last_label), (prefix, label) in zip([("", OUTSIDE), *tags], tags, strict=False):
+                starts_with_i |= prefix == "I" and last_label != label
+                free_b |= prefix == "B" and last_label != label
+        scheme = "iob1" if starts_with_i and not free_b else "iob2"
+    return SchemeReport(scheme, tuple(_illegal_tags(tagged, scheme)))
+
+
+def _illegal_tags(tagged, scheme):
+    """Yields (sentence, word) of tags that cannot follow the tag before them."""
+    if scheme in ("io", "iob1"):
+        return
+    ends = {"bioes": "ES", "bilou": "LU"}.get(scheme, "")
+    continues = {"bioes": "IE", "bilou": "IL"}.get(scheme, "I")
+    for row, tags in enumerate(tagged):
+        previous = ("", OUTSIDE)
+        for word, tag in enumerate([*tags, ("", OUTSIDE)]):
+            opened = previous[0] in ("B", "I")
+            inside = tag[0] != "" and tag[0] in continues
+            if inside and not (opened and previous[1] == tag[1]):
+                yield row, word
+            elif ends and opened and not inside:
+                yield row, min(word, len(tags) - 1)
+            previous = tag
+
+
+def tags_to_spans(tags: Sequence[str], scheme: str) -> tuple[Span, ...]:
+    """Reads entities off a tag sequence; spans are in words.
+
+    Never fails: a continuation with nothing to continue starts an entity, as in the CoNLL
+    evaluation script, so that the same rule reads files and predictions.
+    """
+    spans: list[Span] = []
+    start, label = 0, OUTSIDE
+    for index, tag in enumerate([*tags, OUTSIDE]):
+        prefix, name = split_tag(tag) if scheme != "io" else ("", tag)
+        begins = prefix in ("B", "S", "U") and prefix != ""
+        if name == label and not begins:
+            if prefix in ("E", "L") and prefix != "" and label != OUTSIDE:
+                spans.append(Span(start, index + 1, label))
+                label = OUTSIDE
+            continue
+        if label != OUTSIDE:
+            spans.append(Span(start, index, label))
+        start, label = index, name
+        if prefix in ("S", "U", "E", "L") and prefix != "" and name != OUTSIDE:
+            spans.append(Span(index, index + 1, name))
+            label = OUTSIDE
+    return tuple(spans)
+
+
+def spans_to_tags(spans: Iterable[Span], length: int, scheme: str) -> list[str]:
+    """Writes non-overlapping entities (in words) as `length` tags of scheme io or iob2."""
+    tags = [OUTSIDE] * length
+    for start, end, label in spans:
+        for index in range(start, end):
+            prefix = "" if scheme == "io" else ("B-" if index == start else "I-")
+            tags[index] = prefix + label
+    return tags
+
+
+def through_scheme(spans: Iterable[Span], length: int, scheme: str) -> tuple[Span, ...]:
+    """What is left of entities after writing them in a scheme and reading them back."""
+    return tags_to_spans(spans_to_tags(spans, length, scheme), scheme)

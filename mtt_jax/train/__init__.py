@@ -1,0 +1,1 @@
+"""Training: optimiser, step and loop."""

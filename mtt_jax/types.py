@@ -1,0 +1,92 @@
+"""The structs that pass between the rooms, and the letters of their axes.
+
+    B  rows of a batch            L  positions of a row
+    S  sentence slots of a row    D  width of the model
+    H  attention heads            C  classes of a task           T  tasks
+
+Everything here is a NamedTuple, so JAX sees a pytree and no room needs another's library.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+# A NumPy array in the data rooms, a JAX array or a tracer behind the step's door.
+Array = Any
+
+
+class Span(NamedTuple):
+    """A labelled stretch: `start` inclusive, `end` exclusive, in words or in characters."""
+
+    start: int
+    end: int
+    label: str
+
+
+class Record(NamedTuple):
+    """A sentence as its source gives it, with whichever labels it carries.
+
+    Attributes:
+      text: the sentence.
+      words: (start, end) character offsets of its words.
+      labels: sentence task -> class name; a task that is absent has no label here.
+      spans: token task -> its entities in words; absent is unlabelled, empty is none.
+    """
+
+    text: str
+    words: tuple[tuple[int, int], ...]
+    labels: dict[str, str]
+    spans: dict[str, tuple[Span, ...]]
+
+
+class Example(NamedTuple):
+    """A sentence as the model reads it.
+
+    Attributes:
+      tokens: int32 [n] subword ids with [CLS] and [SEP].
+      starts: int32 [w] position of each word's first subword; -1 for a word that has none.
+      labels: sentence task -> class id; absent is unlabelled.
+      spans: token task -> int32 [k, 3] start and end in words and entity type; absent is
+        unlabelled.
+    """
+
+    tokens: np.ndarray
+    starts: np.ndarray
+    labels: dict[str, int]
+    spans: dict[str, np.ndarray]
+
+
+class Batch(NamedTuple):
+    """Rows of packed sentences.
+
+        tokens     c a b s c d s 0      c = [CLS], s = [SEP]
+        segments   1 1 1 1 2 2 2 0
+        positions  0 1 2 3 0 1 2 0
+
+    Attributes:
+      tokens: int32 [B, L], 0 where empty.
+      segments: int32 [B, L], 1..S, 0 where empty.
+      positions: int32 [B, L], position inside the sentence.
+      labels: task -> int32, [B, S] for a sentence task, [B, L] for a token task.
+      weights: task -> float32 of the same shape; 0 where the task has no label.
+    """
+
+    tokens: Array
+    segments: Array
+    positions: Array
+    labels: dict[str, Array]
+    weights: dict[str, Array]
+
+
+class Outputs(NamedTuple):
+    """What the model returns for a batch.
+
+    Attributes:
+      logits: task -> float32 [B, S, C] or [B, L, C].
+      sentences: [B, S, D] sentence embeddings.
+      tokens: [B, L, D] token embeddings.
+    """
+
+    logits: dict[str, Array]
+    sentences: Array
+    tokens: Array
