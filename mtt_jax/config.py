@@ -66,14 +66,15 @@ class TaskDataConfig:
     )
     header: bool = option(False, "a CSV or TSV file starts with a line of column names")
     text: str = option(
-        "text",
+        "auto",
         "where the text is: column numbers from 1 or header names, several joined as '2,3' "
-        "(csv, tsv), a key (jsonl), or feature names (tfds)",
+        "(csv, tsv), a key (jsonl), or feature names (tfds); auto: text",
     )
     label: str = option(
-        "label",
+        "auto",
         "where the label is: a column number from 1 or header name (csv, tsv), the column of the "
-        "tag, -1 for the last (conll), a key (jsonl), or a feature name (tfds)",
+        "tag, -1 for the last (conll), a key (jsonl), or a feature name (tfds); auto: label, for "
+        "a token task the last column (conll), entities (jsonl) or ner (tfds)",
     )
     word: int = option(1, "column of the word, counted from 1 (conll)", low=1)
     scheme: str = option(
