@@ -46,7 +46,7 @@ def _evaluate(options: argparse.Namespace) -> int:
 
     backend.prepare()
     model = saved_model.load(options.run_dir)
-    data = prepare(model.config, tokenizer=model.tokenizer)
+    data = prepare(model.config, given_tokenizer=model.tokenizer)
     examples = data.splits[options.split]
     if not len(examples):
         raise UserError(f"{options.run_dir}: its config names no {options.split} data.")

@@ -86,7 +86,7 @@ def read_file(
     file = _existing(path, flag)
     kind = _format(file, task, task_data)
     tally = Tally()
-    labels = _Labels(task, task_data)
+    labels = LabelReader(task, task_data)
     if kind == "conll":
         loaded = _read_conll(file, labels, data, task_data, tally)
     elif kind == "jsonl":
@@ -130,7 +130,7 @@ def _format(file: Path, task: Task, task_data: TaskDataConfig) -> str:
     return kind
 
 
-class _Labels:
+class LabelReader:
     """The labels of one task as its data writes them."""
 
     def __init__(self, task: Task, task_data: TaskDataConfig):
@@ -204,7 +204,7 @@ def _text_record(text: str, data: DataConfig, labels: dict, tally: Tally, place:
 def _read_table(
     file: Path,
     kind: str,
-    labels: _Labels,
+    labels: LabelReader,
     data: DataConfig,
     task_data: TaskDataConfig,
     tally: Tally,
@@ -297,7 +297,7 @@ def _column(spec: str, row: list[str], names: list[str] | None, flag: str, file:
 
 
 def _read_jsonl(
-    file: Path, labels: _Labels, data: DataConfig, task_data: TaskDataConfig, tally: Tally
+    file: Path, labels: LabelReader, data: DataConfig, task_data: TaskDataConfig, tally: Tally
 ) -> Iterator[Record]:
     """Yields a record for each object."""
     usual = "label" if labels.task.kind == "sentence" else "entities"
@@ -361,7 +361,7 @@ def _spans(value: Any, key: str, place: Place) -> list[Span]:
 
 
 def offsets_record(
-    text: str, spans: list[Span], labels: _Labels, data: DataConfig, tally: Tally, place: Place
+    text: str, spans: list[Span], labels: LabelReader, data: DataConfig, tally: Tally, place: Place
 ) -> Record | None:
     """A record of a text whose entities are given by character offsets; None if it is empty."""
     last_end, last = 0, ""
@@ -417,7 +417,7 @@ class _Sentence(NamedTuple):
 
 
 def _read_conll(
-    file: Path, labels: _Labels, data: DataConfig, task_data: TaskDataConfig, tally: Tally
+    file: Path, labels: LabelReader, data: DataConfig, task_data: TaskDataConfig, tally: Tally
 ) -> Loaded:
     """Reads sentences of a word a line, ended by an empty line."""
     sentences = list(_conll_sentences(file, data, task_data, labels.task.name))
@@ -436,16 +436,8 @@ def _read_conll(
         place = Place(file, sentence.line)
         words = [(clean(word) or word) if data.clean else word for word in sentence.words]
         words = ["".join(word.split()) or "?" for word in words]
-        spans = tags_to_spans(sentence.tags, scheme)
-        for offset, tag in enumerate(sentence.tags):
-            label = tag if scheme == "io" else split_tag(tag)[1]
-            labels.read(label, tag, place._replace(line=sentence.line + offset))
-        kept = labels.keep(spans, [place] * len(spans))
-        offsets, begin = [], 0
-        for word in words:
-            offsets.append((begin, begin + len(word)))
-            begin += len(word) + 1
-        records.append(Record(" ".join(words), tuple(offsets), {}, {labels.task.name: kept}))
+        places = [place._replace(line=place.line + i) for i in range(len(words))]
+        records.append(words_record(words, sentence.tags, scheme, labels, places))
     return Loaded(records, notes)
 
 
@@ -493,6 +485,25 @@ def _conll_column(spec: str, width: int, flag: str, place: str) -> int:
             f"{width}, or -1 for the last."
         )
     return number - 1 if number > 0 else width + number
+
+
+def words_record(
+    words: Sequence[str],
+    tags: Sequence[str],
+    scheme: str,
+    labels: LabelReader,
+    places: Sequence[Place],
+) -> Record:
+    """A record of words that are divided already, and a tag and a place for each."""
+    for tag, place in zip(tags, places, strict=True):
+        labels.read(tag if scheme == "io" else split_tag(tag)[1], tag, place)
+    spans = tags_to_spans(tags, scheme)
+    offsets, begin = [], 0
+    for word in words:
+        offsets.append((begin, begin + len(word)))
+        begin += len(word) + 1
+    kept = labels.keep(spans, [places[span.start] for span in spans])
+    return Record(" ".join(words), tuple(offsets), {}, {labels.task.name: kept})
 
 
 # Splits
