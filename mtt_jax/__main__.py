@@ -41,7 +41,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     from mtt_jax import backend, saved_model
     from mtt_jax.build import build_model
     from mtt_jax.console import Console
-    from mtt_jax.data.sources import prepare
+    from mtt_jax.data.prepare import prepare
     from mtt_jax.evaluate import evaluate, make_forward
 
     backend.prepare()

@@ -1,0 +1,209 @@
+"""Preparation: from the config to encoded train, dev and test, kept on disk for the next start.
+
+The cache's key is a checksum of all that the encoding depends on: the files' content, the
+config's data, tasks and tokenizer, and the corpus that comes with the package. Nothing is ever
+changed in place, so a folder that is there is right.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tokenizers import Tokenizer
+
+from mtt_jax.config import Config
+from mtt_jax.data import tokenizer
+from mtt_jax.data.encode import ExampleSet, encode_records
+from mtt_jax.data.sources import SPLITS, corpus_version, read_files, read_newswire
+from mtt_jax.data.tfds_source import read_tfds
+from mtt_jax.errors import UserError
+from mtt_jax.tasks import Task
+from mtt_jax.types import Record
+
+# Raise it when the encoding changes, so that older caches are left alone.
+_VERSION = 1
+
+
+class Prepared(NamedTuple):
+    """Data that is ready to train on.
+
+    Attributes:
+      tokenizer: as trained or loaded.
+      splits: "train", "dev", "test" -> examples; dev and test may be empty.
+      notes: what the user is told about the data, a line each.
+    """
+
+    tokenizer: Tokenizer
+    splits: dict[str, ExampleSet]
+    notes: tuple[str, ...]
+
+
+def prepare(
+    config: Config, run: Path | None = None, given_tokenizer: Tokenizer | None = None
+) -> Prepared:
+    """Reads, divides and encodes the data, or finds that done already.
+
+    Args:
+      config: what to read and how.
+      run: a run directory; it remembers its data and refuses to go on with other data.
+      given_tokenizer: used instead of training or loading one.
+
+    Raises:
+      UserError: for every fault of the data, naming file, line and remedy.
+    """
+    made_of = _made_of(config, given_tokenizer)
+    if run:
+        _remember(run, made_of)
+    key = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:32]
+    cache = Path(config.data.cache_dir).expanduser()
+    folder = cache / "encoded" / key
+    if not folder.is_dir():
+        _write(folder, *_encode(config, cache, given_tokenizer))
+    return _read(folder, config.task_list)
+
+
+def _made_of(config: Config, given: Tokenizer | None) -> dict[str, Any]:
+    """All that the encoded data depends on, file contents as checksums."""
+    files = {}
+    if config.data.source == "files":
+        for name, task in config.task_data.items():
+            for split in SPLITS:
+                path = Path(getattr(task, split)).expanduser()
+                if getattr(task, split) and path.is_file():
+                    files[f"data.{name}.{split}"] = _checksum(path)
+    if config.tokenizer.file and Path(config.tokenizer.file).expanduser().is_file():
+        files["tokenizer.file"] = _checksum(Path(config.tokenizer.file).expanduser())
+    data = dataclasses.asdict(config.data)
+    for name in ("cache_dir", "overlap"):
+        del data[name]
+    return {
+        "version": _VERSION,
+        "corpus": corpus_version() if config.data.source == "newswire" else "",
+        "files": files,
+        "data": data,
+        "task_data": {name: dataclasses.asdict(task) for name, task in config.task_data.items()},
+        "tasks": [dataclasses.asdict(task) for task in config.task_list],
+        "tokenizer": given.to_str() if given else dataclasses.asdict(config.tokenizer),
+        "seed": 0 if config.data.source == "newswire" else config.seed,
+    }
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _remember(run: Path, made_of: dict[str, Any]) -> None:
+    """Writes data.json into a new run; compares it in one that goes on."""
+    file = run / "data.json"
+    if not file.is_file():
+        fresh = file.with_name(".data.json.new")
+        fresh.write_text(json.dumps(made_of, indent=2) + "\n", encoding="utf-8")
+        fresh.replace(file)
+        return
+    then = json.loads(file.read_text(encoding="utf-8"))
+    if then == json.loads(json.dumps(made_of)):
+        return
+    changed = [
+        name for name in made_of["files"] if made_of["files"][name] != then["files"].get(name)
+    ]
+    what = ", ".join(f"config.{name}" for name in changed) or "the data"
+    raise UserError(
+        f"{run}: {what} changed since this run began, so it cannot go on where it stopped. Bring "
+        "the data back as it was, or start a new run with --workdir=..."
+    )
+
+
+def _encode(
+    config: Config, cache: Path, given: Tokenizer | None
+) -> tuple[Tokenizer, dict[str, ExampleSet], list[str]]:
+    """Tokenizer, encoded splits and notes, from the source."""
+    read = {"newswire": read_newswire, "files": read_files, "tfds": read_tfds}[config.data.source]
+    records, notes = read(config, cache)
+    for task in config.task_list:
+        _need_labels(task, records["train"], config)
+    notes += _repeats(records)
+    chosen = given
+    if chosen is None and config.tokenizer.file:
+        chosen = tokenizer.load(config.tokenizer.file)
+    if chosen is None:
+        chosen = tokenizer.train((record.text for record in records["train"]), config.tokenizer)
+    splits = {name: encode_records(records[name], chosen, config.task_list) for name in SPLITS}
+    long = int((splits["train"].lengths() > config.data.max_length).sum())
+    if long:
+        notes.append(
+            f"{long:,} training sentences are longer than data.max_length "
+            f"({config.data.max_length} subwords) and are cut; dev and test are read in windows."
+        )
+    return chosen, splits, notes
+
+
+def _need_labels(task: Task, records: Sequence[Record], config: Config) -> None:
+    if any(task.name in record.labels or task.name in record.spans for record in records):
+        return
+    remedy = (
+        f"give its file with --config.data.{task.name}.train=..."
+        if config.data.source == "files"
+        else "the newswire corpus labels the tasks topic and ner; for others use data.source=files"
+        if config.data.source == "newswire"
+        else f"see --config.data.{task.name}.label"
+    )
+    raise UserError(
+        f"config.tasks.{task.name}: no training sentence carries a label of this task; {remedy}."
+    )
+
+
+def _repeats(records: dict[str, list[Record]]) -> list[str]:
+    """What is to be said of texts that stand more than once."""
+    notes = []
+    texts = {name: [record.text for record in split] for name, split in records.items()}
+    known = set(texts["train"])
+    repeated = len(texts["train"]) - len(known)
+    if repeated:
+        notes.append(f"train: {repeated:,} sentences repeat an earlier one word for word.")
+    for name in ("dev", "test"):
+        leaked = sum(text in known for text in texts[name])
+        if leaked:
+            notes.append(
+                f"{name}: {leaked:,} of {len(texts[name]):,} sentences also stand in train; their "
+                "scores flatter the model."
+            )
+    return notes
+
+
+def _write(folder: Path, chosen: Tokenizer, splits: dict[str, ExampleSet], notes) -> None:
+    """Writes a cache folder in one move; of two processes that try, one wins."""
+    fresh = folder.with_name(f".{folder.name}-{os.getpid()}")
+    try:
+        fresh.mkdir(parents=True, exist_ok=True)
+        chosen.save(str(fresh / "tokenizer.json"))
+        for name, split in splits.items():
+            split.save(fresh / f"{name}.npz")
+        (fresh / "notes.json").write_text(json.dumps(list(notes)), encoding="utf-8")
+        if not folder.is_dir():
+            fresh.rename(folder)
+    except OSError as error:
+        if not folder.is_dir():
+            raise UserError(
+                f"config.data.cache_dir: cannot write to {folder.parent}: {error.strerror}; name "
+                "another folder."
+            ) from None
+    shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _read(folder: Path, tasks: Sequence[Task]) -> Prepared:
+    try:
+        return Prepared(
+            tokenizer.load(folder / "tokenizer.json", "config.data.cache_dir"),
+            {name: ExampleSet.load(folder / f"{name}.npz", tasks) for name in SPLITS},
+            tuple(json.loads((folder / "notes.json").read_text(encoding="utf-8"))),
+        )
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise UserError(
+            f"config.data.cache_dir: {folder} is damaged ({error}); delete it and start again."
+        ) from None
