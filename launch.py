@@ -5,6 +5,7 @@ Every field of the config can be set on the command line; docs/config.md lists t
 
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from absl import app, flags
 from ml_collections import config_flags
@@ -80,13 +81,12 @@ def _pairs(arguments: list[str]):
         if not argument.startswith("-"):
             continue
         name, equals, value = argument.lstrip("-").partition("=")
-        following = arguments[index + 1 : index + 2]
-        if not equals:
-            value = following[0] if following and not following[0].startswith("--") else None
-        yield name, value
+        following = next(iter(arguments[index + 1 :]), "--")
+        bare = not equals and following.startswith("--")
+        yield name, None if bare else value if equals else following
 
 
-def _fail(message: str):
+def _fail(message: str) -> NoReturn:
     print(f"error: {message}", file=sys.stderr)
     sys.exit(2)
 

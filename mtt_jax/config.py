@@ -405,8 +405,8 @@ def _contradictions(config: Config) -> Iterator[str]:
         yield "config.init_parts: says what to take from init_from, but init_from is empty."
     if data.source != "newswire":
         needed = "name" if data.source == "tfds" else "train"
-        for name, task in config.task_data.items():
-            if not getattr(task, needed):
+        for name, source in config.task_data.items():
+            if not getattr(source, needed):
                 what = "a TFDS data set" if data.source == "tfds" else "a file"
                 yield (
                     f"config.data.{name}.{needed}: data.source={data.source} needs {what} for "

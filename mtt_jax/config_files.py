@@ -99,11 +99,13 @@ def check_override(config: ConfigDict, flag: str, text: str | None) -> None:
         node, walked = node[part], f"{walked}.{part}"
     if isinstance(node, ConfigDict):
         raise UserError(f"--{walked}: a group of fields; name one: {', '.join(node)}.")
-    if text is None and not isinstance(node, bool):
+    if text is None:
+        if isinstance(node, bool):
+            return
         raise UserError(f"--{walked}: needs a value, as in --{walked}={node}.")
     try:
         if isinstance(node, bool):
-            if text is not None and text.lower() not in ("true", "false", "1", "0", "t", "f"):
+            if text.lower() not in ("true", "false", "1", "0", "t", "f"):
                 raise ValueError
         elif isinstance(node, (int, float)):
             type(node)(text)

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from mtt_jax.tasks import Task, through_scheme
 from mtt_jax.types import Span
@@ -34,7 +35,7 @@ class Classification:
         return np.zeros((classes, classes), np.int64)
 
     @staticmethod
-    def count(gold: Sequence[int], predicted: Sequence[int], classes: int) -> np.ndarray:
+    def count(gold: ArrayLike, predicted: ArrayLike, classes: int) -> np.ndarray:
         """The matrix of some sentences."""
         pairs = np.asarray(gold, np.int64) * classes + np.asarray(predicted, np.int64)
         return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)

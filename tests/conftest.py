@@ -22,7 +22,11 @@ from mtt_jax.evaluate import make_forward
 from mtt_jax.types import Record, Span
 
 SENTENCES = [
-    ("Tom Fry of Acme United scored in Rome .", "sports", [(0, 2, "PER"), (3, 5, "ORG"), (7, 8, "LOC")]),
+    (
+        "Tom Fry of Acme United scored in Rome .",
+        "sports",
+        [(0, 2, "PER"), (3, 5, "ORG"), (7, 8, "LOC")],
+    ),
     ("The minister resigned on Monday .", "politics", []),
     ("Ann Lee joined Beta Bank in Oslo .", "others", [(0, 2, "PER"), (3, 5, "ORG"), (6, 7, "LOC")]),
     ("Parliament passed the Tax Act .", "politics", [(3, 5, "MISC")]),

@@ -63,7 +63,7 @@ class ExampleSet:
 
     def save(self, path: Path) -> None:
         """Writes the arrays as an .npz file."""
-        np.savez(path, **self.arrays)
+        np.savez(path, allow_pickle=False, **self.arrays)
 
     @staticmethod
     def load(path: Path, tasks: Sequence[Task]) -> "ExampleSet":

@@ -28,6 +28,7 @@ def corpus_version() -> str:
 
 
 def read_newswire(config: Config, cache: Path) -> tuple[dict[str, list[Record]], list[str]]:
+    """Split -> records of the embedded corpus, which is written at the first call; and notes."""
     from mtt_jax.data.newswire import builder  # TFDS loads slowly, and only this needs it
 
     home = cache / "tfds" / f"newswire-{corpus_version()}"
@@ -76,6 +77,11 @@ def quiet():
 
 
 def read_files(config: Config, cache: Path) -> tuple[dict[str, list[Record]], list[str]]:
+    """Split -> records of the user's files; and what is to be said about them.
+
+    Raises:
+      UserError: for every fault of a file.
+    """
     del cache
     by_path: dict[str, dict[str, list[Record]]] = {split: {} for split in SPLITS}
     notes: list[str] = []

@@ -14,6 +14,11 @@ from mtt_jax.types import Record
 
 
 def read_tfds(config: Config, cache: Path) -> tuple[dict[str, list[Record]], list[str]]:
+    """Split -> records of TFDS data sets, one for each task; and notes.
+
+    Raises:
+      UserError: where a data set, a split or a feature is not there.
+    """
     records: dict[str, list[Record]] = {split: [] for split in SPLITS}
     notes: list[str] = []
     for task in config.task_list:

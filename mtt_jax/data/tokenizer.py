@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from tokenizers import (
     Tokenizer,
@@ -34,7 +35,7 @@ def train(texts: Iterable[str], config: TokenizerConfig) -> Tokenizer:
     counts = Counter(sign for text in texts for sign in bare.normalizer.normalize_str(text))
     by_count = sorted(counts, key=lambda sign: (-counts[sign], sign))
     alphabet = sorted(sign for sign in by_count[:_ALPHABET] if not sign.isspace())
-    settings = {
+    settings: dict[str, Any] = {
         "vocab_size": config.vocab_size,
         "min_frequency": 2,
         "limit_alphabet": len(alphabet),
@@ -69,9 +70,8 @@ def _bare(model, config: TokenizerConfig) -> Tokenizer:
 
 def _finish(tokenizer: Tokenizer) -> Tokenizer:
     """Wraps every text in [CLS] and [SEP]."""
-    tokenizer.post_processor = processors.BertProcessing(
-        (SEP, tokenizer.token_to_id(SEP)), (CLS, tokenizer.token_to_id(CLS))
-    )
+    ids = tokenizer.get_vocab()
+    tokenizer.post_processor = processors.BertProcessing((SEP, ids[SEP]), (CLS, ids[CLS]))
     return tokenizer
 
 

@@ -1,6 +1,6 @@
 """The predictor: texts in, labels and entities with character offsets out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, overload
 
@@ -53,7 +53,7 @@ class Predictor:
     def __call__(self, texts: str) -> dict[str, Any]: ...
 
     @overload
-    def __call__(self, texts: Sequence[str]) -> list[dict[str, Any]]: ...
+    def __call__(self, texts: list[str] | tuple[str, ...]) -> list[dict[str, Any]]: ...
 
     def __call__(self, texts):
         """Predicts for a text or a list of texts.

@@ -270,7 +270,7 @@ def _finish(setup: Setup, shapes, checkpoints: Checkpoints, seconds: float) -> d
     """Scores the best checkpoint and writes what the run leaves."""
     config, console = setup.config, setup.console
     best = checkpoints.best()
-    step = best[0] if best else checkpoints.latest()
+    step = best[0] if best else config.train.steps
     state = checkpoints.restore_state(step, _state_like(setup, shapes))
     forward = make_forward(setup.model)
     final: dict[str, Any] = {

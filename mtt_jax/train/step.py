@@ -73,7 +73,7 @@ def make_loss(model: MultiTask, config: Config, frozen: Any) -> Callable:
         params = jax.tree.map(
             lambda leaf, off: jax.lax.stop_gradient(leaf) if off else leaf, params, frozen
         )
-        outputs = model.apply({"params": params}, batch, True, rngs={"dropout": key})
+        outputs: Any = model.apply({"params": params}, batch, True, rngs={"dropout": key})
         losses = {}
         for name, task in config.tasks.items():
             total, _ = masked_cross_entropy(

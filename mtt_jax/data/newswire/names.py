@@ -61,17 +61,17 @@ Mikkelsen Milosevska Mishra Mitchell Moreau Moreno Moretti Morozov Moyo Mueller 
 Musa Mwangi Nagy Nair Nakamura Navarro Ndiaye Nemeth Neumann Nguyen Nielsen Nikolaev Nkosi Nordstrom
 Novak Nowak Ntuli Nunez Nyström O'Brien O'Connell O'Hara O'Leary O'Neill Obi Ochoa Odhiambo Okafor
 Okonkwo Oliveira Olsen Onyango Orlov Ortega Osei Ospina Ostrowski Otieno Owusu Ozturk Paredes
-Parkinson Patel Pavlov Pedersen Pellegrini Pereira Perez Petersen Petrenko Petrov Petrovic Pettersson
-Pham Pichler Pinheiro Pohl Popescu Popov Portillo Prakash Prescott Quintero Rahman Ramirez Ramos
-Rasmussen Reddy Reinhardt Renard Reyes Ribeiro Richter Rinaldi Rodrigues Rojas Romano Rosenberg
-Rossi Rousseau Rozman Russo Ryan Saarinen Saito Salazar Sanchez Sanders Santoro Sato Savchenko
-Schaefer Schmidt Schneider Schultz Schwarz Semenov Sen Sharma Shevchenko Shimizu Sidorov Silva
-Simonsen Singh Sithole Skov Slater Smirnov Sokolov Solberg Solheim Sorensen Soto Sousa Stanković
-Steiner Stoica Strand Sullivan Suzuki Svensson Szabo Takahashi Tanaka Tesfaye Thompson Thorsen
-Toivonen Tomic Torres Traore Tran Tremblay Tshabalala Tucker Ueda Ulrichsen Vaidya Valdez Vargas
-Varga Vasiliev Vega Verma Vidal Villanueva Virtanen Vogel Volkov Wagner Wallace Watanabe Weber Weiss
-Whitfield Whittaker Wieczorek Winkler Wojcik Wright Yamada Yamamoto Yang Yevtushenko Yilmaz Zambrano
-Zanetti Zawadzki Zhang Zhou Zielinski Zimmermann Zubkov Zulu
+Parkinson Patel Pavlov Pedersen Pellegrini Pereira Perez Petersen Petrenko Petrov Petrovic
+Pettersson Pham Pichler Pinheiro Pohl Popescu Popov Portillo Prakash Prescott Quintero Rahman
+Ramirez Ramos Rasmussen Reddy Reinhardt Renard Reyes Ribeiro Richter Rinaldi Rodrigues Rojas
+Romano Rosenberg Rossi Rousseau Rozman Russo Ryan Saarinen Saito Salazar Sanchez Sanders Santoro
+Sato Savchenko Schaefer Schmidt Schneider Schultz Schwarz Semenov Sen Sharma Shevchenko Shimizu
+Sidorov Silva Simonsen Singh Sithole Skov Slater Smirnov Sokolov Solberg Solheim Sorensen Soto
+Sousa Stanković Steiner Stoica Strand Sullivan Suzuki Svensson Szabo Takahashi Tanaka Tesfaye
+Thompson Thorsen Toivonen Tomic Torres Traore Tran Tremblay Tshabalala Tucker Ueda Ulrichsen
+Vaidya Valdez Vargas Varga Vasiliev Vega Verma Vidal Villanueva Virtanen Vogel Volkov Wagner
+Wallace Watanabe Weber Weiss Whitfield Whittaker Wieczorek Winkler Wojcik Wright Yamada Yamamoto
+Yang Yevtushenko Yilmaz Zambrano Zanetti Zawadzki Zhang Zhou Zielinski Zimmermann Zubkov Zulu
 """.split()
 
 REAL_CITIES = """
@@ -104,7 +104,8 @@ Lind Lin Lub Mal Mar Mel Mor Nor Nov Oak Ober Ols Or Pel Pet Pol Rav Rad Red Ric
 Shel Sil Stan Stein Sund Tar Thorn Tor Tver Ul Val Var Vel Vin Vol Wal War Wes Wil Win Wol Zel
 """.split()
 TOWN_ENDINGS = (
-    "burg ville stad ford ton mouth haven bury field borough ovo grad ingen dorf minster pur abad vik"
+    "burg ville stad ford ton mouth haven bury field borough ovo grad ingen dorf minster pur abad "
+    "vik"
 ).split()
 
 # Country and the adjective made of it.
@@ -161,8 +162,8 @@ REGION_WHOLES = (
     "the Danube|the Rhine|the Mekong|the Baltic|the Sahel|the Gulf"
 ).split("|")
 REGION_FRAMES = (
-    "{} County|Lake {}|Mount {}|{} Bay|{} Valley|{} Province|{} Island|Cape {}|North {}|the {} River|"
-    "{} Peninsula|{} Coast|Upper {}|South {}"
+    "{} County|Lake {}|Mount {}|{} Bay|{} Valley|{} Province|{} Island|Cape {}|North {}|the {} "
+    "River|{} Peninsula|{} Coast|Upper {}|South {}"
 ).split("|")
 REGION_STEMS = """
 Abernath Ardell Averne Balmor Belgarde Brenta Caldera Carnoth Cassel Corvane Dalmere Darrow Elvane
@@ -173,7 +174,8 @@ Talmera Tarrow Ulmere Valdera Verano Wexcombe Yarrow Zamora
 
 CLUB_FRAMES = (
     "{} United|{} Rovers|{} City|{} Athletic|{} Wanderers|FC {}|Dynamo {}|Sporting {}|{} Hawks|"
-    "{} Bears|{} Town|Real {}|{} Tigers|{} Rangers|{} Albion|AC {}|{} Sharks|{} Warriors|Inter {}|{}"
+    "{} Bears|{} Town|Real {}|{} Tigers|{} Rangers|{} Albion|AC {}|{} Sharks|{} Warriors|Inter {}"
+    "|{}"
 ).split("|")
 COMPANY_ENDINGS = (
     "Industries|Motors|Holdings|Group|Bank|Energy|Airlines|Foods|Pharma|Steel|Systems|Capital|"

@@ -1,0 +1,213 @@
+"""report.html: a run's curves, scores and confusions in one file that opens offline."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+# More points than pixels make a page heavy and no curve clearer.
+_POINTS = 400
+_WIDTH, _HEIGHT, _LEFT, _BOTTOM = 560, 220, 52, 24
+_COLOURS = ("#1f6fb4", "#d1622b", "#2f8f4e", "#8a4fb0", "#b0892a", "#4b4b4b")
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem;
+       color: #1c1c1c; background: #fff }
+h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin-top: 2.2rem }
+table { border-collapse: collapse; margin: .6rem 0 }
+th, td { padding: .2rem .7rem; text-align: right; border-bottom: 1px solid #ddd }
+th:first-child, td:first-child { text-align: left }
+.charts, .pair { display: flex; flex-wrap: wrap; gap: 1.5rem; align-items: flex-start }
+figure { margin: 0 } figcaption { font-weight: 600 }
+.note { color: #555 } .total td { font-weight: 600 }
+td.cell { min-width: 3.2rem } pre { background: #f6f6f6; padding: .8rem; overflow: auto }
+"""
+
+Curve = Sequence[tuple[float, float]]
+
+
+def render(
+    name: str,
+    config: Mapping[str, Any],
+    history: Sequence[Mapping[str, Any]],
+    final: Mapping[str, Any],
+) -> str:
+    """The page.
+
+    Args:
+      name: of the run.
+      config: plain, as in config.json.
+      history: rows of metrics.jsonl.
+      final: as in metrics.json.
+    """
+    parts = [
+        f"<h1>{escape(name)}</h1>",
+        f'<p class="note">{_summary(final)}</p>',
+        *(_split(split, final[split]) for split in ("test", "dev") if final.get(split)),
+        f'<h2>Training</h2><div class="charts">{"".join(_charts(history))}</div>',
+        f"<h2>Config</h2><pre>{escape(_settings(config))}</pre>",
+    ]
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width">'
+        f"<title>{escape(name)}</title><style>{_STYLE}</style></head>\n<body>\n"
+        + "\n".join(parts)
+        + "\n</body></html>\n"
+    )
+
+
+def _summary(final: Mapping[str, Any]) -> str:
+    facts = [
+        f"step {final['best_step']:,} of {final['steps']:,} kept",
+        f"{final['parameters']:,} parameters",
+        f"{final['seconds']:,.0f} seconds",
+        str(final["device"]),
+    ]
+    return escape("; ".join(facts) + ". Chosen on dev; test was read once, at the end.")
+
+
+def _split(split: str, scores: Mapping[str, Mapping[str, Any]]) -> str:
+    return f"<h2>Scores on {split}</h2>" + "".join(
+        f'<h3>{escape(task)}</h3><div class="pair">{_table(result)}{_confusion(result)}</div>'
+        + _ceiling(result)
+        for task, result in scores.items()
+    )
+
+
+def _table(result: Mapping[str, Any]) -> str:
+    """Precision, recall and F1 by label, with the overall figures last."""
+    rows = result.get("per_class", result.get("per_entity", {}))
+    lines = ["<table><tr><th>label</th><th>precision</th><th>recall</th><th>F1</th>"
+             "<th>support</th></tr>"]  # fmt: skip
+    for label, row in rows.items():
+        lines.append(f"<tr><td>{escape(label)}</td>{_figures(row)}<td>{row['support']:,}</td></tr>")
+    if "accuracy" in result:
+        lines.append(
+            f'<tr class="total"><td>accuracy {result["accuracy"]:.4f}, macro F1</td><td></td>'
+            f"<td></td><td>{result['macro_f1']:.4f}</td><td>{result['count']:,}</td></tr>"
+        )
+    else:
+        lines.append(f'<tr class="total"><td>strict, overall</td>{_figures(result)}<td></td></tr>')
+    return "".join(lines) + "</table>"
+
+
+def _figures(row: Mapping[str, Any]) -> str:
+    return "".join(f"<td>{row[key]:.4f}</td>" for key in ("precision", "recall", "f1"))
+
+
+def _confusion(result: Mapping[str, Any]) -> str:
+    """Gold by row, predicted by column, each row shaded by its own sum."""
+    labels, counts = result["confusion"]["labels"], result["confusion"]["counts"]
+    head = "".join(f"<th>{escape(label)}</th>" for label in labels)
+    lines = [f"<table><tr><th>gold \\ predicted</th>{head}</tr>"]
+    for label, row in zip(labels, counts, strict=True):
+        total = sum(row)
+        cells = "".join(
+            f'<td class="cell" style="background: rgba(31, 111, 180, '
+            f'{0.6 * count / max(total, 1):.2f})">{count:,}</td>'
+            for count in row
+        )
+        lines.append(f"<tr><td>{escape(label)}</td>{cells}</tr>")
+    return "".join(lines) + "</table>"
+
+
+def _ceiling(result: Mapping[str, Any]) -> str:
+    ceiling = result.get("ceiling")
+    if not ceiling:
+        return ""
+    return (
+        f'<p class="note">Highest F1 that the tag scheme {escape(ceiling["scheme"])} allows on '
+        f"these sentences: {ceiling['f1']:.4f}.</p>"
+    )
+
+
+def _charts(history: Sequence[Mapping[str, Any]]) -> list[str]:
+    """One chart a quantity: losses, scores, learning rate, gradient norm, speed."""
+    train = [row for row in history if row.get("kind") == "train"]
+    dev = [row for row in history if row.get("kind") == "dev"]
+    charts = [
+        _chart("Training loss", _by_task(train, "losses")),
+        _chart("Score on dev", _by_task(dev, "scores")),
+    ]
+    for key, title in (
+        ("learning_rate", "Learning rate"),
+        ("gradient_norm", "Gradient norm, before clipping"),
+        ("tokens_per_second", "Subwords per second"),
+    ):
+        curve = [(row["step"], row[key]) for row in train if key in row]
+        charts.append(_chart(title, {key: curve} if curve else {}))
+    return charts
+
+
+def _by_task(rows: Sequence[Mapping[str, Any]], key: str) -> dict[str, Curve]:
+    tasks = dict.fromkeys(task for row in rows for task in row.get(key, {}))
+    return {
+        task: [(row["step"], row[key][task]) for row in rows if task in row.get(key, {})]
+        for task in tasks
+    }
+
+
+def _chart(title: str, curves: Mapping[str, Curve]) -> str:
+    """A line chart as SVG; says so where there is nothing to draw."""
+    caption = f"<figcaption>{escape(title)}</figcaption>"
+    points = [point for curve in curves.values() for point in curve]
+    if not points:
+        return f'<figure>{caption}<p class="note">no figures</p></figure>'
+    right = max(x for x, _ in points)
+    top = max(max(y for _, y in points), 1e-12)
+    bottom = min(0.0, min(y for _, y in points))
+    span = top - bottom
+
+    def place(x: float, y: float) -> str:
+        across = _LEFT + (_WIDTH - _LEFT - 8) * x / max(right, 1)
+        down = 8 + (_HEIGHT - _BOTTOM - 8) * (top - y) / span
+        return f"{across:.1f},{down:.1f}"
+
+    drawn = []
+    for (label, curve), colour in zip(curves.items(), _colours(len(curves)), strict=True):
+        stride = max(1, -(-len(curve) // _POINTS))
+        kept = [*curve[:-1:stride], curve[-1]]
+        line = " ".join(place(x, y) for x, y in kept)
+        drawn.append(
+            f'<polyline fill="none" stroke="{colour}" stroke-width="1.6" points="{line}"/>'
+        )
+        if len(curves) > 1:
+            drawn.append(
+                f'<text x="{_WIDTH - 12}" y="{22 + 16 * (len(drawn) // 2)}" text-anchor="end" '
+                f'font-size="12" fill="{colour}">{escape(label)}</text>'
+            )
+    return (
+        f'<figure>{caption}<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" '
+        f'role="img" aria-label="{escape(title)}">{_axes(bottom, top, right)}'
+        f"{''.join(drawn)}</svg></figure>"
+    )
+
+
+def _axes(bottom: float, top: float, right: float) -> str:
+    base = _HEIGHT - _BOTTOM
+    marks = []
+    for share in (0.0, 0.5, 1.0):
+        y = 8 + (base - 8) * (1 - share)
+        value = bottom + share * (top - bottom)
+        marks.append(
+            f'<line x1="{_LEFT}" x2="{_WIDTH - 8}" y1="{y}" y2="{y}" stroke="#e2e2e2"/>'
+            f'<text x="{_LEFT - 6}" y="{y + 4}" text-anchor="end" font-size="11">{value:.3g}</text>'
+        )
+    marks.append(
+        f'<text x="{_WIDTH - 8}" y="{_HEIGHT - 6}" text-anchor="end" font-size="11">'
+        f"step {right:,.0f}</text>"
+    )
+    return "".join(marks)
+
+
+def _colours(count: int) -> list[str]:
+    return [_COLOURS[index % len(_COLOURS)] for index in range(count)]
+
+
+def _settings(config: Mapping[str, Any], prefix: str = "") -> str:
+    """The config as `a.b.c = value`, a line each."""
+    lines = []
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            lines.append(_settings(value, f"{prefix}{key}."))
+        else:
+            lines.append(f"{prefix}{key} = {value!r}")
+    return "\n".join(line for line in lines if line)
