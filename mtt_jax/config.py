@@ -136,6 +136,12 @@ class EncoderConfig:
         "gelu_tanh", "feed-forward activation", choices=("gelu_tanh", "gelu", "relu", "silu")
     )
     dropout: float = option(0.1, "dropout of embeddings and block outputs", low=0, high=0.99)
+    token_dropout: float = option(
+        0.0,
+        "share of subwords hidden in training, so that context decides (Gal & Ghahramani 2016)",
+        low=0,
+        high=0.99,
+    )
     attention_dropout: float = option(0.0, "dropout of attention weights", low=0, high=0.99)
     pooling: str = option(
         "mean",
@@ -265,16 +271,16 @@ def resolve(config: ConfigDict | Mapping[str, Any]) -> Config:
     Raises:
       UserError: naming the field, what was expected and the nearest known name.
     """
-    raw = config.to_dict() if isinstance(config, ConfigDict) else dict(config)
+    raw = _group(config.to_dict() if isinstance(config, ConfigDict) else config, "")
     _known(raw, {*SECTIONS, "tasks", *TOP}, "")
-    raw["tasks"] = _in_order(raw.get("tasks", {}))
+    raw["tasks"] = _in_order(_group(raw.get("tasks", {}), "tasks."))
     task_names = tuple(raw["tasks"])
     if not task_names:
         raise UserError("config.tasks: empty; a run needs at least one task.")
     for name in task_names:
         if not name.isidentifier() or name in {f.name for f in fields(DataConfig)}:
             raise UserError(f"config.tasks: {name!r} cannot name a task: use a word of its own.")
-    data = dict(raw.get("data", {}))
+    data = _group(raw.get("data", {}), "data.")
     task_data = {name: data.pop(name, {}) for name in task_names}
     _known(data, {f.name for f in fields(DataConfig)} | set(task_names), "data.")
     result = Config(
@@ -298,7 +304,20 @@ def resolve(config: ConfigDict | Mapping[str, Any]) -> Config:
 
 def _in_order(tasks: Mapping[str, Any]) -> dict[str, Any]:
     """Sentence tasks, then token tasks, by name: a ConfigDict does not keep their order."""
-    return dict(sorted(tasks.items(), key=lambda task: (dict(task[1]).get("kind", ""), task[0])))
+    default = TaskConfig().kind
+
+    def place(name: str) -> tuple[str, str]:
+        return str(_group(tasks[name], f"tasks.{name}.").get("kind", default)), name
+
+    return {name: tasks[name] for name in sorted(tasks, key=place)}
+
+
+def _group(values: Any, path: str) -> dict[str, Any]:
+    """The fields of a group."""
+    if not isinstance(values, Mapping):
+        name = f"config.{path}".removesuffix(".")
+        raise UserError(f"{name}: expected a group of fields, got {values!r}.")
+    return dict(values)
 
 
 def _known(values: Mapping[str, Any], known: set[str], path: str) -> None:
@@ -309,8 +328,7 @@ def _known(values: Mapping[str, Any], known: set[str], path: str) -> None:
 
 def _build(section: type, values: Any, path: str) -> Any:
     """A section from plain values, each checked."""
-    if not isinstance(values, Mapping):
-        raise UserError(f"config.{path[:-1]}: expected a group of fields, got {values!r}.")
+    values = _group(values, path)
     _known(values, {f.name for f in fields(section)}, path)
     hints = get_type_hints(section)
     return section(
@@ -327,7 +345,7 @@ def _value(field, hint, value: Any, path: str) -> Any:
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if hint == tuple[str, ...]:
-        if isinstance(value, str) or not all(isinstance(item, str) for item in value):
+        if not isinstance(value, (list, tuple)) or not all(isinstance(v, str) for v in value):
             raise UserError(f"{where}: expected a tuple of texts, got {value!r}.")
         value = tuple(value)
     elif type(value) is not hint:

@@ -71,13 +71,19 @@ def load_file(path: str) -> ConfigDict:
         near = did_you_mean(path, (str(other) for other in file.parent.glob("*.py")))
         raise UserError(f"--config: {path}: no such file.{near}")
     try:
-        config = runpy.run_path(path)["get_config"]()
-    except KeyError:
-        raise UserError(f"--config: {path}: defines no get_config().") from None
+        module = runpy.run_path(path)
+        if "get_config" not in module:
+            raise UserError(f"--config: {path}: defines no get_config().")
+        config = module["get_config"]()
+    except UserError:
+        raise
     except Exception as error:  # whatever the user's own code raises
         lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == path]
         where = f", line {lines[-1]}" if lines else ""
-        what = str(error).strip("'\"").replace("\\'", "'").replace("\\n", " ")
+        what = str(error)
+        if what[:1] in ("'", '"') and what[-1:] == what[:1]:  # KeyError shows its text quoted
+            what = what[1:-1]
+        what = what.replace("\\'", "'").replace("\\n", " ")
         raise UserError(f"{path}{where}: {' '.join(what.split())}") from None
     if not isinstance(config, ConfigDict):
         raise UserError(f"--config: {path}: get_config() returns no ConfigDict; see configs/.")

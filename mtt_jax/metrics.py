@@ -83,6 +83,7 @@ class Entities:
           scheme: the head's tag scheme, to count what is lost by writing `gold` in it.
           words: length of the sentence.
         """
+        gold = tuple(gold)
         gold_by_place = {(span.start, span.end): span.label for span in gold}
         found_by_place = {(span.start, span.end): span.label for span in predicted}
         counts: Counter = Counter({("sentences",): 1})

@@ -100,6 +100,7 @@ def _illegal_tags(tagged, scheme):
     """Yields (sentence, word) of tags that cannot follow the tag before them."""
     if scheme in ("io", "iob1"):
         return
+    known = {"bioes": "BIES", "bilou": "BILU"}.get(scheme, "BI")
     ends = {"bioes": "ES", "bilou": "LU"}.get(scheme, "")
     continues = {"bioes": "IE", "bilou": "IL"}.get(scheme, "I")
     for row, tags in enumerate(tagged):
@@ -107,7 +108,9 @@ def _illegal_tags(tagged, scheme):
         for word, tag in enumerate([*tags, ("", OUTSIDE)]):
             opened = previous[0] in ("B", "I")
             inside = tag[0] != "" and tag[0] in continues
-            if inside and not (opened and previous[1] == tag[1]):
+            if tag[1] != OUTSIDE and (not tag[0] or tag[0] not in known):
+                yield row, word  # a tag of another scheme
+            elif inside and not (opened and previous[1] == tag[1]):
                 yield row, word
             elif ends and opened and not inside:
                 yield row, min(word, len(tags) - 1)

@@ -34,7 +34,10 @@ def train(texts: Iterable[str], config: TokenizerConfig) -> Tokenizer:
     bare = _bare(models.BPE(unk_token=UNKNOWN), config)
     counts = Counter(sign for text in texts for sign in bare.normalizer.normalize_str(text))
     by_count = sorted(counts, key=lambda sign: (-counts[sign], sign))
-    alphabet = sorted(sign for sign in by_count[:_ALPHABET] if not sign.isspace())
+    # WordPiece holds each sign twice; at least half of the vocabulary is left for longer pieces.
+    room = (config.vocab_size - len(SPECIAL)) // (2 if config.kind == "bpe" else 4)
+    kept = [sign for sign in by_count if not sign.isspace()][: min(room, _ALPHABET)]
+    alphabet = sorted(kept)
     settings: dict[str, Any] = {
         "vocab_size": config.vocab_size,
         "min_frequency": 2,

@@ -159,6 +159,7 @@ class Encoder(nn.Module):
     norm_epsilon: float
     activation: str
     dropout: float
+    token_dropout: float
     attention_dropout: float
     pooling: str
     dtype: str
@@ -179,7 +180,7 @@ class Encoder(nn.Module):
           Token vectors [B, L, D] and sentence vectors [B, S, D], of type `dtype`.
         """
         dtype = jnp.dtype(self.dtype)
-        x = self._embed(tokens, positions).astype(dtype)
+        x = self._embed(tokens, positions, train).astype(dtype)
         if self.norm == "post":
             x = Norm(self.norm_epsilon, name="embedding_norm")(x)
         x = nn.Dropout(self.dropout, deterministic=not train)(x)
@@ -188,10 +189,12 @@ class Encoder(nn.Module):
             x = Norm(self.norm_epsilon, name="final_norm")(x)
         return x, Pooling(self.pooling, self.slots, name="pooling")(x, segments, positions)
 
-    def _embed(self, tokens, positions):
+    def _embed(self, tokens, positions, train):
         x = nn.Embed(self.vocab_size, self.width, embedding_init=_INIT, name="token_embedding")(
             tokens
         )
+        # Whole vectors, before positions: the place is known, the word is not.
+        x = nn.Dropout(self.token_dropout, broadcast_dims=(-1,), deterministic=not train)(x)
         if self.positions == "learned":
             table = nn.Embed(
                 self.max_positions, self.width, embedding_init=_INIT, name="position_embedding"
