@@ -14,9 +14,7 @@ def get_config():
     config.data.topic.name = "ag_news_subset"
     config.data.topic.text = "title,description"
     config.data.topic.test = "test"
-    config.data.topic.label_map = (
-        "World=politics, Sports=sports, Business=others, Sci/Tech=others"
-    )
+    config.data.topic.label_map = "World=politics, Sports=sports, Business=others, Sci/Tech=others"
     config.data.ner.name = "conll2003"
     config.data.ner.dev = "dev"
     config.data.ner.test = "test"

@@ -63,7 +63,7 @@ def prepare(
     cache = Path(config.data.cache_dir).expanduser()
     folder = cache / "encoded" / key
     if not folder.is_dir():
-        _write(folder, *_encode(config, cache, given_tokenizer))
+        _write(folder, *_encode(config, given_tokenizer))
     return _read(folder, config.task_list)
 
 
@@ -119,12 +119,21 @@ def _remember(run: Path, made_of: dict[str, Any]) -> None:
     )
 
 
+def read_records(config: Config) -> tuple[dict[str, list[Record]], list[str]]:
+    """Split -> records of the config's source, before they are encoded; and notes.
+
+    Raises:
+      UserError: for every fault of the data, naming file, line and remedy.
+    """
+    read = {"newswire": read_newswire, "files": read_files, "tfds": read_tfds}[config.data.source]
+    return read(config, Path(config.data.cache_dir).expanduser())
+
+
 def _encode(
-    config: Config, cache: Path, given: Tokenizer | None
+    config: Config, given: Tokenizer | None
 ) -> tuple[Tokenizer, dict[str, ExampleSet], list[str]]:
     """Tokenizer, encoded splits and notes, from the source."""
-    read = {"newswire": read_newswire, "files": read_files, "tfds": read_tfds}[config.data.source]
-    records, notes = read(config, cache)
+    records, notes = read_records(config)
     for task in config.task_list:
         _need_labels(task, records["train"], config)
     notes += _repeats(records)
