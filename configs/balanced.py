@@ -2,7 +2,7 @@
 
     python launch.py --config=configs/balanced.py
 
-TODO
+Todo
 """
 
 from mtt_jax.config import default_config
@@ -18,6 +18,7 @@ def get_config():
     config.tasks.ner.scheme = "iob2"
     config.encoder.positions = "rotary"
     config.encoder.dropout = 0.2
+    config.encoder.token_dropout = 0.05
     config.train.steps = 600
     config.train.eval_every = 150
     return config

@@ -26,5 +26,7 @@ def get_config():
     config.encoder.heads = 6
     config.encoder.feedforward = 768
     config.encoder.dropout = 0.2
-    config.train.steps = 1600
+    config.encoder.token_dropout = 0.1
+    config.tokenizer.vocab_size = 4000
+    config.train.steps = 2000
     return config

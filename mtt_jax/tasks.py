@@ -96,6 +96,11 @@ def detect_scheme(sentences: Iterable[Sequence[str]]) -> SchemeReport:
     return SchemeReport(scheme, tuple(_illegal_tags(tagged, scheme)))
 
 
+def illegal_tags(sentences: Iterable[Sequence[str]], scheme: str) -> tuple[tuple[int, int], ...]:
+    """(sentence, word) of each tag that breaks a scheme."""
+    return tuple(_illegal_tags([[split_tag(tag) for tag in tags] for tags in sentences], scheme))
+
+
 def _illegal_tags(tagged, scheme):
     """Yields (sentence, word) of tags that cannot follow the tag before them."""
     if scheme in ("io", "iob1"):

@@ -72,7 +72,7 @@ SCHEMES = {
     "bioes": "B-PER E-PER S-PER O O B-LOC E-LOC",
     "bilou": "B-PER L-PER U-PER O O B-LOC L-LOC",
 }
-WORDS = "Tom Fry Ann won in New York".split()
+WORDS = ["Tom", "Fry", "Ann", "won", "in", "New", "York"]
 
 
 def tagged(tags):
@@ -125,7 +125,7 @@ def test_illegal_tags_are_counted_where_the_scheme_is_given_too(tmp_path):
 )
 def test_an_end_without_a_start_and_a_start_without_an_end_are_counted(tags, line, tmp_path):
     notes = read(written(tmp_path, "a.conll", tagged(tags)), "ner").notes
-    assert f"1 tags that cannot follow the tag before them in bioes" in notes[1]
+    assert "1 tags that cannot follow the tag before them in bioes" in notes[1]
     assert f"(first: line {line})" in notes[1]
 
 
@@ -151,6 +151,11 @@ def test_a_line_with_other_columns_is_named_beside_the_first(tmp_path):
     message = complaint(file, "ner")
     assert f"{file}, line 4: 3 columns, but line 1 has 2" in message
     assert "divided by tabs, or by blanks" in message
+
+
+def test_a_comment_inside_a_sentence_is_a_bad_line(tmp_path):
+    file = written(tmp_path, "a.conll", "Tom B-PER\n# a comment\nran O\n")
+    assert f"{file}, line 2: 3 columns, but line 1 has 2" in complaint(file, "ner")
 
 
 def test_a_word_without_a_tag_is_named(tmp_path):

@@ -54,8 +54,12 @@ def finish(process, code=0):
 def files(tmp_path_factory):
     """Two small files in the layouts that configs/news_files.py reads."""
     folder = tmp_path_factory.mktemp("files")
-    topics = [("2", "Rovers win", "The striker scored twice"), ("1", "Vote", "Parliament sat late"),
-              ("3", "Shares fall", "The bank lost a tenth"), ("4", "Chip", "A new phone sold out")]  # fmt: skip
+    topics = [
+        ("2", "Rovers win", "The striker scored twice"),
+        ("1", "Vote", "Parliament sat late"),
+        ("3", "Shares fall", "The bank lost a tenth"),
+        ("4", "Chip", "A new phone sold out"),
+    ]
     rows = [f'"{a}","{b} {i}","{c} on day {i}"' for i in range(40) for a, b, c in topics]
     (folder / "topic.csv").write_text("\n".join(rows) + "\n")
     names = ["Ann Lee", "Tom Fry", "Mo Beck", "Eva Strand"]
@@ -237,9 +241,7 @@ def test_a_mistake_on_the_command_line_is_one_clear_line(flags, message, tmp_pat
 def test_a_loss_that_is_no_number_ends_the_run_and_keeps_what_was_saved(arguments, tmp_path):
     run = tmp_path / "nan"
     _, err = finish(
-        command(
-            *arguments(run), "--config.train.learning_rate=1e30", "--config.train.clip=0"
-        ),
+        command(*arguments(run), "--config.train.learning_rate=1e30", "--config.train.clip=0"),
         code=2,
     )
     assert re.search(r"error: step \d+: the loss is (nan|inf)", err)

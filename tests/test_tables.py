@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from reading import complaint, read, written
 
-AG_NEWS = '''\
+AG_NEWS = """\
 "3","Wall St. Bears Claw Back","Short-sellers, the ""ultra-cynics"", are back\\band green."
 "1","Venezuelans Vote","CARACAS (Reuters) - Polls &lt;b&gt;opened&lt;/b&gt; Sunday#39;s."
 "2","Phelps Wins","Gold,
 in two lines."
 "4","Robots","Land."
-'''
+"""
 AG_MAP = "1=politics, 2=sports, 3=others, 4=others"
 
 

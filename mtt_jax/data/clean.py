@@ -8,6 +8,7 @@ since `&lt;b&gt;` hides a tag behind entities.
 import html
 import re
 from bisect import bisect_left
+from html.entities import html5
 from typing import NamedTuple
 
 # In this order: the first alternative that fits a place wins.
@@ -64,7 +65,12 @@ def clean_with_origins(text: str) -> Cleaned:
             moved += origins[done : match.start()]
             piece = _replacement(match)
             fresh.append(piece)
-            moved += [origins[match.start()]] * len(piece)
+            kept = piece == match.group()
+            moved += (
+                origins[match.start() : match.end()]
+                if kept
+                else ([origins[match.start()]] * len(piece))
+            )
             done = match.end()
         fresh.append(text[done:])
         moved += origins[done:]
@@ -81,7 +87,9 @@ def clean_with_origins(text: str) -> Cleaned:
 def _replacement(match: re.Match) -> str:
     """What stands in for one match."""
     if match["entity"]:
-        return html.unescape(match["entity"])
+        # `html.unescape` would also read the © in &copyright;, which is no entity.
+        known = match["entity"][1] == "#" or match["entity"][1:] in html5
+        return html.unescape(match["entity"]) if known else match["entity"]
     if match["number"]:
         return html.unescape(f"&#{match['code']};")
     if match["name"]:

@@ -8,7 +8,7 @@ from mtt_jax.config import DataConfig, TaskDataConfig
 from mtt_jax.data.clean import clean
 from mtt_jax.data.records import LabelReader, Loaded, Place, Tally, lines, words_record
 from mtt_jax.errors import UserError
-from mtt_jax.tasks import detect_scheme
+from mtt_jax.tasks import detect_scheme, illegal_tags
 
 
 class _Sentence(NamedTuple):
@@ -24,16 +24,15 @@ def read_conll(
 ) -> Loaded:
     """Reads sentences of a word a line, ended by an empty line."""
     sentences = list(_conll_sentences(file, data, task_data, labels.task.name))
-    report = detect_scheme(sentence.tags for sentence in sentences)
-    scheme = report.scheme if task_data.scheme == "auto" else task_data.scheme
+    tags = [sentence.tags for sentence in sentences]
+    scheme = detect_scheme(tags).scheme if task_data.scheme == "auto" else task_data.scheme
     notes = [f"{file}: {len(sentences):,} sentences, tags in scheme {scheme}."]
-    if scheme == report.scheme:
-        for row, word in report.illegal:
-            tally.add(
-                f"tags that cannot follow the tag before them in {scheme}, read as the start of "
-                "an entity",
-                Place(file, sentences[row].line + word),
-            )
+    for row, word in illegal_tags(tags, scheme):
+        tally.add(
+            f"tags that cannot follow the tag before them in {scheme}, read as the start of "
+            "an entity",
+            Place(file, sentences[row].line + word),
+        )
     records = []
     for sentence in sentences:
         place = Place(file, sentence.line)

@@ -100,8 +100,11 @@ def hold_out(
     The same text goes to the same side wherever and however often it stands, so that a duplicate
     never leaks from train into dev, and adding data moves no sentence that was there.
     """
-    texts = {record.text for record in records}
-    ranked = sorted(texts, key=lambda text: hashlib.sha256(f"{seed} {text}".encode()).digest())
-    wanted = set(ranked[: max(1, round(share * len(texts)))])
+    digests = {
+        record.text: hashlib.sha256(f"{seed} {record.text}".encode()).digest() for record in records
+    }
+    limit = int(share * 2**64)
+    wanted = {text for text, d in digests.items() if int.from_bytes(d[:8], "big") < limit}
+    wanted = wanted or {min(digests, key=lambda text: digests[text])}
     train = [record for record in records if record.text not in wanted]
     return train, [record for record in records if record.text in wanted]

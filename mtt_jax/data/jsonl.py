@@ -38,6 +38,11 @@ def read_jsonl(
                 f"{place}: the key {text_key!r} {what}.{did_you_mean(text_key, row)} Another key "
                 f"is named by --config.data.{labels.task.name}.text."
             )
+        if any("\ud800" <= sign <= "\udfff" for sign in text):
+            raise UserError(
+                f"{place}: {text_key!r} holds half of a sign, as \\ud83d without the other half; "
+                "the program that wrote it cut a text inside an emoji. Remove it."
+            )
         value = row.get(label_key)
         name = labels.task.name
         if value is None:

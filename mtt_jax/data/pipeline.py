@@ -37,11 +37,10 @@ def parts_by_task(examples: ExampleSet) -> dict[str, np.ndarray]:
 
 def mixing_weights(parts: dict[str, np.ndarray], config: Config) -> dict[str, float]:
     """Task -> share of the stream; by size unless the config's `sampling` says otherwise."""
-    given = {name: config.tasks[name].sampling for name in parts}
-    if not any(given.values()):
-        given = {name: float(len(part)) for name, part in parts.items()}
+    sentences = sum(map(len, parts.values()))
+    given = {n: config.tasks[n].sampling or len(part) / sentences for n, part in parts.items()}
     total = sum(given.values())
-    return {name: weight / total for name, weight in given.items() if weight > 0}
+    return {name: weight / total for name, weight in given.items()}
 
 
 class _Part:

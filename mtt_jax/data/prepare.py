@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import shutil
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -212,7 +213,7 @@ def _read(folder: Path, tasks: Sequence[Task]) -> Prepared:
             {name: ExampleSet.load(folder / f"{name}.npz", tasks) for name in SPLITS},
             tuple(json.loads((folder / "notes.json").read_text(encoding="utf-8"))),
         )
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(
             f"config.data.cache_dir: {folder} is damaged ({error}); delete it and start again."
         ) from None

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import io
 import logging
+from itertools import pairwise
 from pathlib import Path
 
 from mtt_jax.config import Config
@@ -114,11 +115,24 @@ def _add(by_path: dict[str, list[Record]], path: str, records: list[Record]) -> 
 
 
 def _joined(ours: Record, theirs: Record) -> Record:
-    """One record with the labels of both; the words of the one that has entities."""
-    words = theirs.words if theirs.spans else ours.words
-    return Record(
-        ours.text, words, {**ours.labels, **theirs.labels}, {**ours.spans, **theirs.spans}
+    """One record with the labels of both, its words cut wherever one of them cuts."""
+    cuts = sorted({edge for word in (*ours.words, *theirs.words) for edge in word})
+    words = tuple(
+        piece
+        for start, end in ours.words
+        for piece in pairwise([cut for cut in cuts if start <= cut <= end])
     )
+    starts = {start: index for index, (start, _) in enumerate(words)}
+    ends = {end: index + 1 for index, (_, end) in enumerate(words)}
+    spans = {
+        name: tuple(
+            Span(starts[side.words[s.start][0]], ends[side.words[s.end - 1][1]], s.label)
+            for s in found
+        )
+        for side in (ours, theirs)
+        for name, found in side.spans.items()
+    }
+    return Record(ours.text, words, {**ours.labels, **theirs.labels}, spans)
 
 
 def with_dev(

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -42,16 +43,16 @@ def _tfds_builder(name: str, home: Path, task: str):
       UserError: for an unknown name, or where it cannot be downloaded, with the way round it.
     """
     import tensorflow_datasets as tfds
+    from tensorflow_datasets.core.download import downloader
 
+    downloader.MAX_RETRIES = 4  # seconds without a network, where its own ten take minutes
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
     # Without TensorFlow, TFDS does not find data sets of its older layout by itself.
     with contextlib.suppress(ImportError):
         importlib.import_module(f"tensorflow_datasets.text.{name.split('/')[0].split(':')[0]}")
     try:
-        with quiet():
-            builder = tfds.builder(
-                name, data_dir=str(home), file_format="array_record", try_gcs=False
-            )
-            builder.download_and_prepare()
+        builder = tfds.builder(name, data_dir=str(home), file_format="array_record", try_gcs=False)
+        builder.download_and_prepare()
     except Exception as error:  # TFDS lets through whatever its downloads raise
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise UserError(

@@ -18,7 +18,7 @@ def _pattern() -> re.Pattern:
     # Scripts without blanks between words: every sign is a word of its own.
     han = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
     sign = rf"(?:(?![{han}]){letter})"
-    clitic = r"['\u2019](?:s|re|ve|ll|d|m)(?!\w)"
+    clitic = rf"['\u2019](?:s|re|ve|ll|d|m)(?!{sign})"
     return re.compile(
         rf"""
           {clitic}

@@ -111,7 +111,12 @@ def _open_run(run: Path, config: Config) -> dict | None:
     if file.is_file():
         there = config_files.from_json(file.read_text(encoding="utf-8"), str(file))
         changed = config_files.differences(config, there)
-        if changed:
+        begun = (run / "checkpoints").is_dir() and any((run / "checkpoints").iterdir())
+        if changed and not begun:
+            # It stopped before its first checkpoint, as on a mistake in the data: nothing to keep.
+            (run / "data.json").unlink(missing_ok=True)
+            _write(file, config_files.to_json(config))
+        elif changed:
             shown = "\n  ".join(changed[:8])
             raise UserError(
                 f"--workdir: {run} holds a run with another config:\n  {shown}\n"

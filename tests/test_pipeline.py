@@ -1,0 +1,244 @@
+"""The training stream: seeded, resumable, mixed as asked, and nothing is lost in packing."""
+
+from collections import Counter
+from itertools import islice
+
+import numpy as np
+import pytest
+from conftest import assert_trees_equal, make_config, record
+
+from mtt_jax.data.encode import encode_records
+from mtt_jax.data.pipeline import mixing_weights, parts_by_task, training_stream
+
+TOPICS, NAMES = 60, 20
+
+
+@pytest.fixture(scope="module")
+def corpus(tokenizer):
+    """60 sentences with a topic, then 20 with entities, of which 4 have a topic too."""
+    rng = np.random.default_rng(0)
+    words = [
+        "Tom",
+        "Ann",
+        "Lee",
+        "scored",
+        "joined",
+        "Rovers",
+        "City",
+        "Oslo",
+        "resigned",
+        "fell",
+        "again",
+        "on",
+        "of",
+        ".",
+    ]
+    texts: list[str] = []
+    while len(texts) < TOPICS + NAMES:
+        text = " ".join(rng.choice(words, int(rng.integers(1, 9))))
+        if text not in texts and len(tokenizer.encode(text).ids) <= 32:
+            texts.append(text)
+    records = [record(text, "sports") for text in texts[:TOPICS]]
+    records += [record(text, "others" if i < 4 else None, [(0, 1, "PER")])
+                for i, text in enumerate(texts[TOPICS:])]  # fmt: skip
+    return encode_records(records, tokenizer, make_config().task_list)
+
+
+def stream_config(**overrides):
+    return make_config(**{"train__row_length": 48, "train__batch_rows": 4} | overrides)
+
+
+def batches(corpus, config, count, **options):
+    return list(islice(iter(training_stream(corpus, config, **options)), count))
+
+
+def sentences(batch, row):
+    """Token tuples of the sentences of a row, in their order."""
+    segments = batch.segments[row]
+    return [
+        tuple(batch.tokens[row][segments == segment].tolist())
+        for segment in range(1, segments.max() + 1)
+    ]
+
+
+def seen(some_batches, corpus):
+    """How often each sentence of the corpus came, by index."""
+    index = {tuple(corpus[i].tokens.tolist()): i for i in range(len(corpus))}
+    assert len(index) == len(corpus)
+    return Counter(
+        index[sentence]
+        for batch in some_batches
+        for row in range(len(batch.tokens))
+        for sentence in sentences(batch, row)
+    )
+
+
+def test_a_sentence_stands_for_the_scarcest_of_its_tasks(corpus, tokenizer):
+    parts = parts_by_task(corpus)
+    assert parts["topic"].tolist() == list(range(TOPICS))
+    assert parts["ner"].tolist() == list(range(TOPICS, TOPICS + NAMES))
+    unlabelled = encode_records([record("Tom ran .")], tokenizer, make_config().task_list)
+    assert parts_by_task(unlabelled) == {}
+
+
+def test_tasks_are_mixed_by_size_unless_shares_are_given(corpus):
+    parts = parts_by_task(corpus)
+    assert mixing_weights(parts, stream_config()) == {"topic": 0.75, "ner": 0.25}
+    config = stream_config(tasks__topic__sampling=1.0, tasks__ner__sampling=3.0)
+    assert mixing_weights(parts, config) == {"topic": 0.25, "ner": 0.75}
+
+
+def test_a_task_without_a_share_keeps_being_trained_beside_one_that_has_one(corpus):
+    """`sampling` says: 0 for its share of the sentences."""
+    config = stream_config(tasks__ner__sampling=1.0)
+    weights = mixing_weights(parts_by_task(corpus), config)
+    assert weights.keys() == {"topic", "ner"}
+    assert weights["topic"] > 0
+
+
+def test_a_task_without_sentences_is_left_out_of_the_mix(tokenizer):
+    only = encode_records([record("Tom ran .", "sports")] * 3, tokenizer, make_config().task_list)
+    config = stream_config(tasks__topic__sampling=1.0, tasks__ner__sampling=3.0)
+    assert mixing_weights(parts_by_task(only), config) == {"topic": 1.0}
+    (batch,) = batches(only, config, 1)
+    assert batch.weights["ner"].sum() == 0
+    assert batch.weights["topic"].sum() > 0
+
+
+@pytest.mark.parametrize(("topic", "ner"), [(0.0, 0.0), (1.0, 1.0), (1.0, 3.0)])
+def test_the_stream_holds_the_shares_of_the_mix(topic, ner, corpus):
+    config = stream_config(tasks__topic__sampling=topic, tasks__ner__sampling=ner)
+    counts = seen(batches(corpus, config, 40), corpus)
+    from_names = sum(count for index, count in counts.items() if index >= TOPICS)
+    wanted = mixing_weights(parts_by_task(corpus), config)["ner"]
+    assert abs(from_names / counts.total() - wanted) < 0.03
+
+
+def test_every_sentence_of_a_task_comes_once_in_each_of_its_epochs(corpus):
+    config = stream_config()
+    counts = seen(batches(corpus, config, 80), corpus)
+    epochs = counts.total() / len(corpus)
+    assert epochs > 6
+    # A few sentences wait in rows that are not full yet.
+    assert min(counts[index] for index in range(len(corpus))) >= epochs - 2
+    assert max(counts.values()) <= epochs + 2
+
+
+def test_the_first_epoch_brings_every_sentence_before_many_come_twice(corpus):
+    counts, repeated = Counter(), 0
+    for batch in batches(corpus, stream_config(), 40):
+        counts += seen([batch], corpus)
+        repeated = sum(count > 1 for count in counts.values())
+        if len(counts) == len(corpus):
+            break
+    assert len(counts) == len(corpus)
+    assert repeated < len(corpus) / 2
+
+
+def first_and_second_coming(corpus, seed):
+    """When each sentence with a topic comes for the first and for the second time."""
+    when: dict[int, list[int]] = {i: [] for i in range(TOPICS)}
+    for time, batch in enumerate(batches(corpus, stream_config(seed=seed), 40)):
+        for index in seen([batch], corpus):
+            when.get(index, []).append(time)
+    return np.array([times[:2] for times in when.values()]).T
+
+
+def test_sentences_are_shuffled_by_the_seed_and_each_epoch_in_another_way(corpus):
+    first, second = first_and_second_coming(corpus, 0)
+    other, _ = first_and_second_coming(corpus, 1)
+    for ours, theirs in ((np.arange(TOPICS), first), (first, second), (first, other)):
+        assert abs(np.corrcoef(ours, theirs)[0, 1]) < 0.4
+
+
+def test_rows_never_overflow_and_hold_whole_sentences(corpus):
+    config = stream_config(train__slots=5)
+    full = []
+    for batch in batches(corpus, config, 40):
+        assert batch.tokens.shape == batch.segments.shape == batch.positions.shape == (4, 48)
+        assert batch.labels["topic"].shape == (4, 5)
+        for row in range(4):
+            segments = batch.segments[row]
+            used = int((segments > 0).sum())
+            assert (segments[used:] == 0).all()
+            assert (np.diff(segments[:used]) >= 0).all()
+            assert 1 <= segments.max() <= 5
+            for segment in range(1, segments.max() + 1):
+                places = batch.positions[row][segments == segment]
+                assert places.tolist() == list(range(len(places)))
+            full.append(used / 48)
+        assert sum(seen([batch], corpus).values()) == (batch.segments.max(axis=1)).sum()
+    assert np.mean(full) > 0.8
+
+
+def test_labels_travel_with_their_sentence(corpus):
+    config = stream_config()
+    by_tokens = {tuple(corpus[i].tokens.tolist()): corpus[i] for i in range(len(corpus))}
+    classes = config.task_list[-1].classes
+    for batch in batches(corpus, config, 10):
+        for row in range(len(batch.tokens)):
+            for slot, sentence in enumerate(sentences(batch, row)):
+                example = by_tokens[sentence]
+                assert batch.weights["topic"][row, slot] == ("topic" in example.labels)
+                if example.labels:
+                    assert batch.labels["topic"][row, slot] == example.labels["topic"]
+                here = batch.segments[row] == slot + 1
+                weights, labels = batch.weights["ner"][row][here], batch.labels["ner"][row][here]
+                if example.spans:
+                    assert np.flatnonzero(weights).tolist() == example.starts.tolist()
+                    names = [classes[label] for label in labels[example.starts]]
+                    assert names == ["PER"] + ["O"] * (len(names) - 1)
+                else:
+                    assert not weights.any()
+            empty = slice(int(batch.segments[row].max()), None)
+            assert not batch.weights["topic"][row, empty].any()
+
+
+def test_a_sentence_too_long_for_the_model_is_cut(tokenizer):
+    config = stream_config()
+    long = encode_records([record("Tom " * 60, "sports")], tokenizer, config.task_list)
+    (batch,) = batches(long, config, 1)
+    assert {len(s) for row in range(4) for s in sentences(batch, row)} == {config.data.max_length}
+
+
+def test_the_seed_decides_the_stream(corpus):
+    first, again, other = (batches(corpus, stream_config(seed=s), 6) for s in (0, 0, 1))
+    assert_trees_equal(first, again)
+    assert any(
+        not np.array_equal(ours.tokens, theirs.tokens)
+        for ours, theirs in zip(first, other, strict=True)
+    )
+
+
+@pytest.mark.parametrize("before", [0, 1, 7, 30])
+def test_a_restored_state_goes_on_as_if_nothing_had_happened(before, corpus):
+    config = stream_config()
+    whole = iter(training_stream(corpus, config))
+    for _ in range(before):
+        next(whole)
+    state = whole.get_state()
+    rest = list(islice(whole, 8))
+    fresh = iter(training_stream(corpus, config))
+    fresh.set_state(state)
+    assert_trees_equal(list(islice(fresh, 8)), rest)
+
+
+def test_the_state_of_a_stream_that_read_ahead_is_that_of_what_it_gave_out(corpus):
+    """Asking twice and going back to the first state gives the same batch again."""
+    stream = iter(training_stream(corpus, stream_config()))
+    next(stream)
+    state = stream.get_state()
+    second, third = next(stream), next(stream)
+    stream.set_state(state)
+    assert_trees_equal([next(stream), next(stream)], [second, third])
+
+
+def test_the_processes_share_every_task_and_the_rows_between_them(corpus):
+    config = stream_config()
+    halves = [batches(corpus, config, 40, process=i, processes=2) for i in range(2)]
+    assert {batch.tokens.shape for half in halves for batch in half} == {(2, 48)}
+    ours, theirs = (set(seen(half, corpus)) for half in halves)
+    assert ours.isdisjoint(theirs)
+    assert ours | theirs == set(range(len(corpus)))
+    for part in parts_by_task(corpus).values():
+        assert abs(len(ours & set(part)) - len(theirs & set(part))) <= 1
