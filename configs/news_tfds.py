@@ -26,7 +26,5 @@ def get_config():
     config.encoder.heads = 6
     config.encoder.feedforward = 768
     config.encoder.dropout = 0.2
-    config.encoder.token_dropout = 0.1
-    config.tokenizer.vocab_size = 4000
-    config.train.steps = 2000
+    config.train.steps = 1600
     return config

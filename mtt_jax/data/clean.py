@@ -91,7 +91,9 @@ def _replacement(match: re.Match) -> str:
         known = match["entity"][1] == "#" or match["entity"][1:] in html5
         return html.unescape(match["entity"]) if known else match["entity"]
     if match["number"]:
-        return html.unescape(f"&#{match['code']};")
+        sign = html.unescape(f"&#{match['code']};")
+        # Exports lose the ampersand of signs such as #36; - "ranked #50;" means a number.
+        return match["number"] if sign.isalnum() else sign
     if match["name"]:
         return html.unescape(f"&{match['word']};")
     fixed = {"apostrophe": "'", "joined": "&", "escape": ""}

@@ -7,7 +7,7 @@ windows, so that every word is decided exactly once.
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from tokenizers import Tokenizer
@@ -63,7 +63,8 @@ class ExampleSet:
 
     def save(self, path: Path) -> None:
         """Writes the arrays as an .npz file."""
-        np.savez(path, allow_pickle=False, **self.arrays)
+        arrays: dict[str, Any] = self.arrays
+        np.savez(path, **arrays)
 
     @staticmethod
     def load(path: Path, tasks: Sequence[Task]) -> "ExampleSet":

@@ -2,6 +2,7 @@
 
 import json
 import os
+from functools import cache
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -45,10 +46,18 @@ class Newswire(tfds.core.GeneratorBasedBuilder):
             yield f"{split}{index:06}", row
 
 
+@cache
+def _sentences(split: str) -> tuple[grammar.Sentence, ...]:
+    """The sentences of a split, none of which stands in an earlier one."""
+    sizes = {"train": _TRAIN_TOPIC + _TRAIN_NER, "dev": _DEV, "test": _TEST}
+    earlier = list(sizes)[: list(sizes).index(split)]
+    taken = frozenset(sentence.text for name in earlier for sentence in _sentences(name))
+    return tuple(grammar.generate(split, sizes[split], taken=taken))
+
+
 def rows(split: str):
     """Yields the rows of a split in their order."""
-    sizes = {"train": _TRAIN_TOPIC + _TRAIN_NER, "dev": _DEV, "test": _TEST}
-    for index, sentence in enumerate(grammar.generate(split, sizes[split])):
+    for index, sentence in enumerate(_sentences(split)):
         with_topic = split != "train" or index < _TRAIN_TOPIC
         with_entities = split != "train" or index >= _TRAIN_TOPIC
         yield {

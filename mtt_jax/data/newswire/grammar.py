@@ -37,18 +37,21 @@ class Sentence(NamedTuple):
     entities: tuple[Entity, ...]
 
 
-def generate(split: str, count: int, seed: int = 0) -> Iterator[Sentence]:
+def generate(
+    split: str, count: int, seed: int = 0, taken: frozenset[str] = frozenset()
+) -> Iterator[Sentence]:
     """Yields sentences; the same arguments give the same ones on every machine.
 
     Args:
       split: "train" uses the train pool of names alone; others mostly the held-out pool.
       count: how many.
       seed: root of the randomness.
+      taken: texts that stand in another split already.
     """
     random = Random(f"newswire {split} {seed}")  # a text seeds by SHA-512, whatever the platform
     topics = list(TOPICS)
-    seen: set[str] = set()
-    while len(seen) < count:
+    seen = set(taken)
+    while len(seen) < count + len(taken):
         topic = random.choice(topics)
         sentence = _write(_plan(topic, random), topic, split != "train", random)
         if sentence.text not in seen:
