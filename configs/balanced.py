@@ -19,6 +19,6 @@ def get_config():
     config.encoder.positions = "rotary"
     config.encoder.dropout = 0.2
     config.encoder.token_dropout = 0.05
-    config.train.steps = 600
-    config.train.eval_every = 150
+    config.train.steps = 480
+    config.train.eval_every = 120
     return config
