@@ -19,6 +19,7 @@ def get_config():
     config.encoder.positions = "rotary"
     config.encoder.dropout = 0.2
     config.encoder.token_dropout = 0.05
+    config.train.learning_rate = 2e-3
     config.train.steps = 480
     config.train.eval_every = 120
     return config

@@ -1,0 +1,165 @@
+"""Who may import whom: the rules that keep the rooms apart."""
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FILES = sorted((ROOT / "mtt_jax").rglob("*.py"))
+
+
+def module_name(file):
+    parts = file.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_name(file): ast.parse(file.read_text(encoding="utf-8")) for file in FILES}
+
+
+def imported(nodes):
+    """The full names that import statements name: `from a import b` gives a and a.b."""
+    names = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "a relative import"
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def at_load(tree):
+    """The statements that run when a module is loaded, those in functions left out."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            waiting += ast.iter_child_nodes(node)
+
+
+ANYWHERE = {name: imported(ast.walk(tree)) for name, tree in MODULES.items()}
+AT_LOAD = {name: imported(at_load(tree)) for name, tree in MODULES.items()}
+
+
+def within(name, *packages):
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
+
+
+def offences(room, *forbidden, imports=ANYWHERE):
+    """`module imports name` for every import of the room's that it must not have."""
+    return [
+        f"{module} imports {name}"
+        for module, names in imports.items()
+        if within(module, room)
+        for name in sorted(names)
+        if within(name, *forbidden)
+    ]
+
+
+def loaded_with(module):
+    """Everything that importing a module loads through modules of ours, and those modules."""
+    seen, waiting = set(), [module]
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        if name in MODULES:
+            parents = [name.rsplit(".", n)[0] for n in range(1, name.count(".") + 1)]
+            waiting += [*AT_LOAD[name], *parents]
+    return seen
+
+
+def python(code):
+    """What a fresh interpreter prints."""
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_the_walk_sees_imports_inside_functions_and_knows_them_from_those_at_load():
+    tree = ast.parse("import a\nif a:\n  from b import c\ndef f():\n  import d.e")
+    assert imported(ast.walk(tree)) == {"a", "b", "b.c", "d.e"}
+    assert imported(at_load(tree)) == {"a", "b", "b.c"}
+    assert {"mtt_jax.train.step", "mtt_jax.data.pack", "mtt_jax"} <= set(MODULES)
+    assert "mtt_jax.data.encode" in loaded_with("mtt_jax.predict.predictor")
+
+
+def test_data_knows_neither_the_model_nor_what_trains_it():
+    forbidden = ("mtt_jax.model", "mtt_jax.train", "flax", "optax")
+    assert offences("mtt_jax.data", *forbidden) == []
+
+
+def test_the_model_knows_neither_data_nor_config_nor_what_trains_it():
+    forbidden = ("mtt_jax.data", "mtt_jax.train", "optax", "ml_collections", "torch")
+    assert offences("mtt_jax.model", *forbidden) == []
+
+
+@pytest.mark.parametrize("room", ["mtt_jax.evaluate", "mtt_jax.predict"])
+def test_evaluation_and_prediction_never_import_training(room):
+    assert any(within(module, room) for module in MODULES)
+    assert offences(room, "mtt_jax.train") == []
+
+
+@pytest.mark.parametrize(
+    "module", [m for m in MODULES if within(m, "mtt_jax.evaluate", "mtt_jax.predict")]
+)
+def test_evaluation_and_prediction_load_no_optimiser_grain_or_tfds_even_through_others(module):
+    heavy = ("mtt_jax.train", "optax", "grain", "tensorflow_datasets")
+    assert [name for name in sorted(loaded_with(module)) if within(name, *heavy)] == []
+
+
+def test_a_process_that_predicts_holds_no_optimiser_grain_orbax_or_tfds():
+    code = "import sys, mtt_jax.predict.predictor; print(*sorted(sys.modules))"
+    loaded = set(python(code).split())
+    assert {"jax", "flax", "mtt_jax.evaluate"} <= loaded
+    heavy = {"optax", "grain", "orbax", "tensorflow_datasets", "tensorflow", "torch"}
+    assert loaded & heavy == set()
+
+
+def test_the_package_reads_no_flags_and_no_config_files_of_its_own():
+    assert offences("mtt_jax", "absl.flags", "absl.app", "configs", "launch", "tests") == []
+
+
+def test_no_two_modules_import_each_other_in_a_circle():
+    def circle(module, path):
+        if module in path:
+            return [*path[path.index(module) :], module]
+        for name in sorted(AT_LOAD[module] & set(MODULES)):
+            found = name != module and circle(name, [*path, module])
+            if found:
+                return found
+        return None
+
+    assert [circle(module, []) for module in MODULES if circle(module, [])] == []
+
+
+def test_no_file_is_a_place_for_everything():
+    assert [file for file in FILES if file.name in ("utils.py", "helpers.py", "common.py")] == []
+
+
+def test_importing_every_module_starts_no_jax_backend():
+    code = (
+        "import importlib\n"
+        f"for name in {list(MODULES)}: importlib.import_module(name)\n"
+        "import jax\n"
+        "from jax._src import xla_bridge\n"
+        "print(sorted(xla_bridge._backends))\n"
+        "jax.devices(); print(sorted(xla_bridge._backends))\n"
+    )
+    before, after = python(code).splitlines()[-2:]
+    assert before == "[]"
+    assert after == "['cpu']", "the check looks at the right place"
+
+
+def test_importing_the_package_alone_imports_no_jax():
+    code = "import sys, mtt_jax; print('jax' in sys.modules, 'mtt_jax' in sys.modules)"
+    assert python(code) == "False True"

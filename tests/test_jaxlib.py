@@ -1,0 +1,64 @@
+"""The installed jaxlib computes under jit what it computes without.
+
+jaxlib 0.10.2 does not (jax issue 39103), and its wrong numbers come without an error.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from conftest import batch_of, make_config, model_and_params
+
+from mtt_jax.train.optim import frozen_mask
+from mtt_jax.train.step import make_loss
+
+
+@pytest.mark.parametrize("rows", [7, 4096, 32_768, 32_769, 65_537])
+def test_a_vmapped_matrix_vector_product_and_reduction_is_exact_under_jit(rows):
+    """With 32,769 rows jaxlib 0.10.2 gives 1,065,369,600 for the last, 1,073,741,824."""
+    count = jnp.arange(rows, dtype=jnp.float32)
+    vectors = jnp.stack([count, jnp.zeros_like(count), jnp.zeros_like(count)], axis=1)
+    matrix = jnp.eye(3)
+
+    def squares(vectors):
+        return jax.vmap(lambda vector: jnp.sum((matrix @ vector) ** 2))(vectors)
+
+    exact = (np.arange(rows, dtype=np.float64) ** 2).astype(np.float32)
+    np.testing.assert_array_equal(squares(vectors), exact)
+    np.testing.assert_array_equal(jax.jit(squares)(vectors), exact)
+
+
+@pytest.fixture(scope="module")
+def whole(tokenizer, examples):
+    """(model, parameters, batch, loss) of one layer with everything in it."""
+    config = make_config(encoder__layers=1, encoder__pooling="attention")
+    model, params = model_and_params(config, tokenizer)
+    batch = batch_of(examples, config, rows=2).batch
+    counts = {name: weights.sum() for name, weights in batch.weights.items()}
+    loss = make_loss(model, config, frozen_mask(params, ()))
+
+    def total(params, batch):
+        return loss(params, batch, counts, jax.random.key(0))[0]
+
+    return model, params, batch, total
+
+
+def test_the_logits_are_the_same_under_jit(whole):
+    model, params, batch, _ = whole
+
+    def forward(params, batch):
+        return model.apply({"params": params}, batch)
+
+    eager, jitted = forward(params, batch), jax.jit(forward)(params, batch)
+    for name in ("topic", "ner"):
+        np.testing.assert_allclose(eager.logits[name], jitted.logits[name], atol=2e-6)
+    np.testing.assert_allclose(eager.sentences, jitted.sentences, atol=2e-6)
+
+
+def test_the_loss_and_its_gradients_are_the_same_under_jit(whole):
+    _, params, batch, total = whole
+    gradient = jax.value_and_grad(total)
+    eager, jitted = gradient(params, batch), jax.jit(gradient)(params, batch)
+    assert float(jitted[0]) > 0.5
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=5e-6), eager, jitted)
+    assert min(float(jnp.abs(leaf).max()) for leaf in jax.tree.leaves(eager[1])) > 1e-9

@@ -1,0 +1,105 @@
+"""The predictor: any text in, offsets into the very text out."""
+
+import numpy as np
+import pytest
+from conftest import make_config, model_and_params
+
+from mtt_jax import Predictor, UserError, saved_model
+from mtt_jax.config import TaskConfig, default_config, resolve
+from mtt_jax.predict.predictor import _entities
+
+ODD = [
+    "",
+    " ",
+    "\x00\x07\ufeff",
+    "👩‍👩‍👧 met 🦊 in Zürich",
+    "شركة أرامكو في الرياض",
+    "東京で会議が開かれた。",
+    "e\u0301te\u0301 na\u0308chste",
+    "<b>AT&amp;T</b> & Söhne",
+    "a" * 5000,
+    "\n".join(f"Tom Fry {i} visited Rome ." for i in range(400)),
+]
+
+
+@pytest.fixture(scope="module")
+def predictor(tokenizer, tmp_path_factory):
+    config = make_config()
+    _, params = model_and_params(config, tokenizer)
+    # Larger than at the start of training, so that an untrained model finds entities at all.
+    params["heads"]["ner"]["logits"]["kernel"] *= 100
+    folder = tmp_path_factory.mktemp("run") / "model"
+    saved_model.save(folder, config, params, tokenizer, "")
+    return Predictor.load(folder.parent)
+
+
+def test_a_result_has_a_topic_with_scores_and_entities_with_offsets(predictor):
+    result = predictor("Tom Fry of Acme United scored in Rome .")
+    assert list(result) == ["text", "topic", "entities"]
+    assert set(result["topic"]) == {"label", "score", "scores"}
+    assert set(result["topic"]["scores"]) == {"sports", "politics", "others"}
+    assert sum(result["topic"]["scores"].values()) == pytest.approx(1)
+    assert result["topic"]["score"] == max(result["topic"]["scores"].values())
+    assert result["entities"]
+    for entity in result["entities"]:
+        assert set(entity) == {"text", "label", "start", "end", "score"}
+        assert entity["label"] in ("PER", "ORG", "LOC", "MISC")
+        assert 0 < entity["score"] <= 1
+
+
+@pytest.mark.parametrize("text", ODD, ids=lambda text: ascii(text[:12]))
+def test_offsets_point_into_the_text_as_given(predictor, text):
+    result = predictor(text)
+    assert result["text"] == text
+    end = 0
+    for entity in result["entities"]:
+        assert end <= entity["start"] < entity["end"]
+        end = entity["end"]
+        assert text[entity["start"] : entity["end"]] == entity["text"]
+
+
+def test_a_list_gives_what_each_text_gives_alone_in_the_same_order(predictor):
+    for one, alone in zip(predictor(ODD), map(predictor, ODD), strict=True):
+        assert one["text"] == alone["text"]
+        assert one["topic"]["score"] == pytest.approx(alone["topic"]["score"], abs=1e-5)
+        assert [(e["start"], e["end"], e["label"]) for e in one["entities"]] == [
+            (e["start"], e["end"], e["label"]) for e in alone["entities"]
+        ]
+
+
+def test_an_empty_list_gives_an_empty_list(predictor):
+    assert predictor([]) == []
+
+
+@pytest.mark.parametrize(("given", "message"), [([b"x"], "text 0"), (["a", None], "text 1")])
+def test_what_is_no_text_is_refused_by_its_place(predictor, given, message):
+    with pytest.raises(UserError, match=f"{message}: expected a str"):
+        predictor(given)
+
+
+def test_two_token_tasks_have_their_entities_under_their_own_names(tokenizer, tmp_path):
+    tasks = {
+        "people": TaskConfig(kind="token", labels=("O", "PER")),
+        "places": TaskConfig(kind="token", labels=("O", "LOC")),
+    }
+    raw = default_config(tasks)
+    raw.encoder.update(layers=1, width=16, heads=2, feedforward=16)
+    config = resolve(raw)
+    _, params = model_and_params(config, tokenizer)
+    saved_model.save(tmp_path / "model", config, params, tokenizer, "")
+    result = Predictor.load(tmp_path / "model")("Tom left .")
+    assert list(result) == ["text", "people", "places"]
+
+
+def test_the_score_of_an_entity_is_that_of_its_least_certain_word():
+    task = make_config().task_list[1]
+    probs = np.full((2, 5), 0.01)
+    probs[0, 1], probs[1, 1] = 0.96, 0.7
+    (entity,) = _entities(task, np.log(probs), "Tom Fry", [(0, 3), (4, 7)])
+    assert entity["text"] == "Tom Fry"
+    assert entity["score"] == pytest.approx(0.7)
+
+
+def test_a_directory_without_a_model_is_named(tmp_path):
+    with pytest.raises(UserError, match="no model here"):
+        Predictor.load(tmp_path)
