@@ -33,7 +33,7 @@ def whole(tokenizer, examples):
     """(model, parameters, batch, loss) of one layer with everything in it."""
     config = make_config(encoder__layers=1, encoder__pooling="attention")
     model, params = model_and_params(config, tokenizer)
-    batch = batch_of(examples, config, rows=2).batch
+    batch = batch_of(examples, config, rows=4).batch
     counts = {name: weights.sum() for name, weights in batch.weights.items()}
     loss = make_loss(model, config, frozen_mask(params, ()))
 
