@@ -7,7 +7,7 @@
 
 Other layouts: see data.NAME in docs/config.md.
 
-Todo
+TODO@
 """
 
 from mtt_jax.config import default_config
