@@ -20,6 +20,7 @@ def build_model(config: Config, vocab_size: int, slots: int | None = None) -> Mu
       slots: S, where it is not the config's; no parameter depends on it.
     """
     fields = dataclasses.asdict(config.encoder)
+    del fields["init"]  # where it started says nothing about what it is
     specs = {
         task.name: HeadSpec(
             task.kind,

@@ -120,6 +120,11 @@ class TokenizerConfig:
 class EncoderConfig:
     """encoder: the shared transformer."""
 
+    init: str = option(
+        "",
+        "pretrained encoder to start from: a folder in Hugging Face layout, an installed package "
+        "that carries one, or a hub name; its sizes and its tokenizer come with it",
+    )
     layers: int = option(4, "transformer layers", low=1)
     width: int = option(128, "size D of a token vector", low=4)
     heads: int = option(4, "attention heads; divides width", low=1)
@@ -419,6 +424,8 @@ def _contradictions(config: Config) -> Iterator[str]:
     score = parse_pairs(train.score, "config.train.score", tuple(config.tasks), float)
     if not any(weight > 0 for weight in score.values()):
         yield "config.train.score: give at least one task a weight above 0, as in 'ner=1'."
+    if encoder.init and config.init_from:
+        yield "config.encoder.init: a run starts from this or from init_from, not from both."
     if config.init_parts != "all" and not config.init_from:
         yield "config.init_parts: says what to take from init_from, but init_from is empty."
     if data.source != "newswire":

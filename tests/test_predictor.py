@@ -103,3 +103,37 @@ def test_the_score_of_an_entity_is_that_of_its_least_certain_word():
 def test_a_directory_without_a_model_is_named(tmp_path):
     with pytest.raises(UserError, match="no model here"):
         Predictor.load(tmp_path)
+
+
+def test_a_pipe_keeps_the_order_reads_no_further_than_a_batch_and_carries_what_belongs_to_a_text(
+    predictor,
+):
+    taken = []
+
+    def source():
+        for index, text in enumerate(ODD[:8]):
+            taken.append(index)
+            yield text, index
+
+    results = predictor.pipe(source(), batch_size=3, as_tuples=True)
+    first = next(results)
+    assert taken == [0, 1, 2]
+    found = [first, *results]
+    assert [(result["text"], index) for result, index in found] == [
+        (text, index) for index, text in enumerate(ODD[:8])
+    ]
+
+
+def test_what_is_no_text_is_named_by_its_place_in_the_whole_stream(predictor):
+    with pytest.raises(UserError, match="text 4: expected a str, got int"):
+        list(predictor.pipe(["a", "b", "c", "d", 5], batch_size=2))
+
+
+def test_embeddings_are_one_row_a_text_and_of_length_one_on_demand(predictor):
+    plain, unit = predictor.encode(ODD), predictor.encode(ODD, normalize=True)
+    assert plain.shape == (len(ODD), 16)
+    assert plain.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(unit, axis=-1), 1, rtol=1e-5)
+    lengths = np.linalg.norm(plain, axis=-1, keepdims=True)
+    np.testing.assert_allclose(unit * lengths, plain, atol=1e-5)
+    assert predictor.encode([]).shape == (0, 16)

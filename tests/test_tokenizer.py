@@ -11,7 +11,7 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from mtt_jax.config import TokenizerConfig
-from mtt_jax.data.tokenizer import CLS, PAD, SEP, SPECIAL, UNKNOWN, content_ids, load, train
+from mtt_jax.data.tokenizer import CLS, PAD, SEP, SPECIAL, UNKNOWN, load, train
 from mtt_jax.errors import UserError
 
 ROOT = Path(__file__).parents[1]
@@ -21,6 +21,10 @@ WORDS = (
     "Москва президент выборы сказал Αθήνα εκλογές القاهرة رئيس دולר ירושלים 東京 選挙 大統領 "
     "서울 대통령 दिल्ली चुनाव กรุงเทพ e\u0301lan 3.5% $20bn U.S. O'Neill co-op “quoted” – 🙂"
 )
+
+
+def ids_of(tokenizer):
+    return [encoding.ids for encoding in tokenizer.encode_batch(TEXTS)]
 
 
 def sentences(count=400, seed=0):
@@ -53,13 +57,14 @@ def tokenizer(kind):
 TRAIN_AND_PRINT = """
 import json, sys
 from mtt_jax.config import TokenizerConfig
-from mtt_jax.data.tokenizer import content_ids, train
+from mtt_jax.data.tokenizer import train
 
 texts = json.load(sys.stdin)
 found = {}
 for kind in ("wordpiece", "bpe"):
     tokenizer = train(texts, TokenizerConfig(kind=kind, vocab_size=600))
-    found[kind] = [tokenizer.to_str(), tokenizer.get_vocab(), content_ids(tokenizer, texts)]
+    ids = [encoding.ids for encoding in tokenizer.encode_batch(texts)]
+    found[kind] = [tokenizer.to_str(), tokenizer.get_vocab(), ids]
 print(json.dumps(found))
 """
 
@@ -88,7 +93,7 @@ def test_two_processes_train_the_same_tokenizer(trained_elsewhere, tokenizer, ki
     )
     assert len(TEXTS) >= 300
     assert vocabulary == other_vocabulary == tokenizer.get_vocab()
-    assert ids == other_ids == content_ids(tokenizer, TEXTS)
+    assert ids == other_ids == ids_of(tokenizer)
     assert file == other_file == tokenizer.to_str()
 
 
@@ -173,7 +178,7 @@ def test_a_tokenizer_comes_back_from_its_file_as_it_was(tokenizer, tmp_path):
     tokenizer.save(str(path))
     loaded = load(path)
     assert loaded.to_str() == tokenizer.to_str()
-    assert content_ids(loaded, TEXTS) == content_ids(tokenizer, TEXTS)
+    assert ids_of(loaded) == ids_of(tokenizer)
 
 
 def test_a_path_may_start_at_home(tokenizer, tmp_path, monkeypatch):
@@ -192,7 +197,7 @@ def test_cutting_and_padding_that_a_file_asks_for_are_switched_off(tokenizer, tm
     loaded = load(path)
     assert loaded.truncation is None
     assert loaded.padding is None
-    assert content_ids(loaded, TEXTS) == content_ids(tokenizer, TEXTS)
+    assert ids_of(loaded) == ids_of(tokenizer)
 
 
 def load_refusal(path):

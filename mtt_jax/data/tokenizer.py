@@ -1,7 +1,8 @@
 """The tokenizer: trained on the training text or loaded, always a Hugging Face `Tokenizer`."""
 
+import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ def _finish(tokenizer: Tokenizer) -> Tokenizer:
 
 
 def load(path: str | Path, flag: str = "config.tokenizer.file") -> Tokenizer:
-    """Reads a tokenizer.json; cutting and padding that it asks for are switched off.
+    """Reads a tokenizer.json, or BERT's vocab.txt; cutting and padding are switched off.
 
     Raises:
       UserError: naming the file where there is none, or none of that format.
@@ -88,6 +89,8 @@ def load(path: str | Path, flag: str = "config.tokenizer.file") -> Tokenizer:
     if not file.is_file():
         raise UserError(f"{flag}: {path}: no such file; expected a tokenizer.json.")
     try:
+        if file.name == "vocab.txt":
+            return _from_vocab(file)
         tokenizer = Tokenizer.from_str(file.read_text(encoding="utf-8"))
     except Exception as error:  # tokenizers raises bare Exception for every fault
         raise UserError(f"{flag}: {path}: not a tokenizer.json: {error}.") from None
@@ -102,6 +105,13 @@ def load(path: str | Path, flag: str = "config.tokenizer.file") -> Tokenizer:
     return tokenizer
 
 
-def content_ids(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
-    """Ids of texts, special tokens included."""
-    return [encoding.ids for encoding in tokenizer.encode_batch(list(texts))]
+def _from_vocab(file: Path) -> Tokenizer:
+    """BERT's tokenizer of a vocabulary, a subword a line; lower-case as its settings say."""
+    settings = file.with_name("tokenizer_config.json")
+    plain = json.loads(settings.read_text(encoding="utf-8")) if settings.is_file() else {}
+    vocab = models.WordPiece.read_file(str(file))
+    config = TokenizerConfig(lowercase=plain.get("do_lower_case", True))
+    tokenizer = _bare(models.WordPiece(vocab, unk_token=UNKNOWN), config)
+    tokenizer.add_special_tokens([token for token in SPECIAL if token in vocab])
+    tokenizer.decoder = decoders.WordPiece()
+    return _finish(tokenizer)

@@ -1,6 +1,7 @@
 """The predictor: texts in, labels and entities with character offsets out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, overload
 
@@ -68,14 +69,48 @@ class Predictor:
           UserError: where something else than texts is given.
         """
         single = isinstance(texts, str)
-        batch = [texts] if single else list(texts)
-        for index, text in enumerate(batch):
-            if not isinstance(text, str):
-                raise UserError(f"text {index}: expected a str, got {type(text).__name__}.")
-        results = list(self._predict(batch))
+        results = list(self.pipe([texts] if single else texts))
         return results[0] if single else results
 
-    def _predict(self, texts: list[str]) -> Iterator[dict[str, Any]]:
+    def pipe(
+        self, texts: Iterable[Any], batch_size: int = 256, as_tuples: bool = False
+    ) -> Iterator[Any]:
+        """Yields results in the order of the texts, reading no further ahead than a batch.
+
+        Args:
+          texts: of any number; pairs of (text, anything) where `as_tuples` is true.
+          batch_size: texts that are read and packed together.
+          as_tuples: yields (result, anything), to keep what belongs to a text beside it.
+
+        Raises:
+          UserError: naming the place of what is no text.
+        """
+        place, source = 0, iter(texts)
+        while batch := list(islice(source, batch_size)):
+            plain = [item[0] for item in batch] if as_tuples else batch
+            words, decisions = self._decide(_texts(plain, place))
+            for given, text, spans, decision in zip(batch, plain, words, decisions, strict=True):
+                result = self._result(text, spans, decision)
+                yield (result, given[1]) if as_tuples else result
+            place += len(batch)
+
+    def encode(self, texts: Sequence[str], normalize: bool = False) -> np.ndarray:
+        """Sentence embeddings, float32 [n, D]; of length 1 where `normalize` is true.
+
+        A text longer than the model reads gets the mean of its windows.
+
+        Raises:
+          UserError: naming the place of what is no text.
+        """
+        _, decisions = self._decide(_texts(texts, 0))
+        width = self.config.encoder.width
+        vectors = np.stack([d.embedding for d in decisions]) if texts else np.zeros((0, width), "f")
+        if normalize:
+            vectors /= np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
+        return vectors
+
+    def _decide(self, texts: list[str]) -> tuple[list[Any], list[Decision]]:
+        """The words of each text, and what the model decides on it."""
         words = [split_words(text) for text in texts]
         examples = [
             Example(tokens, starts, {}, {})
@@ -83,9 +118,7 @@ class Predictor:
         ]
         total = sum(len(example.tokens) for example in examples)
         rows = _ROWS[total > self.config.train.row_length]
-        decisions = decide(self._forward, self._params, examples, self.config, rows)
-        for text, spans, decision in zip(texts, words, decisions, strict=True):
-            yield self._result(text, spans, decision)
+        return words, list(decide(self._forward, self._params, examples, self.config, rows))
 
     def _result(self, text: str, words, decision: Decision) -> dict[str, Any]:
         result: dict[str, Any] = {"text": text}
@@ -98,6 +131,14 @@ class Predictor:
                 key = "entities" if len(token_tasks) == 1 else task.name
                 result[key] = _entities(task, decision.words[task.name], text, words)
         return result
+
+
+def _texts(texts: Sequence[Any], first: int) -> list[str]:
+    """The texts as a list, each checked; `first` is the place of the first."""
+    for index, text in enumerate(texts, start=first):
+        if not isinstance(text, str):
+            raise UserError(f"text {index}: expected a str, got {type(text).__name__}.")
+    return list(texts)
 
 
 def _topic(task: Task, log_probs: np.ndarray) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from mtt_jax import card, config_files, report, saved_model
+from mtt_jax import card, config_files, pretrained, report, saved_model
 from mtt_jax.build import build_model, count_parameters, init_params
 from mtt_jax.checkpoint import Checkpoints, abstract
 from mtt_jax.config import Config
@@ -70,6 +70,7 @@ def train(config: Config, workdir: str | Path, console: Console) -> dict:
       UserError: for what the user can mend.
       InterruptedRunError: after SIGTERM or Ctrl-C, once everything is saved.
     """
+    config = pretrained.complete(config)
     run = Path(workdir).expanduser()
     finished = _open_run(run, config)
     if finished:
@@ -156,6 +157,11 @@ def _initial_state(setup: Setup, shapes) -> TrainState:
                 f"--config.tokenizer.file={source.path / 'tokenizer.json'}."
             )
         params = saved_model.graft(params, source, config.init_parts, config.encoder.scan)
+        params = jax.device_put(params, everywhere)
+    if config.encoder.init:
+        encoder = pretrained.encoder(config, setup.data.tokenizer.get_vocab_size())
+        # What the model does not have, such as learned pooling, starts fresh.
+        params = {**params, "encoder": {**params["encoder"], **encoder}}
         params = jax.device_put(params, everywhere)
     opt_state = jax.jit(setup.optimizer.init, out_shardings=everywhere)(params)
     return TrainState(jax.device_put(np.int32(0), everywhere), params, opt_state)

