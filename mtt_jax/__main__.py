@@ -32,6 +32,20 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--json", action="store_true", help="print the scores as JSON")
     evaluate.set_defaults(run=_evaluate)
 
+    predict = commands.add_parser("predict", help="predict for lines of text or JSONL")
+    predict.add_argument("run_dir", metavar="RUN", help="run or model directory")
+    inputs = "text, a sentence a line, or .jsonl; standard input without any"
+    predict.add_argument("files", metavar="FILE", nargs="*", default=["-"], help=inputs)
+    predict.add_argument("--output", default="-", help="file to write, or go on with")
+    predict.add_argument("--format", choices=("jsonl", "displacy", "csv", "conll"), default="jsonl")
+    predict.add_argument("--text-key", default="text", help="where the text is in JSONL")
+    predict.add_argument("--strict", action="store_true", help="end at the first broken line")
+    predict.set_defaults(run=_predict)
+
+    info = commands.add_parser("info", help="say what a run holds, as JSON")
+    info.add_argument("run_dir", metavar="RUN", help="run or model directory")
+    info.set_defaults(run=_info)
+
     fields = commands.add_parser("fields", help="print the page of all config fields")
     fields.set_defaults(run=_fields)
     return parser
@@ -56,6 +70,54 @@ def _evaluate(options: argparse.Namespace) -> int:
         print(json.dumps({options.split: scores}, indent=2, ensure_ascii=False))
     else:
         Console().scores(model.config, {options.split: scores})
+    return 0
+
+
+def _predict(options: argparse.Namespace) -> int:
+    from rich.console import Console as RichConsole
+    from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from mtt_jax.predict.predictor import Predictor
+    from mtt_jax.predict.stream import predict_lines
+
+    predictor = Predictor.load(options.run_dir)
+    terminal = RichConsole(stderr=True)
+    columns = TextColumn("texts"), MofNCompleteColumn(), TimeElapsedColumn()
+    with Progress(*columns, console=terminal, disable=not terminal.is_terminal) as bar:
+        task = bar.add_task("texts", total=None)
+        broken = predict_lines(
+            predictor,
+            options.files,
+            options.output,
+            options.format,
+            options.text_key,
+            options.strict,
+            lambda done: bar.update(task, completed=done),
+        )
+    if broken:
+        print(f"{broken:,} broken lines.", file=sys.stderr)
+    return 1 if broken else 0
+
+
+def _info(options: argparse.Namespace) -> int:
+    from mtt_jax import saved_model
+    from mtt_jax.build import count_parameters
+
+    model = saved_model.load(options.run_dir)
+    tasks = {
+        task.name: {"kind": task.kind, "labels": list(task.labels), "scheme": task.scheme}
+        for task in model.config.task_list
+    }
+    final = saved_model.read_json(model.path.parent / "metrics.json") or {}
+    about = {
+        "model": str(model.path),
+        "parameters": count_parameters(model.params),
+        "vocabulary": model.tokenizer.get_vocab_size(),
+        "max_length": model.config.data.max_length,
+        "tasks": tasks,
+        **{key: final[key] for key in ("steps", "best_step", "seconds", "device") if key in final},
+    }
+    print(json.dumps(about, indent=2, ensure_ascii=False))
     return 0
 
 
