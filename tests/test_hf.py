@@ -111,9 +111,9 @@ def test_weights_in_several_files_are_read_as_from_one(sentences, tmp_path):
 
 @pytest.mark.peers
 def test_the_encoder_of_a_model_with_a_head_is_found_behind_its_prefix(sentences, tmp_path):
+    saved("bert", tmp_path / "bare")
     import transformers
 
-    saved("bert", tmp_path / "bare")
     head = transformers.AutoModelForTokenClassification.from_pretrained(tmp_path / "bare")
     head.save_pretrained(tmp_path / "head")
     (tmp_path / "head" / "tokenizer.json").write_text("{}")
