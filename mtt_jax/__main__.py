@@ -11,8 +11,11 @@ from mtt_jax.errors import UserError
 def main(arguments: list[str] | None = None) -> int:
     """Runs a command; returns the exit status: 0, or 2 after a mistake of the user's."""
     parser = _parser()
-    options = parser.parse_args(arguments)
+    options, rest = parser.parse_known_args(arguments)
     try:
+        if rest and options.run is not _evaluate:
+            parser.error(f"unrecognized arguments: {' '.join(rest)}")
+        options.rest = rest
         return options.run(options)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -26,7 +29,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    evaluate = commands.add_parser("evaluate", help="score a finished run on its own splits")
+    evaluate = commands.add_parser(
+        "evaluate",
+        help="score a finished run on its own splits, or on other files",
+        epilog="Other files by task: --topic=FILE --ner=FILE, in the layout of the run's config.",
+    )
     evaluate.add_argument("run_dir", metavar="RUN", help="run directory, such as runs/balanced")
     evaluate.add_argument("--split", choices=("dev", "test"), default="test")
     evaluate.add_argument("--json", action="store_true", help="print the scores as JSON")
@@ -55,13 +62,21 @@ def _evaluate(options: argparse.Namespace) -> int:
     from mtt_jax import backend, saved_model
     from mtt_jax.build import build_model
     from mtt_jax.console import Console
+    from mtt_jax.data.encode import encode_records
     from mtt_jax.data.prepare import prepare
+    from mtt_jax.data.sources import read_named
     from mtt_jax.evaluate import evaluate, make_forward
 
     backend.prepare()
     model = saved_model.load(options.run_dir)
-    data = prepare(model.config, given_tokenizer=model.tokenizer)
-    examples = data.splits[options.split]
+    files = _named_files(options.rest, list(model.config.tasks))
+    if files:
+        records, notes = read_named(model.config, files)
+        print("\n".join(notes), file=sys.stderr)
+        examples = encode_records(records, model.tokenizer, model.config.task_list)
+    else:
+        data = prepare(model.config, given_tokenizer=model.tokenizer)
+        examples = data.splits[options.split]
     if not len(examples):
         raise UserError(f"{options.run_dir}: its config names no {options.split} data.")
     forward = make_forward(build_model(model.config, model.tokenizer.get_vocab_size()))
@@ -71,6 +86,27 @@ def _evaluate(options: argparse.Namespace) -> int:
     else:
         Console().scores(model.config, {options.split: scores})
     return 0
+
+
+def _named_files(arguments: list[str], tasks: list[str]) -> dict[str, str]:
+    """Task -> file, from `--topic=FILE` or `--topic FILE`.
+
+    Raises:
+      UserError: for a name that is no task, or one without a file.
+    """
+    files, rest = {}, list(arguments)
+    while rest:
+        name, equals, value = rest.pop(0).partition("=")
+        task = name.removeprefix("--")
+        if not name.startswith("--") or task not in tasks:
+            known = ", ".join(f"--{task}=FILE" for task in tasks)
+            raise UserError(f"{name}: no such option; this run has {known}.")
+        if not equals:
+            value = rest.pop(0) if rest else ""
+        if not value:
+            raise UserError(f"{name}: needs a file, as in {name}=FILE.")
+        files[task] = value
+    return files
 
 
 def _predict(options: argparse.Namespace) -> int:

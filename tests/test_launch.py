@@ -191,6 +191,19 @@ def test_evaluate_gives_the_scores_of_the_run_again(unbroken):
     assert again["ner"]["confusion"] == final["ner"]["confusion"]
 
 
+def test_evaluate_scores_other_files_of_either_task_alone(unbroken, files):
+    run, _ = unbroken
+    out, err = finish(
+        command("-m", "mtt_jax", "evaluate", str(run), f"--ner={files / 'ner.conll'}", "--json")
+    )
+    scores = json.loads(out)["test"]
+    assert list(scores) == ["ner"]
+    assert scores["ner"]["count"] == 80
+    assert "tags in scheme iob2" in err
+    _, err = finish(command("-m", "mtt_jax", "evaluate", str(run), "--nre=x"), code=2)
+    assert err.startswith("error: --nre: no such option; this run has --topic=FILE, --ner=FILE")
+
+
 def test_another_config_in_the_same_directory_is_refused(unbroken, arguments):
     run, _ = unbroken
     _, err = finish(command(*arguments(run), "--config.seed=7"), code=2)

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import io
 import logging
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 
@@ -133,6 +134,29 @@ def _joined(ours: Record, theirs: Record) -> Record:
         for name, found in side.spans.items()
     }
     return Record(ours.text, words, {**ours.labels, **theirs.labels}, spans)
+
+
+def read_named(config: Config, files: Mapping[str, str]) -> tuple[list[Record], list[str]]:
+    """Records of other files than the config's, in the layouts that it gives; and notes.
+
+    Args:
+      config: the columns, keys and label maps of each task.
+      files: task -> file.
+
+    Raises:
+      UserError: for every fault of a file.
+    """
+    by_path: dict[str, list[Record]] = {}
+    notes: list[str] = []
+    for task in config.task_list:
+        if task.name in files:
+            path = files[task.name]
+            found = read_file(
+                path, task, config.data, config.task_data[task.name], f"--{task.name}"
+            )
+            notes += found.notes
+            _add(by_path, path, found.records)
+    return [record for records in by_path.values() for record in records], notes
 
 
 def with_dev(
