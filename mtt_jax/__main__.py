@@ -72,7 +72,8 @@ def _evaluate(options: argparse.Namespace) -> int:
     files = _named_files(options.rest, list(model.config.tasks))
     if files:
         records, notes = read_named(model.config, files)
-        print("\n".join(notes), file=sys.stderr)
+        for note in notes:
+            print(note, file=sys.stderr)
         examples = encode_records(records, model.tokenizer, model.config.task_list)
     else:
         data = prepare(model.config, given_tokenizer=model.tokenizer)
