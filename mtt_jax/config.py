@@ -135,10 +135,28 @@ class EncoderConfig:
     max_positions: int = option(
         512, "longest sentence that learned positions know; at least data.max_length", low=8
     )
+    rotary_base: float = option(
+        10000.0, "rotary positions: frequencies go from 1 down to 1 / rotary_base", low=1
+    )
+    window: int = option(
+        0, "positions to either side that a local layer attends to; 0 for no local layers", low=0
+    )
+    global_every: int = option(
+        3, "of layers with a window, the first and then each of this many sees all", low=1
+    )
+    local_rotary_base: float = option(10000.0, "rotary_base of the local layers", low=1)
     norm: str = option("pre", "normalisation before or after each block", choices=("pre", "post"))
     norm_epsilon: float = option(1e-6, "added to the variance in normalisation", low=0)
+    embedding_norm: bool = option(
+        False,
+        "with norm=pre, normalise the embeddings in place of the first layer's input, as ModernBERT "
+        "does; norm=post always normalises them",
+    )
     activation: str = option(
         "gelu_tanh", "feed-forward activation", choices=("gelu_tanh", "gelu", "relu", "silu")
+    )
+    gated: bool = option(
+        False, "multiply the activation by a second projection (GLU, Shazeer 2020)"
     )
     dropout: float = option(0.1, "dropout of embeddings and block outputs", low=0, high=0.99)
     token_dropout: float = option(
@@ -302,9 +320,18 @@ def resolve(config: ConfigDict | Mapping[str, Any]) -> Config:
             if f.name in TOP
         },
     )
-    for problem in _contradictions(result):
-        raise UserError(problem)
+    check(result)
     return result
+
+
+def check(config: Config) -> None:
+    """Looks for fields that contradict one another.
+
+    Raises:
+      UserError: for the first that do.
+    """
+    for problem in _contradictions(config):
+        raise UserError(problem)
 
 
 def _in_order(tasks: Mapping[str, Any]) -> dict[str, Any]:
@@ -398,6 +425,14 @@ def _contradictions(config: Config) -> Iterator[str]:
         yield (
             f"config.encoder.max_positions: {encoder.max_positions} learned positions are fewer "
             f"than data.max_length, {data.max_length}."
+        )
+    if encoder.embedding_norm and encoder.norm == "post":
+        yield "config.encoder.embedding_norm: norm=post has it anyway; leave it at False."
+    if encoder.scan and (encoder.window or encoder.embedding_norm):
+        different = "window" if encoder.window else "embedding_norm"
+        yield (
+            f"config.encoder.scan: one compiled layer for all, but encoder.{different} makes "
+            "layers differ; leave scan at False."
         )
     if train.row_length < data.max_length:
         yield (

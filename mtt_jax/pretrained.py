@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from mtt_jax.config import Config
+from mtt_jax.config import Config, check
 from mtt_jax.errors import UserError
 from mtt_jax.model import hf
 from mtt_jax.saved_model import stack_layers
@@ -36,9 +36,11 @@ def complete(config: Config) -> Config:
         tokenizer = dataclasses.replace(
             tokenizer, file=str(file if file.is_file() else folder / "vocab.txt")
         )
-    return dataclasses.replace(
+    completed = dataclasses.replace(
         config, encoder=dataclasses.replace(config.encoder, **fields), tokenizer=tokenizer
     )
+    check(completed)
+    return completed
 
 
 def find(name: str) -> Path:

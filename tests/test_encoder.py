@@ -13,7 +13,9 @@ VARIANTS = [
     {"encoder__pooling": "attention", "encoder__scan": True, "encoder__remat": True},
     {"encoder__activation": "silu", "encoder__remat": True},
     {"encoder__activation": "relu", "tasks__topic__hidden": 8},
-]
+    {"encoder__positions": "rotary", "encoder__window": 2, "encoder__global_every": 2,
+     "encoder__embedding_norm": True, "encoder__gated": True},
+]  # fmt: skip
 
 
 def run(config, tokenizer, batch):

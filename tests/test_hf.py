@@ -18,6 +18,8 @@ from mtt_jax.errors import UserError
 from mtt_jax.types import Example
 
 VOCAB = 120
+# As many positions as each of the models knows.
+LONGEST = 64
 SIZES = {
     "bert": {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
              "intermediate_size": 48, "max_position_embeddings": 64},
@@ -27,6 +29,10 @@ SIZES = {
                     "intermediate_size": 40, "max_position_embeddings": 66},
     "distilbert": {"dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 64,
                    "max_position_embeddings": 64},
+    "modernbert": {"hidden_size": 32, "num_hidden_layers": 4, "num_attention_heads": 4,
+                   "intermediate_size": 48, "max_position_embeddings": 64, "local_attention": 16,
+                   "pad_token_id": 0, "bos_token_id": 1, "cls_token_id": 1, "eos_token_id": 2,
+                   "sep_token_id": 2},
 }  # fmt: skip
 
 
@@ -50,7 +56,7 @@ def ours(folder, **encoder):
     raw = default_config()
     raw.encoder.init = str(folder)
     raw.encoder.update(encoder)
-    raw.data.max_length, raw.train.row_length, raw.data.overlap = 60, 90, 8
+    raw.data.max_length, raw.train.row_length, raw.data.overlap = LONGEST, 96, 8
     config = pretrained.complete(resolve(raw))
     model = build_model(config, VOCAB)
     params = init_params(model, jax.random.key(0), config.train.row_length)
@@ -68,7 +74,7 @@ def hidden_states(folder, sentences, **encoder):
     forward = forward_of(model)
     states = [np.zeros(0)] * len(sentences)
     for packed in pack_examples(
-        examples, config.task_list, max_length=60, overlap=8, row_length=90, slots=11, rows=2
+        examples, config.task_list, max_length=LONGEST, overlap=8, row_length=96, slots=12, rows=3
     ):
         tokens = np.asarray(forward(params, packed.batch).tokens)
         for row, _, offset, window in packed.windows:
@@ -79,7 +85,7 @@ def hidden_states(folder, sentences, **encoder):
 @pytest.fixture(scope="module")
 def sentences():
     rng = np.random.default_rng(0)
-    return [[0, *rng.integers(5, VOCAB, size), 2] for size in (1, 5, 58, 20, 30, 3, 44)]
+    return [[0, *rng.integers(5, VOCAB, size), 2] for size in (1, 5, 62, 20, 30, 3, 44)]
 
 
 @pytest.mark.peers
@@ -94,7 +100,7 @@ def test_hidden_states_are_those_of_transformers(kind, sentences, tmp_path):
     mask = torch.tensor([[1] * len(s) + [0] * (width - len(s)) for s in sentences])
     with torch.no_grad():
         peer = model(input_ids=ids, attention_mask=mask).last_hidden_state.numpy()
-    for encoder in ({}, {"scan": True}):
+    for encoder in ({}, {"scan": True})[: 1 if kind == "modernbert" else 2]:
         for states, theirs in zip(hidden_states(tmp_path, sentences, **encoder), peer, strict=True):
             np.testing.assert_allclose(states, theirs[: len(states)], atol=1e-4)
 
@@ -133,6 +139,10 @@ def folder(tmp_path):
     return tmp_path
 
 
+MODERN = {"model_type": "modernbert", "hidden_activation": "gelu", "norm_eps": 1e-5,
+          "global_rope_theta": 1e4, "local_rope_theta": 1e4}  # fmt: skip
+
+
 def refusal(folder, **data):
     raw = default_config()
     raw.encoder.init = str(folder)
@@ -162,6 +172,9 @@ def test_a_folder_without_weights_or_with_damaged_ones_is_named(folder):
         ({"hidden_act": "swoosh"}, "activation 'swoosh'"),
         ({"position_embedding_type": "relative_key"}, "only 'absolute'"),
         ({"max_position_embeddings": 32}, "more than the 32 positions"),
+        (MODERN, "config.json: 'local_attention' is missing"),
+        ({**MODERN, "local_attention": 8, "layer_types": ["sliding_attention"] * 2}, "layer_types"),
+        ({**MODERN, "local_attention": 8, "rope_scaling": {"factor": 2}}, "scaled rotary"),
     ],
 )
 def test_a_model_that_the_encoder_cannot_be_is_refused(folder, change, message):

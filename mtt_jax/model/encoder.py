@@ -1,7 +1,8 @@
 """The shared transformer encoder, over rows of packed sentences.
 
 Vaswani et al. 2017 (arXiv:1706.03762); pre-normalisation as in Xiong et al. 2020
-(arXiv:2002.04745); rotary positions as in Su et al. 2021 (arXiv:2104.09864).
+(arXiv:2002.04745); rotary positions as in Su et al. 2021 (arXiv:2104.09864); gates as in Shazeer
+2020 (arXiv:2002.05202); local layers as in Warner et al. 2024 (ModernBERT, arXiv:2412.13663).
 """
 
 from collections.abc import Callable
@@ -50,7 +51,13 @@ def segment_bias(segments: jax.Array) -> jax.Array:
     return jnp.where(same, 0.0, -1e9).astype(jnp.float32)[:, None]
 
 
-def rotate(x: jax.Array, positions: jax.Array, base: float = 10000.0) -> jax.Array:
+def window_bias(bias: jax.Array, positions: jax.Array, window: int) -> jax.Array:
+    """`segment_bias` with what is further than `window` positions away masked as well."""
+    distance = jnp.abs(positions[:, :, None] - positions[:, None, :])
+    return jnp.where((distance <= window)[:, None], bias, -1e9)
+
+
+def rotate(x: jax.Array, positions: jax.Array, base: float) -> jax.Array:
     """Rotary position embedding: turns pairs (i, i + K/2) by position * frequency.
 
     Args:
@@ -82,7 +89,7 @@ class Attention(nn.Module):
 
     heads: int
     dropout: float
-    rotary: bool
+    rotary_base: float
     dtype: jnp.dtype
 
     @nn.compact
@@ -93,8 +100,8 @@ class Attention(nn.Module):
             (3, self.heads, size), dtype=self.dtype, kernel_init=_INIT, name="qkv"
         )(x)
         query, key, value = (qkv[:, :, i] for i in range(3))  # [B, L, H, K]
-        if self.rotary:
-            query, key = rotate(query, positions), rotate(key, positions)
+        if self.rotary_base:
+            query, key = (rotate(x, positions, self.rotary_base) for x in (query, key))
         logits = jnp.einsum("BQHK,BPHK->BHQP", query, key).astype(jnp.float32)
         weights = nn.softmax(logits * size**-0.5 + bias).astype(self.dtype)
         weights = nn.Dropout(self.dropout, deterministic=not train)(weights)
@@ -105,37 +112,48 @@ class Attention(nn.Module):
 
 
 class Layer(nn.Module):
-    """Attention and feed-forward, each with its residual and normalisation."""
+    """Attention and feed-forward, each with its residual and normalisation.
+
+    Attributes beside those of `config.encoder`:
+      rotary_base: 0 for positions that are not rotary.
+      normalised: what comes in is normalised already, so that attention needs no norm of its own.
+    """
 
     heads: int
     feedforward: int
     norm: str
     norm_epsilon: float
     activation: str
+    gated: bool
     dropout: float
     attention_dropout: float
-    rotary: bool
+    rotary_base: float
     dtype: jnp.dtype
+    normalised: bool = False
 
     @nn.compact
     def __call__(self, x, bias, positions, train: bool):
         """One layer over [B, L, D]."""
         attention = Attention(
-            self.heads, self.attention_dropout, self.rotary, self.dtype, name="attention"
+            self.heads, self.attention_dropout, self.rotary_base, self.dtype, name="attention"
         )
-        x = self._residual(
-            "attention_norm", x, lambda h: attention(h, bias, positions, train), train
-        )
+        name = "" if self.normalised else "attention_norm"
+        x = self._residual(name, x, lambda h: attention(h, bias, positions, train), train)
         return self._residual("feedforward_norm", x, self._feedforward, train)
 
     def _feedforward(self, x):
-        hidden = nn.Dense(self.feedforward, dtype=self.dtype, kernel_init=_INIT, name="up")(x)
-        hidden = ACTIVATIONS[self.activation](hidden)
+        width = self.feedforward * (1 + self.gated)
+        hidden = nn.Dense(width, dtype=self.dtype, kernel_init=_INIT, name="up")(x)
+        if self.gated:
+            hidden, gate = jnp.split(hidden, 2, axis=-1)
+            hidden = ACTIVATIONS[self.activation](hidden) * gate
+        else:
+            hidden = ACTIVATIONS[self.activation](hidden)
         return nn.Dense(x.shape[-1], dtype=self.dtype, kernel_init=_INIT, name="down")(hidden)
 
     def _residual(self, name: str, x, block: Callable, train: bool):
         """X + block(norm(x)), or norm(x + block(x)) where normalisation comes after."""
-        norm = Norm(self.norm_epsilon, name=name)
+        norm = Norm(self.norm_epsilon, name=name) if name else lambda x: x
         mixed = block(norm(x) if self.norm == "pre" else x)
         x = x + nn.Dropout(self.dropout, deterministic=not train)(mixed)
         return x if self.norm == "pre" else norm(x)
@@ -155,9 +173,15 @@ class Encoder(nn.Module):
     feedforward: int
     positions: str
     max_positions: int
+    rotary_base: float
+    window: int
+    global_every: int
+    local_rotary_base: float
     norm: str
     norm_epsilon: float
+    embedding_norm: bool
     activation: str
+    gated: bool
     dropout: float
     token_dropout: float
     attention_dropout: float
@@ -181,7 +205,7 @@ class Encoder(nn.Module):
         """
         dtype = jnp.dtype(self.dtype)
         x = self._embed(tokens, positions, train).astype(dtype)
-        if self.norm == "post":
+        if self.norm == "post" or self.embedding_norm:
             x = Norm(self.norm_epsilon, name="embedding_norm")(x)
         x = nn.Dropout(self.dropout, deterministic=not train)(x)
         x = self._layers(x, segment_bias(segments), positions, train, dtype)
@@ -207,26 +231,34 @@ class Encoder(nn.Module):
 
     def _layers(self, x, bias, positions, train, dtype):
         layer = nn.remat(Layer, static_argnums=(4,)) if self.remat else Layer
+        rotary = self.positions == "rotary"
         fields = {
             "heads": self.heads,
             "feedforward": self.feedforward,
             "norm": self.norm,
             "norm_epsilon": self.norm_epsilon,
             "activation": self.activation,
+            "gated": self.gated,
             "dropout": self.dropout,
             "attention_dropout": self.attention_dropout,
-            "rotary": self.positions == "rotary",
             "dtype": dtype,
         }
-        if not self.scan:
-            for index in range(self.layers):
-                x = layer(**fields, name=f"layer_{index}")(x, bias, positions, train)
+        everywhere = bias, self.rotary_base if rotary else 0.0
+        if self.scan:
+            stacked = nn.scan(
+                lambda module, carry, _: (module(carry, bias, positions, train), None),
+                variable_axes={"params": 0},
+                split_rngs={"params": True, "dropout": True},
+                length=self.layers,
+            )
+            x, _ = stacked(layer(**fields, rotary_base=everywhere[1], name="layers"), x, None)
             return x
-        stacked = nn.scan(
-            lambda module, carry, _: (module(carry, bias, positions, train), None),
-            variable_axes={"params": 0},
-            split_rngs={"params": True, "dropout": True},
-            length=self.layers,
-        )
-        x, _ = stacked(layer(**fields, name="layers"), x, None)
+        nearby = everywhere
+        if self.window:
+            nearby = window_bias(bias, positions, self.window), self.local_rotary_base * rotary
+        for index in range(self.layers):
+            mask, base = nearby if index % self.global_every else everywhere
+            normalised = self.embedding_norm and index == 0
+            named = layer(**fields, rotary_base=base, normalised=normalised, name=f"layer_{index}")
+            x = named(x, mask, positions, train)
         return x

@@ -1,0 +1,68 @@
+"""The tensors of a Hugging Face folder, read from safetensors alone.
+
+A pickle can run code of whoever wrote it, so a pytorch_model.bin is never opened.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+
+from mtt_jax.errors import UserError
+
+
+class Weights:
+    """The tensors of a folder by name, with or without the prefix of a model with a head."""
+
+    def __init__(self, folder: Path, prefix: str):
+        self.folder, self._prefix = folder, prefix
+        self._file_of: dict[str, Path] = {}
+        for file in _files(folder):
+            try:
+                with safe_open(file, "np") as tensors:
+                    self._file_of |= dict.fromkeys(tensors.keys(), file)
+            except (SafetensorError, OSError) as error:
+                raise UserError(f"{file}: damaged or missing: {error}.") from None
+
+    def take(self, *names: str, optional: bool = False) -> Any:
+        """The first of some tensors that is there, as float32; None where one may be missing."""
+        for name in (prefix + name for name in names for prefix in ("", self._prefix)):
+            if name in self._file_of:
+                with safe_open(self._file_of[name], "np") as tensors:
+                    return tensors.get_tensor(name).astype(np.float32)
+        if optional:
+            return None
+        raise UserError(f"{self.folder}: no tensor {names[0]!r} in its model.safetensors.")
+
+    def embedding(self, name: str, vocab_size: int) -> Any:
+        """The rows of a token table that the tokenizer has ids for.
+
+        Raises:
+          UserError: where the tokenizer has more ids than the table has rows.
+        """
+        table = self.take(name)
+        if len(table) < vocab_size:
+            raise UserError(
+                f"{self.folder}: its tokenizer has {vocab_size:,} subwords and its model "
+                f"{len(table):,}; they do not belong together."
+            )
+        return table[:vocab_size]
+
+
+def _files(folder: Path) -> list[Path]:
+    """The weight files of a folder."""
+    single, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
+    if single.is_file():
+        return [single]
+    if index.is_file():
+        shards = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
+        return [folder / name for name in sorted(set(shards))]
+    if (folder / "pytorch_model.bin").is_file():
+        raise UserError(
+            f"{folder}: holds pytorch_model.bin, a pickle, which is never loaded. Convert it where "
+            'PyTorch and transformers are installed: python -c "from transformers import AutoModel;'
+            f" AutoModel.from_pretrained('{folder}').save_pretrained('{folder}')\""
+        )
+    raise UserError(f"{folder}: no model.safetensors in it.")
