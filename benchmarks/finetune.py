@@ -28,8 +28,7 @@ from statistics import mean, stdev
 
 import numpy as np
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from mtt_jax.config import resolve
 from mtt_jax.config_files import load_file
@@ -37,6 +36,7 @@ from mtt_jax.data.prepare import read_records
 from mtt_jax.metrics import Classification, Entities
 from mtt_jax.tasks import spans_to_tags, tags_to_spans
 
+ROOT = Path(__file__).resolve().parents[1]
 FIGURES = {"topic": "accuracy", "ner": "f1"}
 MAX_LENGTH = 128
 # Positions of a batch of ours: rows of 128 that hold as many sentences as the peer's batch.

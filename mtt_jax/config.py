@@ -149,8 +149,8 @@ class EncoderConfig:
     norm_epsilon: float = option(1e-6, "added to the variance in normalisation", low=0)
     embedding_norm: bool = option(
         False,
-        "with norm=pre, normalise the embeddings in place of the first layer's input, as ModernBERT "
-        "does; norm=post always normalises them",
+        "with norm=pre, normalise the embeddings in place of the first layer's input (ModernBERT); "
+        "norm=post always does",
     )
     activation: str = option(
         "gelu_tanh", "feed-forward activation", choices=("gelu_tanh", "gelu", "relu", "silu")

@@ -1,98 +1,17 @@
 """Evaluation: parameters and examples to scores, the same for training, shell and prediction."""
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any
 
-import jax
 import numpy as np
 
 from mtt_jax.config import Config, parse_pairs
 from mtt_jax.data.encode import ExampleSet, tags
-from mtt_jax.data.pack import pack_examples
+from mtt_jax.decide import Decision, decide
 from mtt_jax.decode import decode_spans
 from mtt_jax.metrics import Classification, Entities
 from mtt_jax.tasks import Task
 from mtt_jax.types import Batch, Example, Outputs, Span
-
-
-class Decision(NamedTuple):
-    """What the model says of one example, its windows joined.
-
-    Attributes:
-      sentence: sentence task -> float32 [C] log-probabilities.
-      words: token task -> float32 [w, C] log-probabilities; a word without a subword is O.
-      embedding: float32 [D] sentence embedding.
-    """
-
-    sentence: dict[str, np.ndarray]
-    words: dict[str, np.ndarray]
-    embedding: np.ndarray
-
-
-def make_forward(model) -> Callable[[Any, Batch], Outputs]:
-    """The jitted forward pass without dropout."""
-    return jax.jit(lambda params, batch: model.apply({"params": params}, batch))
-
-
-def decide(
-    forward: Callable[[Any, Batch], Outputs],
-    params,
-    examples: ExampleSet | Sequence[Example],
-    config: Config,
-    rows: int,
-) -> Iterator[Decision]:
-    """Runs the model over a finite set and yields a decision for each example, in order.
-
-    Args:
-      forward: of `make_forward`.
-      params: the model's.
-      examples: any number, of any length.
-      config: tasks, lengths and slots.
-      rows: B.
-    """
-    tasks = config.task_list
-    width = config.encoder.width
-    found = [_undecided(examples[i], tasks, width) for i in range(len(examples))]
-    for packed in pack_examples(
-        examples,
-        tasks,
-        max_length=config.data.max_length,
-        overlap=config.data.overlap,
-        row_length=config.train.row_length,
-        slots=config.slots,
-        rows=rows,
-    ):
-        outputs = jax.tree.map(np.asarray, forward(params, packed.batch))
-        log_probs = {name: _log_softmax(logits) for name, logits in outputs.logits.items()}
-        for row, slot, offset, window in packed.windows:
-            decision = found[window.source]
-            for task in tasks:
-                if task.kind == "sentence":
-                    # In proportion to what each window decides: the mean over a long text.
-                    decision.sentence[task.name][:] += (
-                        window.share * log_probs[task.name][row, slot]
-                    )
-                else:
-                    places = offset + window.starts
-                    decision.words[task.name][window.words] = log_probs[task.name][row, places]
-            decision.embedding[:] += window.share * outputs.sentences[row, slot].astype(np.float32)
-    yield from found
-
-
-def _undecided(example: Example, tasks: Sequence[Task], width: int) -> Decision:
-    """A decision to fill: nothing on the sentence yet, O with certainty for every word."""
-    sentence = {t.name: np.zeros(len(t.classes), np.float32) for t in tasks if t.kind == "sentence"}
-    words = {}
-    for task in tasks:
-        if task.kind == "token":
-            words[task.name] = np.full((len(example.starts), len(task.classes)), -np.inf, "f")
-            words[task.name][:, 0] = 0.0
-    return Decision(sentence, words, np.zeros(width, np.float32))
-
-
-def _log_softmax(logits: np.ndarray) -> np.ndarray:
-    shifted = logits - logits.max(axis=-1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
 
 
 def evaluate(

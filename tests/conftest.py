@@ -18,7 +18,7 @@ from mtt_jax.config import default_config, resolve
 from mtt_jax.data.encode import encode_records
 from mtt_jax.data.pack import pack_examples
 from mtt_jax.data.tokenizer import train as train_tokenizer
-from mtt_jax.evaluate import make_forward
+from mtt_jax.decide import make_forward
 from mtt_jax.types import Record, Span
 
 SENTENCES = [

@@ -8,8 +8,9 @@ from seqeval.scheme import IOB2
 from sklearn.metrics import accuracy_score, f1_score
 
 from mtt_jax.data.encode import encode_records
+from mtt_jax.decide import decide
 from mtt_jax.decode import decode_spans
-from mtt_jax.evaluate import decide, evaluate, overall_score
+from mtt_jax.evaluate import evaluate, overall_score
 from mtt_jax.tasks import spans_to_tags
 
 CONFIG = make_config(tasks__ner__scheme="iob2")

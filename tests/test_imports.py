@@ -120,7 +120,7 @@ def test_evaluation_and_prediction_load_no_optimiser_grain_or_tfds_even_through_
 def test_a_process_that_predicts_holds_no_optimiser_grain_orbax_or_tfds():
     code = "import sys, mtt_jax.predict.predictor; print(*sorted(sys.modules))"
     loaded = set(python(code).split())
-    assert {"jax", "flax", "mtt_jax.evaluate"} <= loaded
+    assert {"jax", "flax", "mtt_jax.decide"} <= loaded
     heavy = {"optax", "grain", "orbax", "tensorflow_datasets", "tensorflow", "torch"}
     assert loaded & heavy == set()
 

@@ -164,6 +164,7 @@ class Window(NamedTuple):
       tokens: int32 [n], [CLS] and [SEP] included.
       words: int32 [v] the words that this window decides.
       starts: int32 [v] positions of their first subwords in this window.
+      ends: int32 [v] the positions behind their last ones.
       share: this window's share in the decision on the whole sentence; shares sum to 1.
     """
 
@@ -171,6 +172,7 @@ class Window(NamedTuple):
     tokens: np.ndarray
     words: np.ndarray
     starts: np.ndarray
+    ends: np.ndarray
     share: float
 
 
@@ -186,9 +188,10 @@ def windows(examples: Iterable[Example], max_length: int, overlap: int) -> Itera
         decided    0 0 0 0 0 1 1 1 1 1
     """
     for source, example in enumerate(examples):
+        ends_of = _word_ends(example)
         if len(example.tokens) <= max_length:
             words = np.flatnonzero(example.starts >= 0).astype(np.int32)
-            yield Window(source, example.tokens, words, example.starts[words], 1.0)
+            yield Window(source, example.tokens, words, example.starts[words], ends_of[words], 1.0)
             continue
         content = example.tokens[1:-1]
         size = max_length - 2
@@ -202,5 +205,15 @@ def windows(examples: Iterable[Example], max_length: int, overlap: int) -> Itera
             high = middles[i] if i < len(middles) else len(content)
             words = np.flatnonzero((inner >= low) & (inner < high)).astype(np.int32)
             tokens = np.concatenate([example.tokens[:1], content[begin:end], example.tokens[-1:]])
+            # A word whose last subwords lie behind the window ends with it.
+            word_ends = np.minimum(ends_of[words] - begin, len(tokens) - 1)
             share = (high - low) / len(content)
-            yield Window(source, tokens, words, inner[words] - begin + 1, share)
+            yield Window(source, tokens, words, example.starts[words] - begin, word_ends, share)
+
+
+def _word_ends(example: Example) -> np.ndarray:
+    """int32 [w] the position behind each word's last subword: where the next one begins."""
+    ends = np.full(len(example.starts), -1, np.int32)
+    words = np.flatnonzero(example.starts >= 0)
+    ends[words] = np.append(example.starts[words][1:], len(example.tokens) - 1)
+    return ends

@@ -31,7 +31,9 @@ class Pooling(nn.Module):
           segments: int32 [B, L], 1..S, 0 where empty.
           positions: int32 [B, L], 0 at the first token of a sentence.
         """
-        member = jax.nn.one_hot(segments - 1, self.slots, dtype=jnp.float32)  # [B, L, S]
+        # Not one_hot(segments - 1): in ONNX the -1 of an empty position counts from the end.
+        slot = jnp.arange(1, self.slots + 1)
+        member = (segments[..., None] == slot).astype(jnp.float32)  # [B, L, S]
         if self.kind == "max":
             return _max(hidden, member)
         if self.kind == "attention":

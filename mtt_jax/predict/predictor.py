@@ -5,22 +5,18 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, overload
 
-import jax
 import numpy as np
 
-from mtt_jax import backend, saved_model
-from mtt_jax.build import build_model
+from mtt_jax import saved_model
 from mtt_jax.data.encode import encode_text
 from mtt_jax.data.words import split_words
+from mtt_jax.decide import AGGREGATIONS, Decision
 from mtt_jax.decode import decode_spans
-from mtt_jax.errors import UserError
-from mtt_jax.evaluate import Decision, decide, make_forward
+from mtt_jax.errors import UserError, did_you_mean
+from mtt_jax.predict.backends import open_backend
 from mtt_jax.saved_model import SavedModel
 from mtt_jax.tasks import Task
 from mtt_jax.types import Example
-
-# Rows of a compiled batch: one shape for a single text, one for many.
-_ROWS = (1, 16)
 
 
 class Predictor:
@@ -33,22 +29,35 @@ class Predictor:
       config: the run's config.
     """
 
-    def __init__(self, model: SavedModel):
-        """Takes what `saved_model.load` read."""
+    def __init__(self, model: SavedModel, backend: str = "jax", aggregation: str = "first"):
+        """Takes what `saved_model.load` read; for the rest see `load`."""
+        if aggregation not in AGGREGATIONS:
+            raise UserError(
+                f"aggregation: {aggregation!r} is not one of {', '.join(AGGREGATIONS)}."
+                f"{did_you_mean(aggregation, AGGREGATIONS)}"
+            )
         self.config = model.config
-        self._params = jax.tree.map(jax.numpy.asarray, model.params)
         self._tokenizer = model.tokenizer
-        self._forward = make_forward(build_model(model.config, model.tokenizer.get_vocab_size()))
+        self._backend = open_backend(backend, model)
+        self._aggregation = aggregation
 
     @classmethod
-    def load(cls, path: str | Path) -> "Predictor":
-        """Reads a run or model directory.
+    def load(
+        cls, path: str | Path, backend: str = "jax", aggregation: str = "first"
+    ) -> "Predictor":
+        """Reads a run, a model directory or what `export --to=onnx` wrote.
+
+        Args:
+          path: the directory.
+          backend: "jax", or "onnx" for ONNX Runtime, which needs requirements-onnx.txt; a model
+            that was not exported is converted at the first load.
+          aggregation: how a word of several subwords is decided: by its "first", which is the
+            one that training labels; by the one that is surest ("max"); or by their "average".
 
         Raises:
           UserError: where there is none, or a file of it is missing or damaged.
         """
-        backend.prepare()
-        return cls(saved_model.load(path))
+        return cls(saved_model.load(path), backend, aggregation)
 
     @overload
     def __call__(self, texts: str) -> dict[str, Any]: ...
@@ -116,9 +125,7 @@ class Predictor:
             Example(tokens, starts, {}, {})
             for tokens, starts in encode_text(self._tokenizer, texts, words)
         ]
-        total = sum(len(example.tokens) for example in examples)
-        rows = _ROWS[total > self.config.train.row_length]
-        return words, list(decide(self._forward, self._params, examples, self.config, rows))
+        return words, self._backend(examples, self._aggregation)
 
     def _result(self, text: str, words, decision: Decision) -> dict[str, Any]:
         result: dict[str, Any] = {"text": text}

@@ -23,8 +23,9 @@ from mtt_jax.config import Config
 from mtt_jax.console import Console
 from mtt_jax.data.pipeline import mixing_weights, parts_by_task, training_stream
 from mtt_jax.data.prepare import Prepared, prepare
+from mtt_jax.decide import make_forward
 from mtt_jax.errors import UserError
-from mtt_jax.evaluate import evaluate, make_forward, overall_score
+from mtt_jax.evaluate import evaluate, overall_score
 from mtt_jax.sharding import describe_devices, make_mesh, place_batch, replicated
 from mtt_jax.train.optim import make_optimizer
 from mtt_jax.train.progress import History, progress_bar

@@ -35,7 +35,7 @@ def activation_name(ours: str) -> str:
 
 
 def split_heads(matrices: list, biases: list, heads: int) -> dict[str, Any]:
-    """Query, key and value, [D out, D in] and [D] each, as {"kernel": [D, 3, H, K], "bias": ...}."""
+    """Query, key and value, [D out, D in] and [D] each, as one kernel [D, 3, H, K] and its bias."""
     width = len(matrices[0])
     size = width // heads
     return {

@@ -1,0 +1,99 @@
+"""Backends: the engines that run the model for the predictor.
+
+Each is a function (examples, aggregation) -> decisions, in order.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from mtt_jax import backend as jax_backend
+from mtt_jax.build import build_model
+from mtt_jax.data.encode import Window, windows
+from mtt_jax.decide import Decision, add_window, decide, make_forward, undecided
+from mtt_jax.errors import UserError, did_you_mean
+from mtt_jax.predict import graph
+from mtt_jax.saved_model import SavedModel
+from mtt_jax.types import Example
+
+Backend = Callable[[Sequence[Example], str], list[Decision]]
+
+# Rows of a compiled batch: one shape for a single text, one for many.
+_ROWS = (1, 16)
+# Positions of a batch for ONNX Runtime; measured on two cores, more are no faster.
+_ONNX_POSITIONS = 2048
+
+
+def open_backend(name: str, model: SavedModel) -> Backend:
+    """The backend of a name, ready to run a model.
+
+    Raises:
+      UserError: for a name that is none, or a package that is missing.
+    """
+    if name not in _BACKENDS:
+        raise UserError(
+            f"backend: {name!r} is not one of {', '.join(_BACKENDS)}."
+            f"{did_you_mean(name, _BACKENDS)}"
+        )
+    return _BACKENDS[name](model)
+
+
+def _jax(model: SavedModel) -> Backend:
+    """Packed rows through the jitted model."""
+    if not model.params:
+        raise UserError(
+            f'{model.path}: holds an exported graph and no parameters; load it with backend="onnx".'
+        )
+    jax_backend.prepare()
+    params = jax.tree.map(jax.numpy.asarray, model.params)
+    forward = make_forward(build_model(model.config, model.tokenizer.get_vocab_size()))
+
+    def run(examples: Sequence[Example], aggregation: str) -> list[Decision]:
+        total = sum(len(example.tokens) for example in examples)
+        rows = _ROWS[total > model.config.train.row_length]
+        return list(decide(forward, params, examples, model.config, rows, aggregation))
+
+    return run
+
+
+def _onnx(model: SavedModel) -> Backend:
+    """Batches of windows of like length through ONNX Runtime."""
+    session = graph.onnx_session(model)
+    config, tasks = model.config, model.config.task_list
+    names = graph.output_names(config)
+
+    def run(examples: Sequence[Example], aggregation: str) -> list[Decision]:
+        found = undecided(examples, tasks, config.encoder.width)
+        pieces = windows(examples, config.data.max_length, config.data.overlap)
+        for batch in _by_length(list(pieces)):
+            ids = np.zeros((len(batch), max(len(piece.tokens) for piece in batch)), np.int32)
+            mask = np.zeros_like(ids)
+            for row, piece in enumerate(batch):
+                ids[row, : len(piece.tokens)] = piece.tokens
+                mask[row, : len(piece.tokens)] = 1
+            results = session.run(names, {"input_ids": ids, "attention_mask": mask})
+            outputs: dict[str, Any] = dict(zip(names, results, strict=True))
+            for row, piece in enumerate(batch):
+                logits = {task.name: outputs[task.name][row] for task in tasks}
+                embedding = outputs[graph.EMBEDDING][row]
+                add_window(found[piece.source], piece, tasks, logits, embedding, aggregation)
+        return found
+
+    return run
+
+
+def _by_length(pieces: list[Window]) -> list[list[Window]]:
+    """Batches of windows, the longest first, none of more positions than is useful."""
+    batches: list[list[Window]] = []
+    for piece in sorted(pieces, key=lambda piece: -len(piece.tokens)):
+        room = batches and (len(batches[-1]) + 1) * len(batches[-1][0].tokens) <= _ONNX_POSITIONS
+        if room:
+            batches[-1].append(piece)
+        else:
+            batches.append([piece])
+    return batches
+
+
+_BACKENDS: dict[str, Callable[[SavedModel], Backend]] = {"jax": _jax, "onnx": _onnx}

@@ -1,0 +1,165 @@
+"""The model as one graph for other runtimes: ONNX and StableHLO.
+
+Inputs, batch B and length L free, both int32 [B, L]:
+
+    input_ids         subword ids with [CLS] and [SEP]
+    attention_mask    1 where there is a subword, 0 where there is padding
+
+Outputs, float32: the logits of each task under its name, [B, C] for a sentence task and [B, L, C]
+for a token task; and sentence_embedding [B, D].
+"""
+
+import contextlib
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from mtt_jax import backend
+from mtt_jax.build import build_model
+from mtt_jax.config import Config
+from mtt_jax.errors import UserError
+from mtt_jax.saved_model import SavedModel
+from mtt_jax.types import Batch
+
+EMBEDDING = "sentence_embedding"
+FILE = "model.onnx"
+
+
+def output_names(config: Config) -> list[str]:
+    """The names of the outputs, in their order."""
+    return [*(task.name for task in config.task_list), EMBEDDING]
+
+
+def plain_forward(model: SavedModel) -> Callable[[Any, Any], tuple[Any, ...]]:
+    """The function (input_ids, attention_mask) -> outputs, one sentence a row."""
+    tasks = model.config.task_list
+    module = build_model(model.config, model.tokenizer.get_vocab_size(), slots=1)
+    params = jax.tree.map(jnp.asarray, model.params)
+
+    def forward(input_ids, attention_mask):
+        # Counted, not numbered by column, so that padding may stand on either side.
+        positions = (jnp.cumsum(attention_mask, axis=1) - attention_mask) * attention_mask
+        batch = Batch(input_ids, attention_mask, positions, {}, {})
+        outputs: Any = module.apply({"params": params}, batch)
+        logits = (
+            outputs.logits[task.name][:, 0]
+            if task.kind == "sentence"
+            else outputs.logits[task.name]
+            for task in tasks
+        )
+        return (*logits, outputs.sentences[:, 0].astype(jnp.float32))
+
+    return forward
+
+
+def _free_shapes() -> list[jax.ShapeDtypeStruct]:
+    shape = jax.export.symbolic_shape("B, L")
+    return [jax.ShapeDtypeStruct(shape, jnp.int32)] * 2
+
+
+def to_stablehlo(model: SavedModel) -> bytes:
+    """The graph as `jax.export.deserialize` reads it, for CPU, CUDA and TPU.
+
+    Its parameters are part of it. https://docs.jax.dev/en/latest/export/export.html
+    """
+    backend.prepare()
+    exported = jax.export.export(jax.jit(_named(model)), platforms=("cpu", "cuda", "tpu"))(
+        *_free_shapes()
+    )
+    return bytes(exported.serialize())
+
+
+def _named(model: SavedModel) -> Callable[[Any, Any], dict[str, Any]]:
+    forward, names = plain_forward(model), output_names(model.config)
+    return lambda ids, mask: dict(zip(names, forward(ids, mask), strict=True))
+
+
+def write_onnx(model: SavedModel, file: Path, int8: bool = False) -> None:
+    """Writes the graph as one ONNX file.
+
+    Args:
+      model: whose parameters become part of the graph.
+      file: to write.
+      int8: stores the matrices as 8-bit integers and multiplies in them, with scales of the
+        activations found as it runs (dynamic quantisation).
+
+    Raises:
+      UserError: where jax2onnx is not installed.
+    """
+    try:
+        import onnx
+        from jax2onnx import to_onnx
+    except ImportError:
+        raise _missing("jax2onnx") from None
+    backend.prepare()
+    with _quiet():
+        proto: Any = to_onnx(
+            plain_forward(model),
+            _free_shapes(),
+            model_name="mtt_jax",
+            input_names=["input_ids", "attention_mask"],
+            output_names=output_names(model.config),
+        )
+    onnx.save(proto, file)
+    if int8:
+        _quantise(file)
+
+
+def _quantise(file: Path) -> None:
+    """Replaces the float32 matrices of a file."""
+    try:
+        from onnxruntime.quantization import QuantType, quantize_dynamic
+    except ImportError:
+        raise _missing("onnxruntime") from None
+    whole = file.with_suffix(".float32.onnx")
+    file.rename(whole)
+    with _quiet():
+        quantize_dynamic(whole, file, weight_type=QuantType.QInt8)
+    whole.unlink()
+
+
+def onnx_session(model: SavedModel) -> Any:
+    """ONNX Runtime on the model's graph; one that is not there yet is written beside the model.
+
+    Raises:
+      UserError: where a package is missing or the graph is damaged.
+    """
+    try:
+        import onnxruntime
+    except ImportError:
+        raise _missing("onnxruntime") from None
+    file = model.path / FILE
+    if not file.is_file():
+        fresh = file.with_name(f".{FILE}.new")
+        try:
+            write_onnx(model, fresh)
+            fresh.replace(file)
+        except OSError as error:
+            raise UserError(
+                f"{model.path}: cannot write {FILE} there: {error.strerror}. Export it to another "
+                f"folder: python -m mtt_jax export {model.path} DIR --to=onnx"
+            ) from None
+    try:
+        return onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime raises a type of its own for each fault
+        reason = " ".join(str(error).split())[:160]
+        raise UserError(f"{file}: not a graph that ONNX Runtime reads: {reason}") from None
+
+
+def _missing(package: str) -> UserError:
+    return UserError(f"{package} is not installed: pip install -r requirements-onnx.txt")
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Keeps the converters' notices on shapes and operators from the terminal."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
