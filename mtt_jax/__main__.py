@@ -46,8 +46,30 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("--output", default="-", help="file to write, or go on with")
     predict.add_argument("--format", choices=("jsonl", "displacy", "csv", "conll"), default="jsonl")
     predict.add_argument("--text-key", default="text", help="where the text is in JSONL")
+    predict.add_argument(
+        "--backend", choices=("jax", "onnx"), default="jax", help="what runs the model"
+    )
+    predict.add_argument(
+        "--aggregation",
+        choices=("first", "max", "average"),
+        default="first",
+        help="which subwords decide a word",
+    )
     predict.add_argument("--strict", action="store_true", help="end at the first broken line")
     predict.set_defaults(run=_predict)
+
+    export = commands.add_parser("export", help="write a run's model in another tool's format")
+    export.add_argument("run_dir", metavar="RUN", help="run or model directory")
+    export.add_argument("folder", metavar="DIR", help="folder to make")
+    export.add_argument(
+        "--to",
+        choices=("hf", "onnx", "stablehlo"),
+        required=True,
+        help="hf: transformers, sentence-transformers; onnx: ONNX Runtime; stablehlo: jax.export",
+    )
+    export.add_argument("--tasks", default="", help="heads to write, as topic,ner (hf)")
+    export.add_argument("--int8", action="store_true", help="matrices as 8-bit integers (onnx)")
+    export.set_defaults(run=_export)
 
     info = commands.add_parser("info", help="say what a run holds, as JSON")
     info.add_argument("run_dir", metavar="RUN", help="run or model directory")
@@ -118,7 +140,7 @@ def _predict(options: argparse.Namespace) -> int:
     from mtt_jax.predict.predictor import Predictor
     from mtt_jax.predict.stream import predict_lines
 
-    predictor = Predictor.load(options.run_dir)
+    predictor = Predictor.load(options.run_dir, options.backend, options.aggregation)
     terminal = RichConsole(stderr=True)
     columns = TextColumn("texts"), MofNCompleteColumn(), TimeElapsedColumn()
     with Progress(*columns, console=terminal, disable=not terminal.is_terminal) as bar:
@@ -135,6 +157,15 @@ def _predict(options: argparse.Namespace) -> int:
     if broken:
         print(f"{broken:,} broken lines.", file=sys.stderr)
     return 1 if broken else 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    from mtt_jax.predict.export import export
+
+    tasks = [name.strip() for name in options.tasks.split(",") if name.strip()]
+    for file in export(options.run_dir, options.to, options.folder, tasks, options.int8):
+        print(file)
+    return 0
 
 
 def _info(options: argparse.Namespace) -> int:

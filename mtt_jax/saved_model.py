@@ -29,7 +29,7 @@ class SavedModel(NamedTuple):
 
     Attributes:
       config: the run's.
-      params: {"encoder": ..., "heads": {task: ...}}, NumPy float32.
+      params: {"encoder": ..., "heads": {task: ...}}, NumPy float32; {} for a graph alone.
       tokenizer: as trained or loaded.
       path: where it was read from.
     """
@@ -66,7 +66,7 @@ def find(path: str | Path) -> Path:
     """
     given = Path(path).expanduser()
     for candidate in (given / "model", given):
-        if (candidate / "model.safetensors").is_file():
+        if any((candidate / name).is_file() for name in ("model.safetensors", "model.onnx")):
             return candidate
     if not given.exists():
         raise UserError(f"{path}: no such directory; expected a run, as in runs/balanced.")
@@ -77,8 +77,13 @@ def find(path: str | Path) -> Path:
     raise UserError(f"{path}: no model here: expected model/model.safetensors or one directly.")
 
 
-def load(path: str | Path) -> SavedModel:
+def load(path: str | Path, graph_is_enough: bool = False) -> SavedModel:
     """Reads a run's model or a model directory.
+
+    Args:
+      path: the directory.
+      graph_is_enough: reads a folder that `export --to=onnx` wrote as well; its parameters are
+        in the graph, and `params` is {}.
 
     Raises:
       UserError: where there is none, or a file of it is damaged.
@@ -90,14 +95,21 @@ def load(path: str | Path) -> SavedModel:
     config = config_files.from_json(
         (folder / "config.json").read_text(encoding="utf-8"), str(folder / "config.json")
     )
+    tokenizer = tokenizer_module.load(folder / "tokenizer.json", "model")
+    weights = folder / "model.safetensors"
+    if not weights.is_file():
+        if graph_is_enough:
+            return SavedModel(config, {}, tokenizer, folder)
+        raise UserError(
+            f"{folder}: holds an exported graph without parameters, which predicts with "
+            'backend="onnx" and nothing else; name the run that it was exported from.'
+        )
     try:
-        flat = load_file(folder / "model.safetensors")
+        params = unflatten_dict(load_file(weights), sep=".")
     except SafetensorError as error:
-        raise UserError(f"{folder / 'model.safetensors'}: damaged: {error}.") from None
-    params = unflatten_dict(flat, sep=".")
+        raise UserError(f"{weights}: damaged: {error}.") from None
     if config.encoder.scan:
         params = stack_layers(params)
-    tokenizer = tokenizer_module.load(folder / "tokenizer.json", "model")
     return SavedModel(config, params, tokenizer, folder)
 
 

@@ -54,6 +54,6 @@ def _max(hidden, member):
 
     def pool(mask):  # [B, L]
         top = jnp.max(jnp.where(mask[..., None] > 0, hidden, -jnp.inf), axis=1)
-        return jnp.where(mask.sum(axis=1)[:, None] > 0, top, 0).astype(hidden.dtype)
+        return jnp.where(mask.sum(axis=1)[:, None] > 0, top, jnp.zeros_like(top))
 
     return jax.lax.map(pool, jnp.moveaxis(member, -1, 0)).swapaxes(0, 1)

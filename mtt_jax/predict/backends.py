@@ -42,10 +42,6 @@ def open_backend(name: str, model: SavedModel) -> Backend:
 
 def _jax(model: SavedModel) -> Backend:
     """Packed rows through the jitted model."""
-    if not model.params:
-        raise UserError(
-            f'{model.path}: holds an exported graph and no parameters; load it with backend="onnx".'
-        )
     jax_backend.prepare()
     params = jax.tree.map(jax.numpy.asarray, model.params)
     forward = make_forward(build_model(model.config, model.tokenizer.get_vocab_size()))

@@ -57,7 +57,7 @@ class Predictor:
         Raises:
           UserError: where there is none, or a file of it is missing or damaged.
         """
-        return cls(saved_model.load(path), backend, aggregation)
+        return cls(saved_model.load(path, backend == "onnx"), backend, aggregation)
 
     @overload
     def __call__(self, texts: str) -> dict[str, Any]: ...
