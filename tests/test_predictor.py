@@ -137,3 +137,33 @@ def test_embeddings_are_one_row_a_text_and_of_length_one_on_demand(predictor):
     lengths = np.linalg.norm(plain, axis=-1, keepdims=True)
     np.testing.assert_allclose(unit * lengths, plain, atol=1e-5)
     assert predictor.encode([]).shape == (0, 16)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["\ud83d cut in half \udc00", "a" * 100_000, "\x00\x07\u200b\ufeff" * 500, "A.B." * 3000,
+     "👩‍👩‍👧" * 500, "e" + "\u0301" * 5000, "السلام عليكم في Oslo", "🇳🇴Tom🇳🇴", "'s " * 900],
+    ids=["surrogates", "one word", "control", "dots", "emoji", "marks", "arabic", "flags", "clitics"],
+)  # fmt: skip
+def test_any_text_gets_a_result_whose_offsets_hold(predictor, text):
+    result = predictor(text)
+    assert result["text"] == text
+    for entity in result["entities"]:
+        assert text[entity["start"] : entity["end"]] == entity["text"]
+
+
+def test_a_megabyte_is_read_in_windows_and_its_entities_do_not_overlap(predictor):
+    text = "Tom Fry of Acme United scored in Rome . " * 2500
+    entities = predictor(text)["entities"]
+    edges = [edge for entity in entities for edge in (entity["start"], entity["end"])]
+    assert edges == sorted(edges)
+
+
+def test_a_backend_or_an_aggregation_that_is_none_is_named(predictor, tmp_path):
+    from mtt_jax import saved_model
+
+    model = saved_model.SavedModel(predictor.config, {}, predictor._tokenizer, tmp_path)
+    with pytest.raises(UserError, match=r"backend: 'onxx' is not one of jax, onnx\. Did you mean"):
+        Predictor(model, backend="onxx")
+    with pytest.raises(UserError, match="aggregation: 'mean' is not one of first, max, average"):
+        Predictor(model, aggregation="mean")

@@ -120,6 +120,8 @@ class Predictor:
 
     def _decide(self, texts: list[str]) -> tuple[list[Any], list[Decision]]:
         """The words of each text, and what the model decides on it."""
+        # Half of a surrogate pair has no bytes for the tokenizer; a "?" stands in, at its place.
+        texts = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
         words = [split_words(text) for text in texts]
         examples = [
             Example(tokens, starts, {}, {})
