@@ -33,7 +33,8 @@ def main(argv: list[str]) -> None:
         # Only now: JAX takes a second to import, and a mistake above needs none of it.
         from mtt_jax import backend
         from mtt_jax.console import Console
-        from mtt_jax.train.loop import InterruptedRunError, train
+        from mtt_jax.train.loop import train
+        from mtt_jax.train.stop import InterruptedRunError
 
         backend.prepare()
         file = Path(config_flags.get_config_filename(flags.FLAGS["config"]))
@@ -54,7 +55,7 @@ def parse(argv: list[str]) -> list[str]:
     try:
         _check(argv[1:])
         return flags.FLAGS(argv)
-    except (flags.Error, UserError) as error:
+    except (flags.Error, UserError, OSError) as error:  # OSError: a --flagfile that is not there
         _fail(str(error))
 
 
@@ -92,4 +93,8 @@ def _fail(message: str) -> NoReturn:
 
 
 if __name__ == "__main__":
-    app.run(main, flags_parser=parse)
+    try:
+        app.run(main, flags_parser=parse)
+    except KeyboardInterrupt:  # before the run, which catches signals itself
+        print("stopped.", file=sys.stderr)
+        sys.exit(130)

@@ -6,8 +6,8 @@
         --config.data.ner.train=train.conll --config.data.ner.dev=dev.conll \
         --config.data.ner.test=test.conll
 
-Any BERT, RoBERTa, XLM-R, DistilBERT or ModernBERT works the same, from a folder or by its name on the hub:
-`--config.encoder.init=PATH_OR_NAME`. Layouts of the files are those of configs/news_files.py.
+Any BERT, RoBERTa, XLM-R, DistilBERT or ModernBERT works the same, from a folder or by its name on
+the hub: `--config.encoder.init=PATH_OR_NAME`. Files are laid out as for configs/news_files.py.
 """
 
 from mtt_jax.config import default_config

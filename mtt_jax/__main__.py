@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 
 from mtt_jax import __version__
@@ -13,6 +14,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser = _parser()
     options, rest = parser.parse_known_args(arguments)
     try:
+        if options.run is _predict:
+            # argparse takes files behind an option for strangers.
+            options.files += [word for word in rest if word == "-" or not word.startswith("-")]
+            rest = [word for word in rest if word.startswith("-") and word != "-"]
         if rest and options.run is not _evaluate:
             parser.error(f"unrecognized arguments: {' '.join(rest)}")
         options.rest = rest
@@ -32,7 +37,8 @@ def _parser() -> argparse.ArgumentParser:
     evaluate = commands.add_parser(
         "evaluate",
         help="score a finished run on its own splits, or on other files",
-        epilog="Other files by task: --topic=FILE --ner=FILE, in the layout of the run's config.",
+        epilog="Other files by task: --topic=FILE --ner=FILE, in the layout of the run's config; "
+        "for another one add fields such as --config.data.topic.text=2.",
     )
     evaluate.add_argument("run_dir", metavar="RUN", help="run directory, such as runs/balanced")
     evaluate.add_argument("--split", choices=("dev", "test"), default="test")
@@ -42,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     predict = commands.add_parser("predict", help="predict for lines of text or JSONL")
     predict.add_argument("run_dir", metavar="RUN", help="run or model directory")
     inputs = "text, a sentence a line, or .jsonl; standard input without any"
-    predict.add_argument("files", metavar="FILE", nargs="*", default=["-"], help=inputs)
+    predict.add_argument("files", metavar="FILE", nargs="*", help=inputs)
     predict.add_argument("--output", default="-", help="file to write, or go on with")
     predict.add_argument("--format", choices=("jsonl", "displacy", "csv", "conll"), default="jsonl")
     predict.add_argument("--text-key", default="text", help="where the text is in JSONL")
@@ -81,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from mtt_jax import backend, saved_model
+    from mtt_jax import backend, config_files, saved_model
     from mtt_jax.build import build_model
     from mtt_jax.console import Console
     from mtt_jax.data.encode import encode_records
@@ -92,9 +98,14 @@ def _evaluate(options: argparse.Namespace) -> int:
 
     backend.prepare()
     model = saved_model.load(options.run_dir)
-    files = _named_files(options.rest, list(model.config.tasks))
+    fields, rest = _fields_of(options.rest)
+    files = _named_files(rest, list(model.config.tasks))
+    if fields and not files:
+        raise UserError(f"{fields[0][0]}: says how to read other files; name one: --TASK=FILE.")
+    split = options.split
     if files:
-        records, notes = read_named(model.config, files)
+        split = ", ".join(files.values())
+        records, notes = read_named(config_files.override(model.config, fields), files)
         for note in notes:
             print(note, file=sys.stderr)
         examples = encode_records(records, model.tokenizer, model.config.task_list)
@@ -105,11 +116,19 @@ def _evaluate(options: argparse.Namespace) -> int:
         raise UserError(f"{options.run_dir}: its config names no {options.split} data.")
     forward = make_forward(build_model(model.config, model.tokenizer.get_vocab_size()))
     scores = evaluate(forward, model.params, examples, model.config)
+    if not scores:
+        raise UserError(f"{split}: no sentence carries a label; nothing to score.")
     if options.json:
-        print(json.dumps({options.split: scores}, indent=2, ensure_ascii=False))
+        print(json.dumps({split: scores}, indent=2, ensure_ascii=False))
     else:
-        Console().scores(model.config, {options.split: scores})
+        Console().scores(model.config, {split: scores}, split)
     return 0
+
+
+def _fields_of(arguments: list[str]) -> tuple[list[tuple[str, str]], list[str]]:
+    """([(flag, value)] of the --config.a.b=value among some arguments, the others)."""
+    fields = [a.partition("=")[::2] for a in arguments if a.startswith("--config.")]
+    return fields, [a for a in arguments if not a.startswith("--config.")]
 
 
 def _named_files(arguments: list[str], tasks: list[str]) -> dict[str, str]:
@@ -147,7 +166,7 @@ def _predict(options: argparse.Namespace) -> int:
         task = bar.add_task("texts", total=None)
         broken = predict_lines(
             predictor,
-            options.files,
+            options.files or ["-"],
             options.output,
             options.format,
             options.text_key,
@@ -197,5 +216,15 @@ def _fields(options: argparse.Namespace) -> int:
     return 0
 
 
+def _shell() -> None:
+    """`main` as a process; Ctrl-C ends it without a traceback."""
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print("stopped.", file=sys.stderr)
+        sys.stderr.flush()
+        os._exit(130)  # unwinding further could crash a compiler that was interrupted
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    _shell()

@@ -9,6 +9,7 @@ Fields for one task stand under the task's name, in `tasks` and in `data`:
 """
 
 import dataclasses
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, get_type_hints
@@ -258,6 +259,11 @@ SECTIONS: dict[str, type] = {
     "train": TrainConfig,
     "mesh": MeshConfig,
 }
+# What stands beside the tasks' names in results, exports and the shell.
+_TAKEN = frozenset(
+    {"text", "entities", "encoder", "input_ids", "attention_mask", "sentence_embedding", "error",
+     "split", "json", "help", "config"}
+)  # fmt: skip
 TOP = ("seed", "init_from", "init_parts")
 
 
@@ -301,7 +307,7 @@ def resolve(config: ConfigDict | Mapping[str, Any]) -> Config:
     if not task_names:
         raise UserError("config.tasks: empty; a run needs at least one task.")
     for name in task_names:
-        if not name.isidentifier() or name in {f.name for f in fields(DataConfig)}:
+        if not name.isidentifier() or name in _TAKEN | {f.name for f in fields(DataConfig)}:
             raise UserError(f"config.tasks: {name!r} cannot name a task: use a word of its own.")
     data = _group(raw.get("data", {}), "data.")
     task_data = {name: data.pop(name, {}) for name in task_names}
@@ -454,6 +460,11 @@ def _contradictions(config: Config) -> Iterator[str]:
             f"config.train.warmup: {train.warmup} steps of warm-up are more than train.steps, "
             f"{train.steps}."
         )
+    for pattern in train.freeze:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            yield f"config.train.freeze: {pattern!r} is no regular expression: {error}."
     if not any(task.weight for task in config.tasks.values()):
         yield "config.tasks: every task has weight 0; nothing would be learned."
     score = parse_pairs(train.score, "config.train.score", tuple(config.tasks), float)

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import runpy
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import get_type_hints
@@ -118,6 +118,20 @@ def check_override(config: ConfigDict, flag: str, text: str | None) -> None:
     except ValueError:
         kind = {bool: "true or false", int: "a whole number", float: "a number"}[type(node)]
         raise UserError(f"--{walked}: expected {kind}, got {text!r}.") from None
+
+
+def override(config: Config, fields: Sequence[tuple[str, str]]) -> Config:
+    """A config with some fields changed, given as on the command line.
+
+    Raises:
+      UserError: for a field that is not there, or a value that is not of its type.
+    """
+    changed = ConfigDict(json.loads(to_json(config)))
+    for flag, value in fields:
+        path = flag.removeprefix("--")
+        check_override(changed, path, value)
+        changed.update_from_flattened_dict({path.removeprefix("config."): value})
+    return resolve(changed)
 
 
 def document() -> str:

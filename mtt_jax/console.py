@@ -20,9 +20,9 @@ class Console:
         """Prints a line."""
         self.rich.print(text, markup=False)
 
-    def scores(self, config: Config, final: dict) -> None:
-        """The table of final scores, of test where there is one."""
-        split = "test" if "test" in final else "dev"
+    def scores(self, config: Config, final: dict, split: str = "") -> None:
+        """The table of final scores: of a split, by default of test where there is one."""
+        split = split or ("test" if "test" in final else "dev")
         if split not in final:
             self.say("No dev and no test sentences: nothing to score.")
             return

@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from flax.traverse_util import flatten_dict
+
 from mtt_jax.config import Config, check
 from mtt_jax.errors import UserError
 from mtt_jax.model import hf
@@ -80,7 +82,31 @@ def _download(name: str) -> Path:
         ) from None
 
 
-def encoder(config: Config, vocab_size: int) -> dict[str, Any]:
-    """The pretrained encoder's parameters, as the config's model lays them out."""
-    params = {"encoder": hf.read_encoder(find(config.encoder.init), vocab_size)}
-    return (stack_layers(params) if config.encoder.scan else params)["encoder"]
+def encoder(config: Config, vocab_size: int, fresh: Any) -> dict[str, Any]:
+    """An encoder's parameters, the pretrained ones among them.
+
+    Args:
+      config: complete.
+      vocab_size: subwords of the tokenizer.
+      fresh: the encoder's parameters or their shapes; what the pretrained model does not have, such
+        as learned pooling, stays as it is here.
+
+    Raises:
+      UserError: where the weights are not of the sizes that their config.json gives.
+    """
+    folder = find(config.encoder.init)
+    params = {"encoder": hf.read_encoder(folder, vocab_size)}
+    found = (stack_layers(params) if config.encoder.scan else params)["encoder"]
+    ours, theirs = flatten_dict(fresh, sep="/"), flatten_dict(found, sep="/")
+    wrong = [
+        f"{name} is {leaf.shape}, not {ours[name].shape if name in ours else 'in the model'}"
+        for name, leaf in theirs.items()
+        if name not in ours or leaf.shape != ours[name].shape
+    ]
+    if wrong:
+        more = f"; and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+        raise UserError(
+            f"{folder}: its weights are not of the sizes in its config.json: "
+            f"{'; '.join(wrong[:3])}{more}."
+        )
+    return {**fresh, **found}

@@ -310,8 +310,15 @@ def test_a_run_needs_a_task():
         resolve({"tasks": {}})
 
 
-@pytest.mark.parametrize("name", ["source", "max_length", "my task", "1st", "a.b", ""])
-def test_a_task_needs_a_name_that_no_field_of_data_has(name):
+def test_a_pattern_to_freeze_that_is_no_regular_expression_is_refused():
+    with pytest.raises(UserError, match=r"train.freeze: 'encoder/\(' is no regular expression"):
+        resolve(plain(train__freeze=["encoder/("]))
+
+
+@pytest.mark.parametrize(
+    "name", ["source", "max_length", "my task", "1st", "a.b", "", "text", "entities", "encoder"]
+)
+def test_a_task_needs_a_name_that_stands_for_nothing_else(name):
     task = TaskConfig(labels=("a", "b"))
     config = default_config().to_dict() | {"tasks": {name: dataclasses.asdict(task)}}
     with pytest.raises(UserError, match="cannot name a task: use a word of its own"):

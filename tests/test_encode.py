@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from conftest import make_config, record
+from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
 
 from mtt_jax.data.encode import (
     ExampleSet,
@@ -249,3 +250,26 @@ def test_a_sentence_that_fits_is_one_window_and_each_knows_its_source():
     assert [w.source for w in pieces] == [0, 1, *[2] * 7, 3, 3]
     assert pieces[0].tokens is some[0].tokens
     assert [w.share for w in pieces[:2]] == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("kind", ["byte level", "metaspace"])
+def test_a_subword_that_holds_the_blank_before_its_word_is_that_words_first(kind):
+    text, words = "Tom works at Microsoft.", [(0, 3), (4, 9), (10, 12), (13, 22), (22, 23)]
+    pieces = pre_tokenizers.ByteLevel(add_prefix_space=False, trim_offsets=False)
+    if kind == "metaspace":
+        pieces = pre_tokenizers.Sequence(
+            [pre_tokenizers.Punctuation(), pre_tokenizers.Metaspace(prepend_scheme="first")]
+        )
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pieces
+    trainer = trainers.BpeTrainer(
+        special_tokens=["<s>", "</s>"], vocab_size=400, show_progress=False,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+    )  # fmt: skip
+    tokenizer.train_from_iterator([text] * 5, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 1)]
+    )
+    ((tokens, starts),) = encode_text(tokenizer, [text], [words])
+    assert starts.tolist() == [1, 2, 3, 4, 5]
+    assert len(tokens) == 7

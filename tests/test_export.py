@@ -273,6 +273,9 @@ def test_int8_is_smaller_and_close(run, tokenizer, tmp_path):
     import onnx
 
     export(run, "onnx", tmp_path / "out", int8=True)
+    export(run, "onnx", tmp_path / "whole")
+    small, whole = ((tmp_path / n / "model.onnx").stat().st_size for n in ("out", "whole"))
+    assert small < whole
     graph = onnx.load(tmp_path / "out" / "model.onnx").graph
     assert any(node.op_type == "MatMulInteger" for node in graph.node)
     session = runtime.InferenceSession(str(tmp_path / "out" / "model.onnx"))

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 import pytest
 from conftest import forward_of
+from flax.traverse_util import flatten_dict
 
 from mtt_jax import Predictor, pretrained, saved_model
 from mtt_jax.build import build_model, init_params
@@ -61,8 +62,10 @@ def ours(folder, **encoder):
     model = build_model(config, VOCAB)
     params = init_params(model, jax.random.key(0), config.train.row_length)
     fresh = params["encoder"]
-    params["encoder"] = pretrained.encoder(config, VOCAB)
-    assert jax.tree.map(np.shape, fresh) == jax.tree.map(np.shape, params["encoder"])
+    params["encoder"] = pretrained.encoder(config, VOCAB, fresh)
+    assert jax.tree.structure(fresh) == jax.tree.structure(params["encoder"])
+    changed = jax.tree.map(lambda a, b: np.any(np.asarray(a) != b), fresh, params["encoder"])
+    assert all(leaf for path, leaf in flatten_dict(changed, sep="/").items() if "bias" not in path)
     return config, model, params
 
 
@@ -148,8 +151,14 @@ def refusal(folder, **data):
     raw.encoder.init = str(folder)
     raw.data.update({"max_length": 60, "overlap": 8, **data})
     with pytest.raises(UserError) as error:
-        pretrained.encoder(pretrained.complete(resolve(raw)), VOCAB)
+        start(resolve(raw))
     return str(error.value)
+
+
+def start(config):
+    config = pretrained.complete(config)
+    params = init_params(build_model(config, VOCAB), jax.random.key(0), 64)
+    pretrained.encoder(config, VOCAB, params["encoder"])
 
 
 def test_a_pickle_is_refused_with_the_way_to_convert_it(folder):
@@ -183,6 +192,28 @@ def test_a_model_that_the_encoder_cannot_be_is_refused(folder, change, message):
     assert message in refusal(folder)
 
 
+@pytest.mark.peers
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"num_hidden_layers": 1}, "tensors of layers are left over, such as 'encoder.layer.1."),
+        ({"intermediate_size": 40}, "layer_0/down/kernel is (48, 32), not (40, 32)"),
+        ({"num_attention_heads": 3}, "32"),
+        ({"hidden_size": "x"}, "'x' where the encoder's width should be"),
+    ],
+)
+def test_weights_that_their_config_does_not_describe_are_refused(change, message, tmp_path):
+    saved("bert", tmp_path)
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
+    assert message in refusal(tmp_path)
+
+
+def test_a_damaged_index_is_named(folder):
+    (folder / "model.safetensors.index.json").write_text("[")
+    assert "model.safetensors.index.json: not an index of weights" in refusal(folder)
+
+
 def test_a_missing_config_or_folder_or_package_is_named_with_the_remedy(folder, tmp_path):
     shutil.move(folder / "config.json", folder / "settings.json")
     assert "no config.json" in refusal(folder)
@@ -214,7 +245,7 @@ def test_all_minilm_gives_the_embeddings_of_sentence_transformers(tmp_path):
     config = pretrained.complete(resolve(raw))
     tokenizer = load_tokenizer(config.tokenizer.file)
     params = init_params(build_model(config, tokenizer.get_vocab_size()), jax.random.key(0), 128)
-    params["encoder"] = pretrained.encoder(config, tokenizer.get_vocab_size())
+    params["encoder"] = pretrained.encoder(config, tokenizer.get_vocab_size(), params["encoder"])
     saved_model.save(tmp_path / "model", config, params, tokenizer, "")
     texts = [sentence.text for sentence in generate("test", 190)]
     texts += ["", "?", "Zürich", "東京で会議", "👩‍👩‍👧 🦊", "ALL CAPS NOW", "a" * 90]

@@ -142,6 +142,38 @@ def test_no_two_modules_import_each_other_in_a_circle():
     assert [circle(module, []) for module in MODULES if circle(module, [])] == []
 
 
+def order_on_the_page():
+    """The modules in the order of docs/architecture.md."""
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    block = page.split("```")[1]
+    room, found = [], []
+    for line in block.strip().splitlines()[1:]:
+        names, depth = line.strip().split("  ")[0], (len(line) - len(line.lstrip())) // 2 - 1
+        room = room[:depth]
+        if names.endswith("/"):
+            room.append(names.rstrip("/"))
+            continue
+        found += [".".join(["mtt_jax", *room, *name.split("/")]) for name in names.split(", ")]
+    return found
+
+
+def test_a_file_imports_only_from_files_above_its_own_on_the_page():
+    order = order_on_the_page()
+    assert len(order) == len(set(order))
+    # Files of a package without an import of ours, as most __init__.py are, stand for no room.
+    own = {name for name in MODULES if ANYWHERE[name] & set(MODULES) or name in order}
+    assert own - {"mtt_jax"} <= set(order), "a file that docs/architecture.md does not name"
+    assert set(order) <= set(MODULES), "a file that is not there"
+    place = {name: index for index, name in enumerate(order)}
+    back = [
+        f"{module} imports {name}"
+        for module in order
+        for name in ANYWHERE[module]
+        if name in place and place[name] >= place[module] and name != module
+    ]
+    assert back == []
+
+
 def test_no_file_is_a_place_for_everything():
     assert [file for file in FILES if file.name in ("utils.py", "helpers.py", "common.py")] == []
 

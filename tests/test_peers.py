@@ -17,7 +17,7 @@ WIDTH, HEADS, FEEDFORWARD = 24, 4, 40
 def ours(norm, activation):
     layer = Layer(
         heads=HEADS, feedforward=FEEDFORWARD, norm=norm, norm_epsilon=1e-5,
-        activation=activation, dropout=0.0, attention_dropout=0.0, rotary=False,
+        activation=activation, gated=False, dropout=0.0, attention_dropout=0.0, rotary_base=0.0,
         dtype=jnp.dtype("float32"),
     )  # fmt: skip
     x = jax.random.normal(jax.random.key(0), (2, 10, WIDTH))

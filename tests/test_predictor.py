@@ -167,3 +167,27 @@ def test_a_backend_or_an_aggregation_that_is_none_is_named(predictor, tmp_path):
         Predictor(model, backend="onxx")
     with pytest.raises(UserError, match="aggregation: 'mean' is not one of first, max, average"):
         Predictor(model, aggregation="mean")
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda p: p.encode("abc"), "expected a list of texts or the like, got str"),
+        (lambda p: list(p.pipe("abc")), "got str"),
+        (lambda p: p(None), "got NoneType"),
+        (lambda p: p(3), "got int"),
+        (lambda p: list(p.pipe(["a"], batch_size=0)), "batch_size: 0 is too small"),
+        (lambda p: list(p.pipe(["a"], as_tuples=True)), "text 0: expected a pair"),
+    ],
+)
+def test_a_call_that_makes_no_sense_is_refused(call, message, predictor):
+    with pytest.raises(UserError, match=message):
+        call(predictor)
+
+
+def test_texts_may_come_from_anything_that_can_be_iterated(predictor):
+    texts = ["Shares fell .", "Ann Lee joined Beta Bank ."]
+    np.testing.assert_array_equal(
+        predictor.encode(text for text in texts), predictor.encode(np.array(texts))
+    )
+    assert predictor(iter(texts)) == predictor(texts)

@@ -131,7 +131,7 @@ def test_killed_and_started_again_it_goes_on_where_the_output_stops(run, tmp_pat
     [
         (["no_such_file.txt"], "error: no_such_file.txt: no such file"),
         (["{file}", "--output={there}", "--format=csv"], "is there already"),
-        (["{file}", "--output={there}"], "more results than the input has lines"),
+        (["{file}", "--output={there}"], "is not the result of the input's line"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_status_2(run, file, tmp_path, capsys, arguments, message):
@@ -148,3 +148,69 @@ def test_info_says_what_a_run_holds(run, capsys):
     about = json.loads(capsys.readouterr().out)
     assert about["tasks"]["ner"]["labels"] == ["O", "PER", "ORG", "LOC", "MISC"]
     assert about["parameters"] > 1000
+
+
+def test_options_may_stand_before_the_files(run, file, tmp_path):
+    output = tmp_path / "out.jsonl"
+    assert main(["predict", str(run), "--output", str(output), "--strict", str(file)]) == 0
+    assert [row["text"] for row in rows(output)] == TEXTS
+
+
+@pytest.mark.parametrize("content", ["Dear Ann,\nyours", "not json", '{"text": "another"}\n'])
+def test_an_output_that_holds_something_else_is_left_as_it_is(content, run, file, tmp_path, capsys):
+    essay = tmp_path / "essay.txt"
+    essay.write_text(content)
+    assert main(["predict", str(run), str(file), f"--output={essay}"]) == 2
+    assert essay.read_text() == content
+    assert "name another file" in capsys.readouterr().err
+
+
+def test_an_output_that_is_the_input_or_a_directory_is_refused(run, file, tmp_path, capsys):
+    assert main(["predict", str(run), str(file), f"--output={file}"]) == 2
+    assert "is the input" in capsys.readouterr().err
+    assert main(["predict", str(run), str(file), f"--output={tmp_path}"]) == 2
+    assert "is a directory" in capsys.readouterr().err
+
+
+def test_broken_lines_of_before_count_when_a_file_is_gone_on_with(run, tmp_path):
+    given, output = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    deep, digits = "[" * 100_000, '{"text": ' + "9" * 5000 + "}"
+    given.write_text(f'{{"text": "a"}}\n{deep}\n{digits}\n\n{{"text": "b"}}\n')
+    arguments = ["predict", str(run), str(given), f"--output={output}"]
+    assert main(arguments) == 1
+    assert [row.get("text") for row in rows(output)] == ["a", None, None, None, "b"]
+    assert main(arguments) == 1
+    assert main([*arguments, "--strict"]) == 2
+    assert len(rows(output)) == 5
+
+
+def test_a_named_pipe_is_read_and_a_device_is_written(run, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    process = command("predict", run, pipe, "--output=/dev/null")
+    pipe.write_text("Shares fell .\n")
+    _, err = process.communicate(timeout=120)
+    assert (process.returncode, err) == (0, "")
+
+
+def test_any_terminal_gets_utf_8(run):
+    process = command("predict", run, stdin=subprocess.PIPE)
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    process.communicate("")
+    done = subprocess.run(
+        [sys.executable, "-m", "mtt_jax", "predict", str(run)],
+        cwd=ROOT, env=environment, input="Zoë left Łódź .\n".encode(), capture_output=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.decode("utf-8"))["text"] == "Zoë left Łódź ."
+
+
+def test_ctrl_c_ends_in_one_line(run):
+    process = command("predict", run, stdin=subprocess.PIPE)
+    process.stdin.write("Shares fell .\n")
+    process.stdin.flush()
+    time.sleep(1.5)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err == "stopped.\n"

@@ -80,7 +80,7 @@ def _conll_sentences(
 
 def _conll_column(spec: str, width: int, flag: str, place: str) -> int:
     """Index of a column given from 1, or from the end as -1."""
-    number = int(spec) if spec.removeprefix("-").isdigit() else 0
+    number = int(spec) if spec.removeprefix("-").isdecimal() else 0
     if not 1 <= abs(number) <= width:
         raise UserError(
             f"{place}: {spec!r} is no column of {width}; set --{flag} to a number from 1 to "

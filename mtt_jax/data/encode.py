@@ -83,16 +83,24 @@ def encode_text(
       texts: any strings.
       words: character offsets of each text's words.
     """
-    for encoding, spans in zip(tokenizer.encode_batch(list(texts)), words, strict=True):
+    texts = list(texts)
+    for text, encoding, spans in zip(texts, tokenizer.encode_batch(texts), words, strict=True):
         tokens = np.array(encoding.ids, np.int32)
-        offsets = np.array(encoding.offsets, np.int64).reshape(-1, 2)[:, 0]
+        starts = np.array([_past_blanks(text, *offsets) for offsets in encoding.offsets], np.int64)
         bounds = np.array(spans, np.int64).reshape(-1, 2)
-        yield tokens, _first_subwords(offsets, bounds)
+        yield tokens, _first_subwords(starts, bounds)
 
 
-def _first_subwords(offsets: np.ndarray, words: np.ndarray) -> np.ndarray:
+def _past_blanks(text: str, start: int, end: int) -> int:
+    """Where a subword begins to say something: byte-level and SentencePiece ones hold the blank."""
+    while start < end - 1 and text[start].isspace():
+        start += 1
+    return start
+
+
+def _first_subwords(starts: np.ndarray, words: np.ndarray) -> np.ndarray:
     """int32 [w] position of the first subword inside each word, -1 for none."""
-    inner = offsets[1:-1]
+    inner = starts[1:-1]
     first = np.searchsorted(inner, words[:, 0], side="left")
     found = first < len(inner)
     found[found] = inner[first[found]] < words[found, 1]

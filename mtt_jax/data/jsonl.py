@@ -6,7 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from mtt_jax.config import DataConfig, TaskDataConfig
-from mtt_jax.data.records import LabelReader, Place, Tally, lines, offsets_record, text_record
+from mtt_jax.data.records import (
+    LabelReader,
+    Place,
+    Tally,
+    json_fault,
+    lines,
+    offsets_record,
+    text_record,
+)
 from mtt_jax.errors import UserError, did_you_mean
 from mtt_jax.types import Record, Span
 
@@ -24,10 +32,9 @@ def read_jsonl(
         place = Place(file, number)
         try:
             row = json.loads(line)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise UserError(
-                f"{place}: not valid JSON at column {error.colno}: {error.msg}. JSONL has one "
-                "whole object a line."
+                f"{place}: not valid JSON{json_fault(error)}. JSONL has one whole object a line."
             ) from None
         if not isinstance(row, dict):
             raise UserError(f'{place}: expected an object, as {{"text": ...}}, got {line[:40]}')

@@ -27,7 +27,7 @@ from mtt_jax.tasks import Task
 from mtt_jax.types import Record
 
 # Raise it when the encoding changes, so that older caches are left alone.
-_VERSION = 1
+_VERSION = 2
 
 
 class Prepared(NamedTuple):
@@ -95,8 +95,11 @@ def _made_of(config: Config, given: Tokenizer | None) -> dict[str, Any]:
 
 
 def _checksum(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}.") from None
 
 
 def _remember(run: Path, made_of: dict[str, Any]) -> None:

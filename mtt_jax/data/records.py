@@ -1,5 +1,6 @@
 """Records: texts with the labels of one task, checked and cleaned as every source needs it."""
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -60,7 +61,7 @@ class LabelReader:
         """The task's name of a label; `shown` is how the file writes it."""
         name = self._map.get(label, label)
         if name not in self._known:
-            known = [*self.task.labels, *self._map]
+            known = [*self.task.labels, *(self._map.keys() - {label})]
             options = ", ".join(self.task.labels)
             what = "tag" if self.task.kind == "token" else "label"
             raise UserError(
@@ -77,6 +78,13 @@ class LabelReader:
             for span, place in zip(spans, places, strict=True)
         ]
         return tuple(span for span in named if span.label != OUTSIDE)
+
+
+def json_fault(error: Exception) -> str:
+    """What is wrong with a line of JSON: its place and kind, or what no parser takes."""
+    if isinstance(error, json.JSONDecodeError):
+        return f" at column {error.colno}: {error.msg}"
+    return ": nested too deep" if isinstance(error, RecursionError) else f": {error}"
 
 
 def lines(file: Path, encoding: str) -> Iterator[tuple[int, str]]:
@@ -100,6 +108,8 @@ def lines(file: Path, encoding: str) -> Iterator[tuple[int, str]]:
                         f"the file as {encoding} or name its encoding: "
                         "--config.data.encoding=latin-1"
                     ) from None
+    except OSError as error:
+        raise UserError(f"{file}: cannot be read: {error.strerror}.") from None
     except LookupError:
         raise UserError(f"config.data.encoding: {encoding!r} is no encoding Python has.") from None
     except UnicodeError as error:

@@ -92,7 +92,7 @@ def _column(spec: str, row: list[str], names: list[str] | None, flag: str, file:
     """Index of the column that a number from 1 or a header name names."""
     if names is not None and spec in names:
         return names.index(spec)
-    if spec.isdigit() and 1 <= int(spec) <= len(row):
+    if spec.isdecimal() and 1 <= int(spec) <= len(row):
         return int(spec) - 1
     if names is not None:
         shown = ", ".join(names)
@@ -101,5 +101,5 @@ def _column(spec: str, row: list[str], names: list[str] | None, flag: str, file:
     header = f" or, if the file begins with names, --{task_flag}.header=true"
     raise UserError(
         f"{file}, line 1: {spec!r} is no column number from 1 to {len(row)}; set --{flag}=NUMBER"
-        f"{'' if spec.isdigit() else header}."
+        f"{'' if spec.isdecimal() else header}."
     )

@@ -35,7 +35,7 @@ def open_backend(name: str, model: SavedModel) -> Backend:
     if name not in _BACKENDS:
         raise UserError(
             f"backend: {name!r} is not one of {', '.join(_BACKENDS)}."
-            f"{did_you_mean(name, _BACKENDS)}"
+            f"{did_you_mean(str(name), _BACKENDS)}"
         )
     return _BACKENDS[name](model)
 

@@ -15,8 +15,6 @@ from mtt_jax.errors import UserError, did_you_mean
 from mtt_jax.predict import export_hf, graph
 from mtt_jax.saved_model import SavedModel
 
-FORMATS = ("hf", "onnx", "stablehlo")
-
 
 def export(
     path: str | Path, kind: str, folder: str | Path, tasks: Sequence[str] = (), int8: bool = False
@@ -25,7 +23,7 @@ def export(
 
     Args:
       path: run or model directory.
-      kind: one of FORMATS.
+      kind: "hf", "onnx" or "stablehlo".
       folder: to make; one that holds something is left alone.
       tasks: whose heads to write (hf); all by default.
       int8: writes matrices as 8-bit integers (onnx).

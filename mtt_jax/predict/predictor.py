@@ -34,7 +34,7 @@ class Predictor:
         if aggregation not in AGGREGATIONS:
             raise UserError(
                 f"aggregation: {aggregation!r} is not one of {', '.join(AGGREGATIONS)}."
-                f"{did_you_mean(aggregation, AGGREGATIONS)}"
+                f"{did_you_mean(str(aggregation), AGGREGATIONS)}"
             )
         self.config = model.config
         self._tokenizer = model.tokenizer
@@ -78,7 +78,7 @@ class Predictor:
           UserError: where something else than texts is given.
         """
         single = isinstance(texts, str)
-        results = list(self.pipe([texts] if single else texts))
+        results = list(self.pipe([texts] if single else _several(texts)))
         return results[0] if single else results
 
     def pipe(
@@ -94,16 +94,20 @@ class Predictor:
         Raises:
           UserError: naming the place of what is no text.
         """
-        place, source = 0, iter(texts)
+        if batch_size < 1:
+            raise UserError(f"batch_size: {batch_size} is too small; at least 1.")
+        place, source = 0, iter(_several(texts))
         while batch := list(islice(source, batch_size)):
-            plain = [item[0] for item in batch] if as_tuples else batch
+            plain = (
+                [_first(item, place + i) for i, item in enumerate(batch)] if as_tuples else batch
+            )
             words, decisions = self._decide(_texts(plain, place))
             for given, text, spans, decision in zip(batch, plain, words, decisions, strict=True):
                 result = self._result(text, spans, decision)
                 yield (result, given[1]) if as_tuples else result
             place += len(batch)
 
-    def encode(self, texts: Sequence[str], normalize: bool = False) -> np.ndarray:
+    def encode(self, texts: Iterable[str], normalize: bool = False) -> np.ndarray:
         """Sentence embeddings, float32 [n, D]; of length 1 where `normalize` is true.
 
         A text longer than the model reads gets the mean of its windows.
@@ -111,7 +115,8 @@ class Predictor:
         Raises:
           UserError: naming the place of what is no text.
         """
-        _, decisions = self._decide(_texts(texts, 0))
+        texts = _texts(list(_several(texts)), 0)
+        _, decisions = self._decide(texts)
         width = self.config.encoder.width
         vectors = np.stack([d.embedding for d in decisions]) if texts else np.zeros((0, width), "f")
         if normalize:
@@ -140,6 +145,24 @@ class Predictor:
                 key = "entities" if len(token_tasks) == 1 else task.name
                 result[key] = _entities(task, decision.words[task.name], text, words)
         return result
+
+
+def _several(texts: Any) -> Iterable[Any]:
+    """What holds several texts, as it is.
+
+    Raises:
+      UserError: for a single text, which would be read sign by sign, and for what holds none.
+    """
+    if isinstance(texts, (str, bytes)) or not isinstance(texts, Iterable):
+        raise UserError(f"expected a list of texts or the like, got {type(texts).__name__}.")
+    return texts
+
+
+def _first(pair: Any, place: int) -> Any:
+    """The text of a pair."""
+    if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+        raise UserError(f"text {place}: expected a pair (text, anything), as as_tuples says.")
+    return pair[0]
 
 
 def _texts(texts: Sequence[Any], first: int) -> list[str]:

@@ -7,12 +7,14 @@ one an error line, so that the number of lines already written says where to go 
 import csv
 import io
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import Any, BinaryIO, NamedTuple, TextIO
 
+from mtt_jax.data.records import json_fault
 from mtt_jax.data.words import split_words
 from mtt_jax.errors import UserError
 from mtt_jax.predict.predictor import Predictor
@@ -65,11 +67,12 @@ def predict_lines(
       UserError: for files that cannot be read or written, and for a broken line if `strict`.
     """
     for name in files:
-        if name != "-" and not Path(name).is_file():
-            raise UserError(f"{name}: no such file.")
-    done = _done(output, kind)
-    broken = 0
-    lines = _skip(_lines(files, text_key), done)
+        if name != "-" and (not Path(name).exists() or Path(name).is_dir()):
+            raise UserError(f"{name}: {'a directory' if Path(name).is_dir() else 'no such file'}.")
+        if name != "-" and Path(output).exists() and Path(output).samefile(name):
+            raise UserError(f"--output: {output} is the input; name another file.")
+    lines = _lines(files, text_key)
+    done, broken = _go_on(output, kind, lines, strict)
     with _opened(output) as stream:
         write = FORMATS[kind](stream)
         for result, line in predictor.pipe(((line.text, line) for line in lines), as_tuples=True):
@@ -87,7 +90,7 @@ def predict_lines(
 def _lines(files: list[str], text_key: str) -> Iterator[Line]:
     """The lines of all files, each checked."""
     for name in files:
-        with nullcontext(sys.stdin.buffer) if name == "-" else Path(name).open("rb") as stream:
+        with nullcontext(sys.stdin.buffer) if name == "-" else _readable(name) as stream:
             is_json = name.endswith((".jsonl", ".ndjson"))
             for number, raw in enumerate(stream, start=1):
                 place = f"{'standard input' if name == '-' else name}, line {number}"
@@ -101,12 +104,21 @@ def _lines(files: list[str], text_key: str) -> Iterator[Line]:
                 yield _from_json(text, text_key, place) if is_json else Line(place, text, "")
 
 
+def _readable(name: str) -> BinaryIO:
+    try:
+        return Path(name).open("rb")
+    except OSError as error:
+        raise UserError(f"{name}: cannot be read: {error.strerror}.") from None
+
+
 def _from_json(text: str, key: str, place: str) -> Line:
     """The text of a JSON object."""
+    if not text.strip():
+        return Line(place, "", "an empty line, no JSON.")
     try:
         row = json.loads(text)
-    except json.JSONDecodeError as error:
-        return Line(place, "", f"not valid JSON at column {error.colno}: {error.msg}.")
+    except (ValueError, RecursionError) as error:
+        return Line(place, "", f"not valid JSON{json_fault(error)}.")
     if not isinstance(row, dict) or not isinstance(row.get(key), str):
         return Line(place, "", f"no text under the key {key!r}; another is named by --text-key.")
     if any("\ud800" <= sign <= "\udfff" for sign in row[key]):
@@ -114,42 +126,75 @@ def _from_json(text: str, key: str, place: str) -> Line:
     return Line(place, row[key], "")
 
 
-def _skip(lines: Iterator[Line], count: int) -> Iterator[Line]:
-    for _ in range(count):
-        if next(lines, None) is None:
-            raise UserError(
-                "--output: holds more results than the input has lines; is it another's?"
-            )
-    return lines
+def _go_on(output: str, kind: str, lines: Iterator[Line], strict: bool) -> tuple[int, int]:
+    """Takes off `lines` what the output holds already; what a kill left of a last line is cut off.
 
+    Returns:
+      (results that are there, how many of them are for broken lines).
 
-def _done(output: str, kind: str) -> int:
-    """How many results stand in the output; what a kill left of a last line is cut off."""
-    if output == "-" or not Path(output).exists():
-        return 0
+    Raises:
+      UserError: where the output holds anything else than results for these lines.
+    """
+    file = Path(output)
+    if output == "-" or not file.is_file():  # a pipe or a device has nothing to go on with
+        if output != "-" and file.is_dir():
+            raise UserError(f"--output: {output} is a directory; name a file.")
+        return 0, 0
     if kind not in _BY_LINE:
         raise UserError(
             f"--output: {output} is there already, and {kind} cannot be gone on with; remove it, "
             f"or use --format={' or '.join(_BY_LINE)}."
         )
-    count, whole = 0, 0
-    with Path(output).open("r+b") as file:
-        for line in file:
-            if line.endswith(b"\n"):
-                count, whole = count + 1, whole + len(line)
-        file.truncate(whole)
-    return count
+    count, broken, whole = 0, 0, 0
+    with file.open("rb") as results:
+        for raw in results:
+            if not raw.endswith(b"\n"):
+                break
+            line = next(lines, None)
+            fault = _result_of(raw, line)
+            if line is None or fault is None:
+                raise UserError(
+                    f"--output: {output}, line {count + 1} is not the result of the input's line "
+                    f"{count + 1}; name another file."
+                )
+            if fault and strict:
+                raise UserError(f"{line.place}: {line.fault}")
+            count, broken, whole = count + 1, broken + fault, whole + len(raw)
+        rest = file.stat().st_size - whole
+    if rest and not count and not raw.startswith(b"{"):
+        raise UserError(f"--output: {output} is there and holds no results; name another file.")
+    os.truncate(file, whole)
+    return count, broken
+
+
+def _result_of(raw: bytes, line: Line | None) -> bool | None:
+    """Whether a line of output says that `line` is broken; None if it is not about `line`."""
+    try:
+        row = json.loads(raw)
+    except ValueError:
+        return None
+    if not isinstance(row, dict) or line is None:
+        return None
+    if line.fault:
+        return True if "error" in row or row.get("title") == line.fault else None
+    return False if row.get("text") == line.text else None
 
 
 @contextmanager
 def _opened(output: str) -> Iterator[TextIO]:
     if output == "-":
+        if hasattr(sys.stdout, "reconfigure"):
+            sys.stdout.reconfigure(encoding="utf-8")  # whatever the terminal's, JSON is UTF-8
         yield sys.stdout
         sys.stdout.flush()
         return
+    with _writable(output) as file:
+        yield file
+
+
+def _writable(output: str) -> TextIO:
     try:
-        with Path(output).open("a", encoding="utf-8", newline="") as file:
-            yield file
+        return Path(output).open("a", encoding="utf-8", newline="")
     except OSError as error:
         raise UserError(f"--output: cannot write {output}: {error.strerror}.") from None
 

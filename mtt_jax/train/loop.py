@@ -6,14 +6,12 @@ holds is therefore exactly what the next step starts from.
 
 import json
 import math
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from mtt_jax import card, config_files, pretrained, report, saved_model
@@ -30,22 +28,16 @@ from mtt_jax.sharding import describe_devices, make_mesh, place_batch, replicate
 from mtt_jax.train.optim import make_optimizer
 from mtt_jax.train.progress import History, progress_bar
 from mtt_jax.train.step import StepMetrics, TrainState, make_step
+from mtt_jax.train.stop import InterruptedRunError, stop_if_asked, stop_signals
 
-
-class InterruptedRunError(Exception):
-    """The run was asked to stop, and has saved itself.
-
-    Attributes:
-      code: exit status by the shell's convention, 128 + the signal's number.
-    """
-
-    def __init__(self, step: int, number: int):
-        super().__init__(f"stopped at step {step}; the same command continues from there")
-        self.code = 128 + number
+_DIVERGED = (
+    "Checkpoints before this step are untouched. Lower --config.train.learning_rate, raise "
+    "--config.train.warmup or set --config.train.clip, and start in a new --workdir."
+)
 
 
 class Setup(NamedTuple):
-    """What a run works with, from start to end."""
+    """What a run works with, from start to end; `asked` holds the signals that ask it to stop."""
 
     config: Config
     run: Path
@@ -54,6 +46,7 @@ class Setup(NamedTuple):
     mesh: Any
     optimizer: Any
     console: Console
+    asked: list[int]
 
 
 def train(config: Config, workdir: str | Path, console: Console) -> dict:
@@ -71,7 +64,14 @@ def train(config: Config, workdir: str | Path, console: Console) -> dict:
       UserError: for what the user can mend.
       InterruptedRunError: after SIGTERM or Ctrl-C, once everything is saved.
     """
-    config = pretrained.complete(config)
+    with stop_signals() as asked:
+        return _train(pretrained.complete(config), workdir, console, asked)
+
+
+def _train(config: Config, workdir: str | Path, console: Console, asked: list[int]) -> dict:
+    """`train` for a complete config, while signals are caught."""
+    if config.init_from:
+        saved_model.find(config.init_from)
     run = Path(workdir).expanduser()
     finished = _open_run(run, config)
     if finished:
@@ -87,12 +87,13 @@ def train(config: Config, workdir: str | Path, console: Console) -> dict:
     data = prepare(config, run)
     for note in data.notes:
         console.say(note)
+    stop_if_asked(asked, 0)
     model = build_model(config, data.tokenizer.get_vocab_size())
     shapes = jax.eval_shape(
         lambda key: init_params(model, key, config.train.row_length), jax.random.key(0)
     )
     optimizer = make_optimizer(config.train, shapes)
-    setup = Setup(config, run, data, model, mesh, optimizer, console)
+    setup = Setup(config, run, data, model, mesh, optimizer, console, asked)
     checkpoints = Checkpoints(run, config.train.keep)
     try:
         _fit(setup, shapes, checkpoints)
@@ -160,10 +161,9 @@ def _initial_state(setup: Setup, shapes) -> TrainState:
         params = saved_model.graft(params, source, config.init_parts, config.encoder.scan)
         params = jax.device_put(params, everywhere)
     if config.encoder.init:
-        encoder = pretrained.encoder(config, setup.data.tokenizer.get_vocab_size())
-        # What the model does not have, such as learned pooling, starts fresh.
-        params = {**params, "encoder": {**params["encoder"], **encoder}}
-        params = jax.device_put(params, everywhere)
+        vocab_size = setup.data.tokenizer.get_vocab_size()
+        encoder = pretrained.encoder(config, vocab_size, params["encoder"])
+        params = jax.device_put({**params, "encoder": encoder}, everywhere)
     opt_state = jax.jit(setup.optimizer.init, out_shardings=everywhere)(params)
     return TrainState(jax.device_put(np.int32(0), everywhere), params, opt_state)
 
@@ -177,7 +177,7 @@ def _state_like(setup: Setup, shapes) -> TrainState:
 
 def _fit(setup: Setup, shapes, checkpoints: Checkpoints) -> None:
     """Steps from the newest checkpoint, or from the start, to the last."""
-    config, console = setup.config, setup.console
+    config, console, asked = setup.config, setup.console, setup.asked
     stream = iter(training_stream(setup.data.splits["train"], config))
     latest = checkpoints.latest()
     if latest is None:
@@ -196,7 +196,6 @@ def _fit(setup: Setup, shapes, checkpoints: Checkpoints) -> None:
     )
     _describe(setup, state)
     with (
-        _stop_signals() as asked,
         History(setup.run, first, config) as history,
         progress_bar(console, config, first) as progress,
     ):
@@ -214,6 +213,7 @@ def _fit(setup: Setup, shapes, checkpoints: Checkpoints) -> None:
                 continue
             progress.step(*_checked(*pending), history)
             pending = None
+            _check_finite(done, state)
             score = None
             if evaluating and len(setup.data.splits["dev"]):
                 scores = evaluate(
@@ -230,6 +230,21 @@ def _fit(setup: Setup, shapes, checkpoints: Checkpoints) -> None:
     checkpoints.wait()
 
 
+_all_finite = jax.jit(
+    lambda tree: jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(tree)]).all()
+)
+
+
+def _check_finite(step: int, state: TrainState) -> None:
+    """Looks at parameters before they are saved: the loss of a step does not show its update.
+
+    Raises:
+      UserError: where one is no number; the last checkpoint stays as it was.
+    """
+    if not _all_finite(state.params):
+        raise UserError(f"step {step}: a parameter is no number any more. {_DIVERGED}")
+
+
 def _checked(step: int, metrics: StepMetrics) -> tuple[int, StepMetrics]:
     """The metrics on the host.
 
@@ -239,30 +254,8 @@ def _checked(step: int, metrics: StepMetrics) -> tuple[int, StepMetrics]:
     metrics = jax.device_get(metrics)
     if not math.isfinite(metrics.loss):
         parts = ", ".join(f"{name} {value:.3g}" for name, value in metrics.losses.items())
-        raise UserError(
-            f"step {step}: the loss is {metrics.loss} ({parts}). Checkpoints before this step are "
-            "untouched. Lower --config.train.learning_rate, raise --config.train.warmup or set "
-            "--config.train.clip, and start in a new --workdir."
-        )
+        raise UserError(f"step {step}: the loss is {metrics.loss} ({parts}). {_DIVERGED}")
     return step, metrics
-
-
-@contextmanager
-def _stop_signals() -> Iterator[list[int]]:
-    """Collects SIGTERM and SIGINT in a list; a second Ctrl-C ends the process at once."""
-    asked: list[int] = []
-
-    def remember(number, frame):
-        if asked and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        asked.append(number)
-
-    before = {n: signal.signal(n, remember) for n in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _describe(setup: Setup, state: TrainState) -> None:
@@ -294,6 +287,7 @@ def _finish(setup: Setup, shapes, checkpoints: Checkpoints, seconds: float) -> d
         "parameters": count_parameters(state.params),
     }
     for split in ("dev", "test"):
+        stop_if_asked(setup.asked, config.train.steps)
         if len(setup.data.splits[split]):
             final[split] = evaluate(
                 forward, state.params, setup.data.splits[split], config, config.train.batch_rows

@@ -23,9 +23,18 @@ def read_settings(folder: Path) -> dict[str, Any]:
     settings = _settings(folder)
     where = folder / "config.json"
     try:
-        return _FAMILY[settings["model_type"]].fields(settings, where)
+        fields = _FAMILY[settings["model_type"]].fields(settings, where)
     except KeyError as error:
         raise UserError(f"{where}: {error} is missing.") from None
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{where}: a setting is of another type than expected: {error}.") from None
+    for name in ("layers", "width", "heads", "feedforward", "max_positions"):
+        if type(fields[name]) is not int or fields[name] < 1:
+            raise UserError(
+                f"{where}: {fields[name]!r} where the encoder's {name} should be: expected a whole "
+                "number above 0."
+            )
+    return fields
 
 
 def read_encoder(folder: Path, vocab_size: int) -> dict[str, Any]:
@@ -38,8 +47,13 @@ def read_encoder(folder: Path, vocab_size: int) -> dict[str, Any]:
     Raises:
       UserError: where weights are missing, damaged, left over or of another shape.
     """
-    settings = _settings(folder)
-    return _FAMILY[settings["model_type"]].read(folder, settings, read_settings(folder), vocab_size)
+    settings, fields = _settings(folder), read_settings(folder)
+    try:
+        return _FAMILY[settings["model_type"]].read(folder, settings, fields, vocab_size)
+    except ValueError as error:  # NumPy, of a matrix that cannot be divided into the heads
+        raise UserError(
+            f"{folder}: its weights are not of the sizes in its config.json: {error}."
+        ) from None
 
 
 def _settings(folder: Path) -> dict[str, Any]:

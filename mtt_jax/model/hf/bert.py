@@ -133,6 +133,7 @@ def read(
         root = architecture.layer.format(index)
         names = {part: f"{root}.{name}" for part, name in architecture.names.items()}
         params[f"layer_{index}"] = _layer(weights, names, ours["heads"])
+    weights.check_layers(architecture.layer + ".")
     return contiguous(params)
 
 

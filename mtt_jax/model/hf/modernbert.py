@@ -82,6 +82,7 @@ def read(
         }
         if index:
             params[f"layer_{index}"]["attention_norm"] = _norm(weights, f"{root}.attn_norm")
+    weights.check_layers("layers.{}.")
     return contiguous(params)
 
 

@@ -4,6 +4,7 @@ A pickle can run code of whoever wrote it, so a pytorch_model.bin is never opene
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ class Weights:
     def __init__(self, folder: Path, prefix: str):
         self.folder, self._prefix = folder, prefix
         self._file_of: dict[str, Path] = {}
+        self._taken: set[str] = set()
         for file in _files(folder):
             try:
                 with safe_open(file, "np") as tensors:
@@ -30,11 +32,30 @@ class Weights:
         """The first of some tensors that is there, as float32; None where one may be missing."""
         for name in (prefix + name for name in names for prefix in ("", self._prefix)):
             if name in self._file_of:
+                self._taken.add(name)
                 with safe_open(self._file_of[name], "np") as tensors:
                     return tensors.get_tensor(name).astype(np.float32)
         if optional:
             return None
         raise UserError(f"{self.folder}: no tensor {names[0]!r} in its model.safetensors.")
+
+    def check_layers(self, layer: str) -> None:
+        """Looks for layers that nobody has asked for.
+
+        Args:
+          layer: key of a layer, with its number as {}.
+
+        Raises:
+          UserError: naming a tensor that is left over.
+        """
+        name = re.escape(layer).replace(r"\{\}", r"\d+")
+        layers = re.compile(rf"({re.escape(self._prefix)})?{name}")
+        left = [n for n in sorted(self._file_of.keys() - self._taken) if layers.match(n)]
+        if left:
+            raise UserError(
+                f"{self.folder}: {len(left)} tensors of layers are left over, such as {left[0]!r}; "
+                "its config.json does not belong to its weights."
+            )
 
     def embedding(self, name: str, vocab_size: int) -> Any:
         """The rows of a token table that the tokenizer has ids for.
@@ -57,8 +78,11 @@ def _files(folder: Path) -> list[Path]:
     if single.is_file():
         return [single]
     if index.is_file():
-        shards = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
-        return [folder / name for name in sorted(set(shards))]
+        try:
+            shards = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
+            return [folder / name for name in sorted(set(shards))]
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UserError(f"{index}: not an index of weights: {error!r}.") from None
     if (folder / "pytorch_model.bin").is_file():
         raise UserError(
             f"{folder}: holds pytorch_model.bin, a pickle, which is never loaded. Convert it where "

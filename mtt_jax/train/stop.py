@@ -1,0 +1,56 @@
+"""Stopping: a run that is asked to end saves itself and says how to go on."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class InterruptedRunError(Exception):
+    """The run was asked to stop, and has saved itself.
+
+    Attributes:
+      code: exit status by the shell's convention, 128 + the signal's number.
+    """
+
+    def __init__(self, step: int, number: int):
+        where = f"at step {step}" if step else "before the first checkpoint"
+        then = "continues from there" if step else "begins again"
+        super().__init__(f"stopped {where}; the same command {then}")
+        self.code = 128 + number
+
+
+@contextmanager
+def stop_signals() -> Iterator[list[int]]:
+    """Collects SIGTERM and SIGINT in a list; a second Ctrl-C ends the process at once.
+
+    At once means without unwinding, in which a compiler that is interrupted would crash; all
+    files are written in one move, so that none is left half done.
+    """
+    asked: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield asked  # Python takes signals in the main thread alone
+        return
+
+    def remember(number, frame):
+        if asked and number == signal.SIGINT:
+            os._exit(128 + number)
+        asked.append(number)
+
+    before = {n: signal.signal(n, remember) for n in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def stop_if_asked(asked: list[int], step: int) -> None:
+    """Ends the run between two stages of its work.
+
+    Raises:
+      InterruptedRunError: where a signal has come; everything up to `step` is saved.
+    """
+    if asked:
+        raise InterruptedRunError(step, asked[0])
