@@ -19,6 +19,16 @@ from ml_collections import ConfigDict
 from mtt_jax.errors import UserError, did_you_mean
 from mtt_jax.tasks import FILE_SCHEMES, MODEL_SCHEMES, OUTSIDE, Task
 
+# Methods by loss and methods by gradient, as train/balance has them.
+BALANCERS_BY_LOSS = (
+    "fixed", "uncertainty", "dwa", "geometric", "random", "famo", "imtl_l", "stch"
+)  # fmt: skip
+BALANCERS_BY_GRADIENT = (
+    "gradnorm", "mgda", "pcgrad", "gradvac", "cagrad", "imtl_g", "nash_mtl", "aligned_mtl",
+    "fairgrad", "upgrad", "config",
+)  # fmt: skip
+BALANCERS = BALANCERS_BY_LOSS + BALANCERS_BY_GRADIENT
+
 
 def option(default, meaning: str, choices=None, low=None, high=None) -> Any:
     """One field: its default, what it means, and the values it may take."""
@@ -206,6 +216,19 @@ class TrainConfig:
     save_every: int = option(100, "steps between checkpoints", low=1)
     log_every: int = option(20, "steps between lines in metrics.jsonl", low=1)
     keep: int = option(2, "newest checkpoints to keep, beside the best", low=1)
+    balance: str = option(
+        "fixed",
+        "how the tasks' gradients on the encoder are weighted, beside tasks.NAME.weight; "
+        "docs/balance.md",
+        choices=BALANCERS,
+    )
+    balance_options: str = option("", "numbers of the method, as 'alpha=1.5, learning_rate=0.02'")
+    balance_on: str = option(
+        "parameters",
+        "where a method by gradient compares the tasks: on the encoder's parameters, a backward "
+        "pass a task, or on the vectors that it gives the heads, one backward pass for all",
+        choices=("parameters", "features"),
+    )
     score: str = option(
         "topic=1, ner=1",
         "weights of the tasks in the score that chooses the best checkpoint on dev: macro F1 of "
@@ -467,6 +490,18 @@ def _contradictions(config: Config) -> Iterator[str]:
             yield f"config.train.freeze: {pattern!r} is no regular expression: {error}."
     if not any(task.weight for task in config.tasks.values()):
         yield "config.tasks: every task has weight 0; nothing would be learned."
+    parse_pairs(train.balance_options, "config.train.balance_options", kind=float)
+    if train.balance_on == "features" and train.balance not in BALANCERS_BY_GRADIENT:
+        yield (
+            f"config.train.balance_on: train.balance={train.balance} goes by the losses and "
+            f"compares no gradients; leave it at 'parameters', or take one of "
+            f"{', '.join(BALANCERS_BY_GRADIENT)}."
+        )
+    if train.balance != "fixed" and train.accumulate > 1:
+        yield (
+            f"config.train.accumulate: train.balance={train.balance} compares the tasks on a whole "
+            "batch; leave accumulate at 1, or lower train.batch_rows."
+        )
     score = parse_pairs(train.score, "config.train.score", tuple(config.tasks), float)
     if not any(weight > 0 for weight in score.values()):
         yield "config.train.score: give at least one task a weight above 0, as in 'ner=1'."

@@ -19,7 +19,7 @@ def trained(devices, tokenizer, examples, steps=3, config=CONFIG):
     mesh = make_mesh(devices, config.train.batch_rows)
     model, params = model_and_params(config, tokenizer)
     optimizer = make_optimizer(config.train, params)
-    state = TrainState(np.int32(0), params, optimizer.init(params))
+    state = TrainState(np.int32(0), params, optimizer.init(params), ())
     state = jax.device_put(state, replicated(mesh))
     step = make_step(model, optimizer, config, mesh, params)
     key = jax.device_put(jax.random.key(3), replicated(mesh))

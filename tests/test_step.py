@@ -7,8 +7,9 @@ import pytest
 from conftest import batch_of, make_config, model_and_params
 
 from mtt_jax.sharding import make_mesh, place_batch
+from mtt_jax.train.gradient import make_balancer, make_gradient
 from mtt_jax.train.optim import make_optimizer
-from mtt_jax.train.step import TrainState, class_weights, make_loss, make_step
+from mtt_jax.train.step import TrainState, class_weights, make_losses, make_step
 
 
 class Run:
@@ -23,7 +24,8 @@ class Run:
 
     def state(self):
         params = jax.tree.map(jnp.copy, self.params)  # the step takes its argument over
-        return TrainState(jnp.int32(0), params, self.optimizer.init(params))
+        balance = make_balancer(self.config).init(len(self.config.tasks))
+        return TrainState(jnp.int32(0), params, self.optimizer.init(params), balance)
 
     def __call__(self, batch, steps=1):
         state, key = self.state(), jax.random.key(0)
@@ -33,10 +35,17 @@ class Run:
 
 
 def gradient(run, batch):
+    return balanced(run, batch)[1]
+
+
+def balanced(run, batch):
+    """((losses, weights, state), gradients) of a batch, before clipping."""
     frozen = jax.tree.map(lambda _: False, run.params)
-    loss = make_loss(run.model, run.config, frozen)
+    balancer = make_balancer(run.config)
+    of_batch = make_gradient(run.model, make_losses(run.config), run.config, balancer, frozen)
     counts = {name: weights.sum() for name, weights in batch.weights.items()}
-    return jax.jit(jax.grad(loss, has_aux=True))(run.params, batch, counts, jax.random.key(0))[0]
+    state = balancer.init(len(run.config.tasks))
+    return jax.jit(of_batch)(run.params, batch, counts, jax.random.key(0), state)
 
 
 def without(batch, task):

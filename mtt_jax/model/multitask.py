@@ -51,5 +51,13 @@ class MultiTask(nn.Module):
 
     def __call__(self, batch: Batch, train: bool = False) -> Outputs:
         """Logits and embeddings; `train` applies dropout with the random stream "dropout"."""
-        tokens, sentences = self.encoder(batch.tokens, batch.segments, batch.positions, train)
-        return Outputs(self.heads(tokens, sentences, train), sentences, tokens)
+        tokens, sentences = self.encode(batch, train)
+        return Outputs(self.answer(tokens, sentences, train), sentences, tokens)
+
+    def encode(self, batch: Batch, train: bool = False):
+        """What the tasks share: token vectors [B, L, D] and sentence vectors [B, S, D]."""
+        return self.encoder(batch.tokens, batch.segments, batch.positions, train)
+
+    def answer(self, tokens, sentences, train: bool = False):
+        """Task -> logits, from what they share."""
+        return self.heads(tokens, sentences, train)

@@ -25,6 +25,7 @@ from mtt_jax.decide import make_forward
 from mtt_jax.errors import UserError
 from mtt_jax.evaluate import evaluate, overall_score
 from mtt_jax.sharding import describe_devices, make_mesh, place_batch, replicated
+from mtt_jax.train.gradient import make_balancer
 from mtt_jax.train.optim import make_optimizer
 from mtt_jax.train.progress import History, progress_bar
 from mtt_jax.train.step import StepMetrics, TrainState, make_step
@@ -82,6 +83,7 @@ def _train(config: Config, workdir: str | Path, console: Console, asked: list[in
         console.scores(config, finished)
         return finished
     started = time.time()
+    make_balancer(config)  # its options are looked at before the data
     mesh = make_mesh(config.mesh.data, config.train.batch_rows, config.train.accumulate)
     console.say(f"Running on {describe_devices()}.")
     data = prepare(config, run)
@@ -165,13 +167,15 @@ def _initial_state(setup: Setup, shapes) -> TrainState:
         encoder = pretrained.encoder(config, vocab_size, params["encoder"])
         params = jax.device_put({**params, "encoder": encoder}, everywhere)
     opt_state = jax.jit(setup.optimizer.init, out_shardings=everywhere)(params)
-    return TrainState(jax.device_put(np.int32(0), everywhere), params, opt_state)
+    balance = jax.device_put(make_balancer(config).init(len(config.tasks)), everywhere)
+    return TrainState(jax.device_put(np.int32(0), everywhere), params, opt_state, balance)
 
 
 def _state_like(setup: Setup, shapes) -> TrainState:
     """Shapes and placements of the state, to restore into."""
     opt_state = jax.eval_shape(setup.optimizer.init, shapes)
-    state = TrainState(jax.ShapeDtypeStruct((), np.int32), shapes, opt_state)
+    balance = jax.eval_shape(lambda: make_balancer(setup.config).init(len(setup.config.tasks)))
+    state = TrainState(jax.ShapeDtypeStruct((), np.int32), shapes, opt_state, balance)
     return abstract(state, replicated(setup.mesh))
 
 

@@ -90,7 +90,7 @@ def _scalars(row: dict) -> Iterator[tuple[str, float]]:
     for name, value in row.items():
         if isinstance(value, (int, float)) and name != "step":
             yield name, value
-        elif isinstance(value, dict) and name in ("losses", "scores"):
+        elif isinstance(value, dict) and name in ("losses", "scores", "weights"):
             yield from ((f"{name}/{task}", number) for task, number in value.items())
 
 
@@ -138,6 +138,7 @@ class ProgressLine:
                     "losses": losses,
                     "learning_rate": float(self._schedule(step - 1)),
                     "gradient_norm": float(metrics.gradient_norm),
+                    "weights": {name: float(value) for name, value in metrics.weights.items()},
                     "tokens_per_second": round(self._rate),
                     "fill": self._tokens / (self._steps * train.batch_rows * train.row_length),
                 },

@@ -13,6 +13,7 @@ from mtt_jax.losses import masked_cross_entropy
 from mtt_jax.model.multitask import MultiTask
 from mtt_jax.sharding import by_rows, replicated
 from mtt_jax.tasks import Task
+from mtt_jax.train.gradient import make_balancer, make_gradient
 from mtt_jax.train.optim import frozen_mask
 from mtt_jax.types import Array, Batch
 
@@ -24,20 +25,23 @@ class TrainState(NamedTuple):
       step: int32 scalar, steps done.
       params: {"encoder": ..., "heads": {task: ...}}.
       opt_state: the optimiser's.
+      balance: the balancer's, () for one that remembers nothing.
     """
 
     step: Array
     params: Any
     opt_state: Any
+    balance: Any
 
 
 class StepMetrics(NamedTuple):
     """What a step reports, all on the device.
 
     Attributes:
-      loss: float32 weighted sum of the tasks' losses.
+      loss: float32 sum of the tasks' losses by their weights in the config.
       losses: task -> float32 mean loss over its labels; 0 where the batch has none.
       counts: task -> float32 labels in the batch.
+      weights: task -> float32 what the balancer made of its gradient on the encoder.
       gradient_norm: float32, before clipping.
       tokens: int32 positions of the batch that hold a subword.
     """
@@ -45,6 +49,7 @@ class StepMetrics(NamedTuple):
     loss: Array
     losses: dict[str, Array]
     counts: dict[str, Array]
+    weights: dict[str, Array]
     gradient_norm: Array
     tokens: Array
 
@@ -57,8 +62,8 @@ def class_weights(task: Task, text: str, where: str = "class_weights") -> list[f
     return [pairs.get(name, pairs.get(name[2:], 1.0)) for name in task.classes]
 
 
-def make_loss(model: MultiTask, config: Config, frozen: Any) -> Callable:
-    """Returns loss(params, batch, counts, key) -> (weighted loss, task -> loss).
+def make_losses(config: Config) -> Callable:
+    """Returns losses(task -> logits, batch, counts) -> task -> loss times its weight in the config.
 
     `counts` are the labels of the global batch, of which `batch` may be one part: dividing by
     them makes the parts of an accumulated gradient add up to the whole one.
@@ -68,25 +73,20 @@ def make_loss(model: MultiTask, config: Config, frozen: Any) -> Callable:
         for task in config.task_list
     }
 
-    def loss(params, batch: Batch, counts, key):
-        # Cut off here, a frozen parameter has no backward pass, and a frozen encoder none at all.
-        params = jax.tree.map(
-            lambda leaf, off: jax.lax.stop_gradient(leaf) if off else leaf, params, frozen
-        )
-        outputs: Any = model.apply({"params": params}, batch, True, rngs={"dropout": key})
-        losses = {}
+    def losses(logits, batch: Batch, counts):
+        found = {}
         for name, task in config.tasks.items():
             total, _ = masked_cross_entropy(
-                outputs.logits[name],
+                logits[name],
                 batch.labels[name],
                 batch.weights[name],
                 factors[name],
                 task.label_smoothing,
             )
-            losses[name] = total / jnp.maximum(counts[name], 1.0)
-        return sum(config.tasks[n].weight * value for n, value in losses.items()), losses
+            found[name] = task.weight * total / jnp.maximum(counts[name], 1.0)
+        return found
 
-    return loss
+    return losses
 
 
 def make_step(
@@ -97,29 +97,32 @@ def make_step(
     Args:
       model: what to train.
       optimizer: of `make_optimizer`.
-      config: weights of the tasks, what is frozen, parts of a batch.
+      config: weights of the tasks, balancing, what is frozen, parts of a batch.
       mesh: devices; the batch is divided over them by rows.
       params: parameters or their shapes, for the paths that freezing names.
     """
     frozen = frozen_mask(params, config.train.freeze)
-    gradient = jax.value_and_grad(make_loss(model, config, frozen), has_aux=True)
+    balancer = make_balancer(config)
+    gradient = make_gradient(model, make_losses(config), config, balancer, frozen)
+    names = tuple(config.tasks)
 
     def step(state: TrainState, batch: Batch, root: jax.Array):
         counts = {name: weights.sum() for name, weights in batch.weights.items()}
         key = jax.random.fold_in(root, state.step)
-        (loss, losses), grads = accumulate(
-            gradient, state.params, batch, counts, key, config.train.accumulate
+        (losses, weights, balance), grads = gradient(
+            state.params, batch, counts, key, state.balance
         )
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         metrics = StepMetrics(
-            loss=loss,
-            losses=losses,
+            loss=sum(losses.values()),
+            losses={n: value / (config.tasks[n].weight or 1.0) for n, value in losses.items()},
             counts=counts,
+            weights=dict(zip(names, weights, strict=True)),
             gradient_norm=optax.global_norm(grads),
             tokens=(batch.segments > 0).sum(),
         )
         params = optax.apply_updates(state.params, updates)
-        return TrainState(state.step + 1, params, opt_state), metrics
+        return TrainState(state.step + 1, params, opt_state, balance), metrics
 
     everywhere = replicated(mesh)
     return jax.jit(
@@ -128,25 +131,3 @@ def make_step(
         in_shardings=(everywhere, by_rows(mesh), everywhere),
         out_shardings=everywhere,
     )
-
-
-def accumulate(gradient: Callable, params, batch: Batch, counts, key: jax.Array, parts: int):
-    """Loss and gradient of a batch, computed in `parts` parts, one after the other.
-
-    Part i takes the rows i, i + parts, ..., so that every device keeps a share of every part.
-    """
-    if parts == 1:
-        return gradient(params, batch, counts, key)
-    split = jax.tree.map(
-        lambda x: x.reshape(x.shape[0] // parts, parts, *x.shape[1:]).swapaxes(0, 1), batch
-    )
-
-    def add(carry, part):
-        index, piece = part
-        result = gradient(params, piece, counts, jax.random.fold_in(key, index))
-        return jax.tree.map(jnp.add, carry, result), None
-
-    shapes = jax.eval_shape(gradient, params, jax.tree.map(lambda x: x[0], split), counts, key)
-    zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
-    total, _ = jax.lax.scan(add, zeros, (jnp.arange(parts), split))
-    return total

@@ -1,0 +1,115 @@
+"""What balancing costs: the time of a training step with each method beside the plain one.
+
+    python benchmarks/balancing.py --methods pcgrad uncertainty --layers=6 --width=384
+
+All steps are taken by turns in one process, on the same generated batch, with the encoder's size
+given (that of all-MiniLM-L6-v2 by default). The last line is JSON: `peer` is the plain step's
+median in seconds, `ours` the methods', `ratio` ours by peer, so that 1 means free.
+"""
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from statistics import median
+
+import jax
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from mtt_jax.build import build_model, init_params
+from mtt_jax.config import BALANCERS_BY_GRADIENT, default_config, resolve
+from mtt_jax.sharding import make_mesh, place_batch
+from mtt_jax.train.gradient import make_balancer
+from mtt_jax.train.optim import make_optimizer
+from mtt_jax.train.step import TrainState, make_step
+from mtt_jax.types import Batch
+
+VOCAB = 8000
+
+
+def main():
+    options = parse()
+    rng = np.random.default_rng(0)
+    steps = {"plain": prepared(options, rng)}
+    for name in options.methods:
+        steps[name] = prepared(options, rng, name)
+        if name in BALANCERS_BY_GRADIENT:
+            steps[f"{name}, features"] = prepared(options, rng, name, "features")
+    times = {name: [] for name in steps}
+    for _ in range(options.rounds):
+        for name, step in steps.items():
+            start = time.perf_counter()
+            jax.block_until_ready(step())
+            times[name].append(time.perf_counter() - start)
+    medians = {name: median(values) for name, values in times.items()}
+    plain = medians.pop("plain")
+    print(f"plain: {plain:.3f} s")
+    for name, seconds in medians.items():
+        print(f"{name}: {seconds:.3f} s, {seconds / plain:.2f} times plain")
+    ratio = {name: seconds / plain for name, seconds in medians.items()}
+    print(json.dumps({"ours": medians, "peer": plain, "ratio": ratio}))
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--methods", nargs="+", default=["pcgrad", "uncertainty"])
+    parser.add_argument("--layers", type=int, default=6)
+    parser.add_argument("--width", type=int, default=384)
+    parser.add_argument("--heads", type=int, default=12)
+    parser.add_argument("--rows", type=int, default=16)
+    parser.add_argument("--length", type=int, default=128)
+    parser.add_argument("--rounds", type=int, default=10)
+    return parser.parse_args()
+
+
+def prepared(options, rng, balance="fixed", where="parameters"):
+    """A function that takes one step, compiled."""
+    config = default_config()
+    config.encoder.update(layers=options.layers, width=options.width, heads=options.heads)
+    config.encoder.feedforward = 4 * options.width
+    config.train.update(batch_rows=options.rows, row_length=options.length)
+    config.train.update(balance=balance, balance_on=where)
+    config = resolve(config)
+    model = build_model(config, VOCAB)
+    params = jax.jit(lambda key: init_params(model, key, options.length))(jax.random.key(0))
+    mesh = make_mesh(1, options.rows)
+    optimizer = make_optimizer(config.train, params)
+    balancer = make_balancer(config).init(len(config.tasks))
+    state = TrainState(np.int32(0), params, optimizer.init(params), balancer)
+    batch = place_batch(generated(options, config, rng), mesh)
+    step = make_step(model, optimizer, config, mesh, params)
+    held = [step(state, batch, jax.random.key(1))[0]]
+
+    def once():
+        held[0], metrics = step(held[0], batch, jax.random.key(1))
+        return metrics.loss
+
+    once()
+    return once
+
+
+def generated(options, config, rng):
+    """A batch in which every position is real, four sentences a row, half of them of each task."""
+    rows, length = options.rows, options.length
+    size = length // 4
+    segments = np.tile(np.repeat(np.arange(1, 5), size), (rows, 1)).astype(np.int32)
+    topics = np.zeros((rows, config.slots), np.float32)
+    topics[:, :2] = 1
+    classes = {task.name: len(task.classes) for task in config.task_list}
+    return Batch(
+        tokens=rng.integers(5, VOCAB, (rows, length), dtype=np.int32),
+        segments=segments,
+        positions=np.tile(np.arange(length, dtype=np.int32) % size, (rows, 1)),
+        labels={
+            "topic": rng.integers(0, classes["topic"], topics.shape, dtype=np.int32),
+            "ner": rng.integers(0, classes["ner"], segments.shape, dtype=np.int32),
+        },
+        weights={"topic": topics, "ner": (segments > 2).astype(np.float32)},
+    )
+
+
+if __name__ == "__main__":
+    main()
