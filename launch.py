@@ -13,6 +13,7 @@ from ml_collections import config_flags
 from mtt_jax import config_files
 from mtt_jax.config import resolve
 from mtt_jax.errors import UserError, did_you_mean
+from mtt_jax.train.stop import InterruptedRunError, end_on_ctrl_c
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "Config file, such as configs/balanced.py.", lock_config=True
@@ -34,7 +35,6 @@ def main(argv: list[str]) -> None:
         from mtt_jax import backend
         from mtt_jax.console import Console
         from mtt_jax.train.loop import train
-        from mtt_jax.train.stop import InterruptedRunError
 
         backend.prepare()
         file = Path(config_flags.get_config_filename(flags.FLAGS["config"]))
@@ -93,8 +93,5 @@ def _fail(message: str) -> NoReturn:
 
 
 if __name__ == "__main__":
-    try:
-        app.run(main, flags_parser=parse)
-    except KeyboardInterrupt:  # before the run, which catches signals itself
-        print("stopped.", file=sys.stderr)
-        sys.exit(130)
+    end_on_ctrl_c()
+    app.run(main, flags_parser=parse)

@@ -144,20 +144,21 @@ def train_ours(options, files, records, rate, seed):
     sizes = [cut_lengths(options.init, labelled(records, "train", task)) for task in FIGURES]
     sentences, subwords = (sum(f(s) for s in sizes) for f in (len, sum))
     rows = round(options.batch * subwords / sentences / ROW_LENGTH)
-    # Every position counted as filled, so that ours sees no sentence more often than the peer.
-    steps = int(options.epochs * subwords / (rows * ROW_LENGTH))
     flags = {
         **{f"data.{name}": path for name, path in files.items()},
         "encoder.init": options.init,
         "data.max_length": MAX_LENGTH,
         "train.row_length": ROW_LENGTH,
         "train.batch_rows": rows,
+        "train.learning_rate": rate,
+        "seed": seed,
+    }
+    steps = steps_for(options.epochs * sentences, flags)
+    flags |= {
         "train.steps": steps,
         "train.warmup": steps // 10,
         "train.eval_every": steps,
         "train.save_every": 200,
-        "train.learning_rate": rate,
-        "seed": seed,
     }
     start = time.perf_counter()
     subprocess.run(
@@ -171,6 +172,25 @@ def train_ours(options, files, records, rate, seed):
         split: {task: final[split][task][figure] for task, figure in FIGURES.items()}
         for split in ("dev", "test")
     } | {"seconds": time.perf_counter() - start, "steps": steps, "rows": rows}
+
+
+def steps_for(wanted, flags):
+    """Steps in which as many sentences are packed as the peer sees."""
+    from mtt_jax import pretrained
+    from mtt_jax.data.pipeline import training_stream
+    from mtt_jax.data.prepare import prepare
+
+    raw = load_file(str(ROOT / "configs" / "pretrained.py"))
+    raw.update_from_flattened_dict(
+        {n: str(v.resolve()) if isinstance(v, Path) else v for n, v in flags.items()}
+    )
+    config = pretrained.complete(resolve(raw))
+    stream = iter(training_stream(prepare(config).splits["train"], config))
+    seen = steps = 0
+    while seen < wanted:
+        seen += int(next(stream).segments.max(axis=1).sum())
+        steps += 1
+    return steps
 
 
 def absolute(flags):

@@ -2,11 +2,11 @@
 
 import argparse
 import json
-import os
 import sys
 
 from mtt_jax import __version__
 from mtt_jax.errors import UserError
+from mtt_jax.train.stop import end_on_ctrl_c
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -216,15 +216,6 @@ def _fields(options: argparse.Namespace) -> int:
     return 0
 
 
-def _shell() -> None:
-    """`main` as a process; Ctrl-C ends it without a traceback."""
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        print("stopped.", file=sys.stderr)
-        sys.stderr.flush()
-        os._exit(130)  # unwinding further could crash a compiler that was interrupted
-
-
 if __name__ == "__main__":
-    _shell()
+    end_on_ctrl_c()
+    sys.exit(main())

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -31,8 +32,15 @@ TINY = [
 ]
 
 
+# The same tiny step is compiled by process after process; JAX's cache spares most of them that.
+COMPILED_BEFORE = {
+    "JAX_COMPILATION_CACHE_DIR": tempfile.mkdtemp(),
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+}
+
+
 def command(*arguments):
-    environment = {**os.environ, "JAX_PLATFORMS": ""}
+    environment = {**os.environ, "JAX_PLATFORMS": "", **COMPILED_BEFORE}
     return subprocess.Popen(
         [sys.executable, *arguments],
         cwd=ROOT,
@@ -219,7 +227,7 @@ def test_evaluate_reads_files_of_another_layout(unbroken, tmp_path):
     unlabelled = tmp_path / "none.jsonl"
     unlabelled.write_text('{"text": "Rovers win again"}\n')
     arguments[4] = f"--topic={unlabelled}"
-    _, err = finish(command(*arguments), code=2)
+    _, err = finish(command(*arguments, "--config.data.topic.text=text"), code=2)
     assert "no sentence carries a label" in err
 
 
@@ -284,7 +292,7 @@ def test_a_loss_that_is_no_number_ends_the_run_and_keeps_what_was_saved(argument
 def test_parameters_that_are_no_numbers_are_never_saved(arguments, tmp_path):
     """At the last step no later loss would show what the update has done."""
     run = tmp_path / "last"
-    flags = ["--config.train.learning_rate=1e38", "--config.train.clip=0"]
+    flags = ["--config.train.learning_rate=1e39", "--config.train.clip=0"]
     flags += ["--config.train.warmup=0", "--config.train.steps=1"]
     _, err = finish(command(*arguments(run), *flags), code=2)
     assert "step 1: a parameter is no number any more. Checkpoints before this step" in err
@@ -292,7 +300,7 @@ def test_parameters_that_are_no_numbers_are_never_saved(arguments, tmp_path):
     assert not (run / "checkpoints" / "1").exists()
 
 
-@pytest.mark.parametrize("delay", [0.5, 3.0, 6.0])
+@pytest.mark.parametrize("delay", [0.5, 4.0])
 def test_ctrl_c_at_any_moment_ends_without_a_traceback(delay, arguments, tmp_path):
     process = command(*arguments(tmp_path / "early"), "--config.train.steps=2000")
     time.sleep(delay)

@@ -1,10 +1,27 @@
-"""Stopping: a run that is asked to end saves itself and says how to go on."""
+"""Stopping: what a process does when it is asked to end; a run saves itself first."""
 
+import contextlib
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+
+
+def end_on_ctrl_c() -> None:
+    """Makes Ctrl-C end the process at once, with one line, until `stop_signals` takes over.
+
+    Python's own way, an exception, may be raised inside a callback that swallows it, or inside a
+    compiler that crashes on it.
+    """
+
+    def end(number, frame):
+        with contextlib.suppress(RuntimeError, OSError):  # caught in the middle of a write
+            sys.stdout.flush()
+        os.write(2, b"stopped.\n")
+        os._exit(128 + number)
+
+    signal.signal(signal.SIGINT, end)
 
 
 class InterruptedRunError(Exception):
@@ -21,7 +38,7 @@ class InterruptedRunError(Exception):
         self.code = 128 + number
 
 
-@contextmanager
+@contextlib.contextmanager
 def stop_signals() -> Iterator[list[int]]:
     """Collects SIGTERM and SIGINT in a list; a second Ctrl-C ends the process at once.
 
