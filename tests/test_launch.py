@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -32,15 +31,8 @@ TINY = [
 ]
 
 
-# The same tiny step is compiled by process after process; JAX's cache spares most of them that.
-COMPILED_BEFORE = {
-    "JAX_COMPILATION_CACHE_DIR": tempfile.mkdtemp(),
-    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-}
-
-
 def command(*arguments):
-    environment = {**os.environ, "JAX_PLATFORMS": "", **COMPILED_BEFORE}
+    environment = {**os.environ, "JAX_PLATFORMS": ""}
     return subprocess.Popen(
         [sys.executable, *arguments],
         cwd=ROOT,
