@@ -22,8 +22,7 @@ from sklearn.pipeline import make_pipeline
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from mtt_jax import saved_model
-from mtt_jax.config import resolve
-from mtt_jax.config_files import check_override, load_file
+from mtt_jax.config_files import load_file, override
 from mtt_jax.data.prepare import read_records
 from mtt_jax.metrics import Classification, Entities
 from mtt_jax.tasks import spans_to_tags, tags_to_spans
@@ -134,12 +133,7 @@ def main():
     parser.add_argument("--config", required=True)
     parser.add_argument("--run", help="a finished run whose test scores to put beside them")
     options, overrides = parser.parse_known_args()
-    config = load_file(options.config)
-    for argument in overrides:
-        name, _, value = argument.removeprefix("--").partition("=")
-        check_override(config, name, value)
-        config.update_from_flattened_dict({name.removeprefix("config."): value})
-    config = resolve(config)
+    config = override(load_file(options.config), [flag.partition("=")[::2] for flag in overrides])
     records, _ = read_records(config)
     result = {}
     for task in config.task_list:

@@ -12,8 +12,8 @@ seeds then run with it. Ours is `python launch.py --config=configs/pretrained.py
 AutoModelForSequenceClassification and AutoModelForTokenClassification with AdamW, warm-up and
 linear decay, batches grouped by length. Test is read once for each run and chooses nothing.
 
-Finished runs are kept in --out, so that the script goes on where it was stopped. Two cores: 8
-minutes a run with two threads, ten runs. The last line is JSON.
+Finished runs are kept in --out, so that the script goes on where it was stopped: twelve of them,
+eight of which are of one task alone. The last line is JSON.
 """
 
 import argparse

@@ -87,6 +87,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
+    from ml_collections import ConfigDict
+
     from mtt_jax import backend, config_files, saved_model
     from mtt_jax.build import build_model
     from mtt_jax.console import Console
@@ -105,7 +107,8 @@ def _evaluate(options: argparse.Namespace) -> int:
     split = options.split
     if files:
         split = ", ".join(files.values())
-        records, notes = read_named(config_files.override(model.config, fields), files)
+        layout = ConfigDict(json.loads(config_files.to_json(model.config)))
+        records, notes = read_named(config_files.override(layout, fields), files)
         for note in notes:
             print(note, file=sys.stderr)
         examples = encode_records(records, model.tokenizer, model.config.task_list)

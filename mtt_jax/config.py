@@ -491,6 +491,11 @@ def _contradictions(config: Config) -> Iterator[str]:
     if not any(task.weight for task in config.tasks.values()):
         yield "config.tasks: every task has weight 0; nothing would be learned."
     parse_pairs(train.balance_options, "config.train.balance_options", kind=float)
+    if train.balance == "fixed" and train.balance_options:
+        yield (
+            "config.train.balance_options: train.balance=fixed has none; fixed weights are "
+            "tasks.NAME.weight, as in --config.tasks.ner.weight=2."
+        )
     if train.balance_on == "features" and train.balance not in BALANCERS_BY_GRADIENT:
         yield (
             f"config.train.balance_on: train.balance={train.balance} goes by the losses and "

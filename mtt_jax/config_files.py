@@ -120,18 +120,21 @@ def check_override(config: ConfigDict, flag: str, text: str | None) -> None:
         raise UserError(f"--{walked}: expected {kind}, got {text!r}.") from None
 
 
-def override(config: Config, fields: Sequence[tuple[str, str]]) -> Config:
-    """A config with some fields changed, given as on the command line.
+def override(config: ConfigDict, flags: Sequence[tuple[str, str]]) -> Config:
+    """A config, resolved, with some fields changed as `("--config.a.b", "value")`.
+
+    Args:
+      config: of a file in configs/; changed in place.
+      flags: as on the command line.
 
     Raises:
       UserError: for a field that is not there, or a value that is not of its type.
     """
-    changed = ConfigDict(json.loads(to_json(config)))
-    for flag, value in fields:
+    for flag, value in flags:
         path = flag.removeprefix("--")
-        check_override(changed, path, value)
-        changed.update_from_flattened_dict({path.removeprefix("config."): value})
-    return resolve(changed)
+        check_override(config, path, value)
+        config.update_from_flattened_dict({path.removeprefix("config."): value})
+    return resolve(config)
 
 
 def document() -> str:

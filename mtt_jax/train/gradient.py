@@ -1,7 +1,7 @@
 """The gradient of a batch: the tasks' losses, how they are balanced, and what is cut off.
 
 Heads take their own plain gradient; only the encoder, which the tasks share, takes the balanced
-one. Three ways to it, by what the balancer needs:
+one. Four ways to it, by what the balancer needs:
 
     fixed                    one backward pass for the sum of the losses
     by loss                  weights from the losses, then one backward pass for the weighted sum
@@ -16,7 +16,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from mtt_jax.config import BALANCERS_BY_LOSS, Config, parse_pairs
+from mtt_jax.config import Config, parse_pairs
 from mtt_jax.errors import UserError
 from mtt_jax.model.multitask import MultiTask
 from mtt_jax.train import balance
@@ -110,8 +110,7 @@ def make_gradient(
         weights, fresh = weigh(values, _gram([g["encoder"] for g in each]), state, key, counts)
         grads = {
             "encoder": _mixed([g["encoder"] for g in each], weights),
-            # A task's gradient on another's head is zero.
-            "heads": jax.tree.map(lambda *leaves: sum(leaves), *[g["heads"] for g in each]),
+            "heads": _of_heads(each),
         }
         return (losses, weights, fresh), grads
 
@@ -125,12 +124,11 @@ def make_gradient(
         vectors = [vector for _, vector in each]
         weights, fresh = weigh(values, _gram(vectors), state, key, counts)
         (grads,) = through_encoder(_mixed(vectors, weights))
-        heads = jax.tree.map(lambda *leaves: sum(leaves), *[g["heads"] for g, _ in each])
-        return (losses, weights, fresh), {**grads, "heads": heads}
+        return (losses, weights, fresh), {**grads, "heads": _of_heads([g for g, _ in each])}
 
     if config.train.balance == "fixed":
         return plain
-    if config.train.balance in BALANCERS_BY_LOSS:
+    if not balancer.needs_gram:
         return by_loss
     return on_parameters if config.train.balance_on == "parameters" else on_features
 
@@ -151,6 +149,11 @@ def _gram(trees: list[Any]) -> jax.Array:
             for i in range(len(trees))
         ]
     )
+
+
+def _of_heads(each: list[Any]) -> Any:
+    """The heads' gradients from those of each task, which are zero on every head but its own."""
+    return _mixed([gradients["heads"] for gradients in each], jnp.ones(len(each)))
 
 
 def _mixed(trees: list[Any], weights: jax.Array) -> Any:

@@ -25,6 +25,7 @@ from mtt_jax.decide import make_forward
 from mtt_jax.errors import UserError
 from mtt_jax.evaluate import evaluate, overall_score
 from mtt_jax.sharding import describe_devices, make_mesh, place_batch, replicated
+from mtt_jax.train.balance import Balancer
 from mtt_jax.train.gradient import make_balancer
 from mtt_jax.train.optim import make_optimizer
 from mtt_jax.train.progress import History, progress_bar
@@ -46,6 +47,7 @@ class Setup(NamedTuple):
     model: Any
     mesh: Any
     optimizer: Any
+    balancer: Balancer
     console: Console
     asked: list[int]
 
@@ -83,7 +85,7 @@ def _train(config: Config, workdir: str | Path, console: Console, asked: list[in
         console.scores(config, finished)
         return finished
     started = time.time()
-    make_balancer(config)  # its options are looked at before the data
+    balancer = make_balancer(config)  # before the data, for a mistake in its options
     mesh = make_mesh(config.mesh.data, config.train.batch_rows, config.train.accumulate)
     console.say(f"Running on {describe_devices()}.")
     data = prepare(config, run)
@@ -95,7 +97,7 @@ def _train(config: Config, workdir: str | Path, console: Console, asked: list[in
         lambda key: init_params(model, key, config.train.row_length), jax.random.key(0)
     )
     optimizer = make_optimizer(config.train, shapes)
-    setup = Setup(config, run, data, model, mesh, optimizer, console, asked)
+    setup = Setup(config, run, data, model, mesh, optimizer, balancer, console, asked)
     checkpoints = Checkpoints(run, config.train.keep)
     try:
         _fit(setup, shapes, checkpoints)
@@ -167,14 +169,14 @@ def _initial_state(setup: Setup, shapes) -> TrainState:
         encoder = pretrained.encoder(config, vocab_size, params["encoder"])
         params = jax.device_put({**params, "encoder": encoder}, everywhere)
     opt_state = jax.jit(setup.optimizer.init, out_shardings=everywhere)(params)
-    balance = jax.device_put(make_balancer(config).init(len(config.tasks)), everywhere)
+    balance = jax.device_put(setup.balancer.init(len(config.tasks)), everywhere)
     return TrainState(jax.device_put(np.int32(0), everywhere), params, opt_state, balance)
 
 
 def _state_like(setup: Setup, shapes) -> TrainState:
     """Shapes and placements of the state, to restore into."""
     opt_state = jax.eval_shape(setup.optimizer.init, shapes)
-    balance = jax.eval_shape(lambda: make_balancer(setup.config).init(len(setup.config.tasks)))
+    balance = jax.eval_shape(lambda: setup.balancer.init(len(setup.config.tasks)))
     state = TrainState(jax.ShapeDtypeStruct((), np.int32), shapes, opt_state, balance)
     return abstract(state, replicated(setup.mesh))
 
