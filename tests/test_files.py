@@ -61,6 +61,10 @@ def test_a_directory_is_no_file(tmp_path):
     assert f"--config.data.topic.train: {tmp_path} is a directory; name a file in it" in message
 
 
+def test_a_device_is_no_file():
+    assert "/dev/null is a device or a pipe, read only once; name a file" in complaint("/dev/null")
+
+
 @pytest.mark.parametrize("name", ["a.csv", "a.conll", "a.jsonl"])
 def test_an_empty_file_is_refused(name, tmp_path):
     file = written(tmp_path, name, "")

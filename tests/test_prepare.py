@@ -388,6 +388,12 @@ def test_a_cache_folder_that_cannot_be_written_is_named(place):
     assert "name another folder" in message
 
 
+def test_a_cache_folder_is_tried_before_the_corpus_is_written(place):
+    place.raw.data.source = "newswire"
+    place.raw.data.cache_dir = "/proc/nowhere"
+    assert "config.data.cache_dir: cannot write to /proc/nowhere" in place.complaint()
+
+
 # Runs
 
 

@@ -64,6 +64,8 @@ def _existing(path: str, flag: str) -> Path:
     file = Path(path).expanduser()
     if file.is_dir():
         raise UserError(f"{flag}: {path} is a directory; name a file in it.")
+    if file.exists() and not file.is_file():
+        raise UserError(f"{flag}: {path} is a device or a pipe, read only once; name a file.")
     if not file.is_file():
         beside = file.parent.iterdir() if file.parent.is_dir() else ()
         near = did_you_mean(path, (str(Path(path).parent / other.name) for other in beside))

@@ -64,6 +64,7 @@ def prepare(
     cache = Path(config.data.cache_dir).expanduser()
     folder = cache / "encoded" / key
     if not folder.is_dir():
+        _make(folder.parent)  # before the work: the sources write beneath the cache as well
         _write(folder, *_encode(config, given_tokenizer))
     return _read(folder, config.task_list)
 
@@ -202,11 +203,21 @@ def _write(folder: Path, chosen: Tokenizer, splits: dict[str, ExampleSet], notes
             fresh.rename(folder)
     except OSError as error:
         if not folder.is_dir():
-            raise UserError(
-                f"config.data.cache_dir: cannot write to {folder.parent}: {error.strerror}; name "
-                "another folder."
-            ) from None
+            raise _unwritable(folder.parent, error) from None
     shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(folder, error) from None
+
+
+def _unwritable(folder: Path, error: OSError) -> UserError:
+    return UserError(
+        f"config.data.cache_dir: cannot write to {folder}: {error.strerror}; name another folder."
+    )
 
 
 def _read(folder: Path, tasks: Sequence[Task]) -> Prepared:

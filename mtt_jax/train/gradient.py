@@ -10,6 +10,7 @@ one. Four ways to it, by what the balancer needs:
                              the vectors between encoder and heads, then once through the encoder
 """
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +18,7 @@ import jax
 import jax.numpy as jnp
 
 from mtt_jax.config import Config, parse_pairs
-from mtt_jax.errors import UserError
+from mtt_jax.errors import UserError, did_you_mean
 from mtt_jax.model.multitask import MultiTask
 from mtt_jax.train import balance
 from mtt_jax.train.balance import Balancer
@@ -32,10 +33,14 @@ def make_balancer(config: Config) -> Balancer:
     """
     where = "config.train.balance_options"
     options = parse_pairs(config.train.balance_options, where, kind=float)
-    try:
-        return balance.make(config.train.balance, **options)
-    except TypeError as error:
-        raise UserError(f"{where}: train.balance={config.train.balance}: {error}.") from None
+    known = inspect.signature(balance.METHODS[config.train.balance]).parameters
+    for name in options:
+        if name not in known:
+            raise UserError(
+                f"{where}: train.balance={config.train.balance}: no option {name!r}; it has "
+                f"{', '.join(known) or 'none'}.{did_you_mean(name, known)}"
+            )
+    return balance.make(config.train.balance, **options)
 
 
 def make_gradient(
