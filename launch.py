@@ -11,8 +11,8 @@ from absl import app, flags
 from ml_collections import config_flags
 
 from mtt_jax import config_files
-from mtt_jax.config import resolve
 from mtt_jax.errors import UserError, did_you_mean
+from mtt_jax.resolve import resolve
 from mtt_jax.train.stop import InterruptedRunError, end_on_ctrl_c
 
 _CONFIG = config_flags.DEFINE_config_file(

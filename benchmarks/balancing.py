@@ -20,7 +20,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from mtt_jax.build import build_model, init_params
-from mtt_jax.config import BALANCERS_BY_GRADIENT, default_config, resolve
+from mtt_jax.config import BALANCERS_BY_GRADIENT, default_config
+from mtt_jax.resolve import resolve
 from mtt_jax.sharding import make_mesh, place_batch
 from mtt_jax.train.gradient import make_balancer
 from mtt_jax.train.optim import make_optimizer

@@ -30,10 +30,10 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from mtt_jax.config import resolve
 from mtt_jax.config_files import load_file
 from mtt_jax.data.prepare import read_records
 from mtt_jax.metrics import Classification, Entities
+from mtt_jax.resolve import resolve
 from mtt_jax.tasks import spans_to_tags, tags_to_spans
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -1,23 +1,21 @@
 """Every field of a config, once: its default, its type and its meaning.
 
 The dataclasses below are the schema. `default_config` turns them into an
-`ml_collections.ConfigDict` that a file in configs/ edits and absl flags override; `resolve`
-checks the result and returns the frozen dataclasses that the package works with.
+`ml_collections.ConfigDict` that a file in configs/ edits and absl flags override; `resolve` in
+resolve.py checks the result and returns the frozen dataclasses that the package works with.
 
 Fields for one task stand under the task's name, in `tasks` and in `data`:
 `--config.tasks.ner.weight=2` and `--config.data.ner.train=train.conll`.
 """
 
 import dataclasses
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, get_type_hints
+from typing import Any
 
 from ml_collections import ConfigDict
 
-from mtt_jax.errors import UserError, did_you_mean
-from mtt_jax.tasks import FILE_SCHEMES, MODEL_SCHEMES, OUTSIDE, Task
+from mtt_jax.tasks import FILE_SCHEMES, MODEL_SCHEMES, Task
 
 # Methods by loss and methods by gradient, as train/balance has them.
 BALANCERS_BY_LOSS = (
@@ -282,11 +280,6 @@ SECTIONS: dict[str, type] = {
     "train": TrainConfig,
     "mesh": MeshConfig,
 }
-# What stands beside the tasks' names in results, exports and the shell.
-_TAKEN = frozenset(
-    {"text", "entities", "encoder", "input_ids", "attention_mask", "sentence_embedding", "error",
-     "split", "json", "help", "config"}
-)  # fmt: skip
 TOP = ("seed", "init_from", "init_parts")
 
 
@@ -315,243 +308,3 @@ def default_config(tasks: Mapping[str, TaskConfig] | None = None) -> ConfigDict:
 
 def _plain(section) -> dict[str, Any]:
     return {f.name: getattr(section, f.name) for f in fields(section)}
-
-
-def resolve(config: ConfigDict | Mapping[str, Any]) -> Config:
-    """Checks a config and freezes it.
-
-    Raises:
-      UserError: naming the field, what was expected and the nearest known name.
-    """
-    raw = _group(config.to_dict() if isinstance(config, ConfigDict) else config, "")
-    _known(raw, {*SECTIONS, "tasks", *TOP}, "")
-    raw["tasks"] = _in_order(_group(raw.get("tasks", {}), "tasks."))
-    task_names = tuple(raw["tasks"])
-    if not task_names:
-        raise UserError("config.tasks: empty; a run needs at least one task.")
-    for name in task_names:
-        if not name.isidentifier() or name in _TAKEN | {f.name for f in fields(DataConfig)}:
-            raise UserError(f"config.tasks: {name!r} cannot name a task: use a word of its own.")
-    data = _group(raw.get("data", {}), "data.")
-    task_data = {name: data.pop(name, {}) for name in task_names}
-    _known(data, {f.name for f in fields(DataConfig)} | set(task_names), "data.")
-    result = Config(
-        tasks={n: _build(TaskConfig, t, f"tasks.{n}.") for n, t in raw["tasks"].items()},
-        data=_build(DataConfig, data, "data."),
-        task_data={n: _build(TaskDataConfig, t, f"data.{n}.") for n, t in task_data.items()},
-        tokenizer=_build(TokenizerConfig, raw.get("tokenizer", {}), "tokenizer."),
-        encoder=_build(EncoderConfig, raw.get("encoder", {}), "encoder."),
-        train=_build(TrainConfig, raw.get("train", {}), "train."),
-        mesh=_build(MeshConfig, raw.get("mesh", {}), "mesh."),
-        **{
-            f.name: _value(f, get_type_hints(Config)[f.name], raw.get(f.name, f.default), "")
-            for f in fields(Config)
-            if f.name in TOP
-        },
-    )
-    check(result)
-    return result
-
-
-def check(config: Config) -> None:
-    """Looks for fields that contradict one another.
-
-    Raises:
-      UserError: for the first that do.
-    """
-    for problem in _contradictions(config):
-        raise UserError(problem)
-
-
-def _in_order(tasks: Mapping[str, Any]) -> dict[str, Any]:
-    """Sentence tasks, then token tasks, by name: a ConfigDict does not keep their order."""
-    default = TaskConfig().kind
-
-    def place(name: str) -> tuple[str, str]:
-        return str(_group(tasks[name], f"tasks.{name}.").get("kind", default)), name
-
-    return {name: tasks[name] for name in sorted(tasks, key=place)}
-
-
-def _group(values: Any, path: str) -> dict[str, Any]:
-    """The fields of a group."""
-    if not isinstance(values, Mapping):
-        name = f"config.{path}".removesuffix(".")
-        raise UserError(f"{name}: expected a group of fields, got {values!r}.")
-    return dict(values)
-
-
-def _known(values: Mapping[str, Any], known: set[str], path: str) -> None:
-    for name in values:
-        if name not in known:
-            raise UserError(f"config.{path}{name}: no such field.{did_you_mean(name, known)}")
-
-
-def _build(section: type, values: Any, path: str) -> Any:
-    """A section from plain values, each checked."""
-    values = _group(values, path)
-    _known(values, {f.name for f in fields(section)}, path)
-    hints = get_type_hints(section)
-    return section(
-        **{
-            f.name: _value(f, hints[f.name], values.get(f.name, f.default), path)
-            for f in fields(section)
-        }
-    )
-
-
-def _value(field, hint, value: Any, path: str) -> Any:
-    """One value, of its type and in its range."""
-    where = f"config.{path}{field.name}"
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if hint == tuple[str, ...]:
-        if not isinstance(value, (list, tuple)) or not all(isinstance(v, str) for v in value):
-            raise UserError(f"{where}: expected a tuple of texts, got {value!r}.")
-        value = tuple(value)
-    elif type(value) is not hint:
-        kind = {"str": "a text", "int": "a whole number", "float": "a number", "bool": "a boolean"}
-        raise UserError(f"{where}: expected {kind[hint.__name__]}, got {value!r}.")
-    limits = field.metadata
-    if limits["choices"] and value not in limits["choices"]:
-        options = ", ".join(limits["choices"])
-        hint_text = did_you_mean(str(value), limits["choices"])
-        raise UserError(f"{where}: {value!r} is not one of {options}.{hint_text}")
-    # `not (x >= low)` rather than `x < low`, so that NaN is refused too.
-    if limits["low"] is not None and not value >= limits["low"]:
-        raise UserError(f"{where}: {value} is too small; at least {limits['low']}.")
-    if limits["high"] is not None and not value <= limits["high"]:
-        raise UserError(f"{where}: {value} is too large; at most {limits['high']}.")
-    if hint is float and value == float("inf"):
-        raise UserError(f"{where}: expected a finite number.")
-    return value
-
-
-def _contradictions(config: Config) -> Iterator[str]:
-    """Yields what fields say against one another, a line each."""
-    encoder, train, data = config.encoder, config.train, config.data
-    for name, task in config.tasks.items():
-        where = f"config.tasks.{name}"
-        if len(set(task.labels)) < len(task.labels):
-            yield f"{where}.labels: a label stands twice in {', '.join(task.labels)}."
-        if len(task.labels) < 2:
-            yield f"{where}.labels: name at least two labels, as in ('sports', 'others')."
-        if task.kind == "token" and OUTSIDE not in task.labels:
-            yield f"{where}.labels: a token task needs the label 'O' for words outside entities."
-        if task.kind == "token" and task.labels[0] != OUTSIDE:
-            yield f"{where}.labels: put 'O' first."
-        parse_pairs(task.class_weights, f"{where}.class_weights", task_classes(task), float)
-        parse_pairs(config.task_data[name].label_map, f"config.data.{name}.label_map")
-    if encoder.width % encoder.heads:
-        yield (
-            f"config.encoder.heads: {encoder.heads} heads do not divide a width of {encoder.width}."
-        )
-    if encoder.positions == "rotary" and (encoder.width // encoder.heads) % 2:
-        yield "config.encoder.positions: rotary needs an even width / heads."
-    if encoder.positions == "sinusoidal" and encoder.width % 2:
-        yield "config.encoder.positions: sinusoidal needs an even width."
-    if encoder.positions == "learned" and encoder.max_positions < data.max_length:
-        yield (
-            f"config.encoder.max_positions: {encoder.max_positions} learned positions are fewer "
-            f"than data.max_length, {data.max_length}."
-        )
-    if encoder.embedding_norm and encoder.norm == "post":
-        yield "config.encoder.embedding_norm: norm=post has it anyway; leave it at False."
-    if encoder.scan and (encoder.window or encoder.embedding_norm):
-        different = "window" if encoder.window else "embedding_norm"
-        yield (
-            f"config.encoder.scan: one compiled layer for all, but encoder.{different} makes "
-            "layers differ; leave scan at False."
-        )
-    if train.row_length < data.max_length:
-        yield (
-            f"config.train.row_length: a row of {train.row_length} cannot hold a sentence of "
-            f"data.max_length, {data.max_length}."
-        )
-    if data.overlap > data.max_length // 2:
-        yield (
-            f"config.data.overlap: {data.overlap} is more than half of data.max_length, "
-            f"{data.max_length}."
-        )
-    if train.batch_rows % train.accumulate:
-        yield (
-            f"config.train.accumulate: {train.accumulate} does not divide train.batch_rows, "
-            f"{train.batch_rows}."
-        )
-    if train.warmup > train.steps:
-        yield (
-            f"config.train.warmup: {train.warmup} steps of warm-up are more than train.steps, "
-            f"{train.steps}."
-        )
-    for pattern in train.freeze:
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            yield f"config.train.freeze: {pattern!r} is no regular expression: {error}."
-    if not any(task.weight for task in config.tasks.values()):
-        yield "config.tasks: every task has weight 0; nothing would be learned."
-    parse_pairs(train.balance_options, "config.train.balance_options", kind=float)
-    if train.balance == "fixed" and train.balance_options:
-        yield (
-            "config.train.balance_options: train.balance=fixed has none; fixed weights are "
-            "tasks.NAME.weight, as in --config.tasks.ner.weight=2."
-        )
-    if train.balance_on == "features" and train.balance not in BALANCERS_BY_GRADIENT:
-        yield (
-            f"config.train.balance_on: train.balance={train.balance} goes by the losses and "
-            f"compares no gradients; leave it at 'parameters', or take one of "
-            f"{', '.join(BALANCERS_BY_GRADIENT)}."
-        )
-    if train.balance != "fixed" and train.accumulate > 1:
-        yield (
-            f"config.train.accumulate: train.balance={train.balance} compares the tasks on a whole "
-            "batch; leave accumulate at 1, or lower train.batch_rows."
-        )
-    score = parse_pairs(train.score, "config.train.score", tuple(config.tasks), float)
-    if not any(weight > 0 for weight in score.values()):
-        yield "config.train.score: give at least one task a weight above 0, as in 'ner=1'."
-    if encoder.init and config.init_from:
-        yield "config.encoder.init: a run starts from this or from init_from, not from both."
-    if config.init_parts != "all" and not config.init_from:
-        yield "config.init_parts: says what to take from init_from, but init_from is empty."
-    if data.source != "newswire":
-        needed = "name" if data.source == "tfds" else "train"
-        for name, source in config.task_data.items():
-            if not getattr(source, needed):
-                what = "a TFDS data set" if data.source == "tfds" else "a file"
-                yield (
-                    f"config.data.{name}.{needed}: data.source={data.source} needs {what} for "
-                    f"task '{name}': --config.data.{name}.{needed}=..."
-                )
-
-
-def task_classes(task: TaskConfig) -> tuple[str, ...]:
-    """The names that class weights may use: classes of the head, or entity types."""
-    return tuple(
-        dict.fromkeys((*Task("", task.kind, task.labels, task.scheme).classes, *task.labels))
-    )
-
-
-def parse_pairs(text: str, where: str, known: tuple[str, ...] = (), kind: type = str) -> dict:
-    """Reads 'A=1, B=2' as {"A": kind("1"), "B": kind("2")}.
-
-    Raises:
-      UserError: naming the field `where` for a part that is no pair, an unknown name or a value
-        that is not a finite number of at least 0 where `kind` is float.
-    """
-    pairs: dict[str, Any] = {}
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        name, equals, value = (piece.strip() for piece in part.partition("="))
-        if not equals or not name or not value:
-            raise UserError(f"{where}: expected 'NAME=VALUE, NAME=VALUE', got {part!r}.")
-        if known and name not in known:
-            raise UserError(
-                f"{where}: {name!r} is not one of {', '.join(known)}.{did_you_mean(name, known)}"
-            )
-        try:
-            pairs[name] = kind(value)
-        except ValueError:
-            raise UserError(f"{where}: {value!r} is not a number.") from None
-        if kind is float and not 0 <= pairs[name] < float("inf"):
-            raise UserError(f"{where}: {value} is not a finite number of at least 0.")
-    return pairs

@@ -11,8 +11,9 @@ from typing import get_type_hints
 
 from ml_collections import ConfigDict
 
-from mtt_jax.config import SECTIONS, TOP, Config, TaskConfig, TaskDataConfig, resolve
+from mtt_jax.config import SECTIONS, TOP, Config, TaskConfig, TaskDataConfig
 from mtt_jax.errors import UserError, did_you_mean
+from mtt_jax.resolve import resolve
 
 
 def to_json(config: Config) -> str:

@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from mtt_jax.config import Config, parse_pairs
+from mtt_jax.config import Config
 from mtt_jax.data.encode import ExampleSet, tags
 from mtt_jax.decide import Decision, decide
 from mtt_jax.decode import decode_spans
 from mtt_jax.metrics import Classification, Entities
+from mtt_jax.resolve import parse_pairs
 from mtt_jax.tasks import Task
 from mtt_jax.types import Batch, Example, Outputs, Span
 

@@ -8,9 +8,10 @@ from typing import Any
 
 from flax.traverse_util import flatten_dict
 
-from mtt_jax.config import Config, check
+from mtt_jax.config import Config
 from mtt_jax.errors import UserError
 from mtt_jax.model import hf
+from mtt_jax.resolve import check
 from mtt_jax.saved_model import stack_layers
 
 _HUB_FILES = ["config.json", "*.safetensors", "*.safetensors.index.json", "tokenizer*.json",

@@ -7,15 +7,7 @@ import pytest
 from conftest import make_config
 from ml_collections import ConfigDict
 
-from mtt_jax.config import (
-    SECTIONS,
-    TOP,
-    Config,
-    TaskConfig,
-    TaskDataConfig,
-    default_config,
-    resolve,
-)
+from mtt_jax.config import SECTIONS, TOP, Config, TaskConfig, TaskDataConfig, default_config
 from mtt_jax.config_files import (
     check_override,
     differences,
@@ -25,6 +17,7 @@ from mtt_jax.config_files import (
     to_json,
 )
 from mtt_jax.errors import UserError
+from mtt_jax.resolve import resolve
 
 CHANGED = {
     "seed": 7,

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mtt_jax.config import resolve
 from mtt_jax.config_files import load_file
+from mtt_jax.resolve import resolve
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = sorted((ROOT / "configs").glob("*.py"))

@@ -11,11 +11,12 @@ from flax.traverse_util import flatten_dict
 
 from mtt_jax import Predictor, pretrained, saved_model
 from mtt_jax.build import build_model, init_params
-from mtt_jax.config import default_config, resolve
+from mtt_jax.config import default_config
 from mtt_jax.data.newswire.grammar import generate
 from mtt_jax.data.pack import pack_examples
 from mtt_jax.data.tokenizer import load as load_tokenizer
 from mtt_jax.errors import UserError
+from mtt_jax.resolve import resolve
 from mtt_jax.types import Example
 
 VOCAB = 120

@@ -7,8 +7,9 @@ import pytest
 from rich.console import Console as RichConsole
 
 from mtt_jax import Predictor
-from mtt_jax.config import TaskConfig, default_config, resolve
+from mtt_jax.config import TaskConfig, default_config
 from mtt_jax.console import Console
+from mtt_jax.resolve import resolve
 from mtt_jax.train.loop import train
 
 TASKS = {

@@ -5,8 +5,9 @@ import pytest
 from conftest import make_config, model_and_params
 
 from mtt_jax import Predictor, UserError, saved_model
-from mtt_jax.config import TaskConfig, default_config, resolve
+from mtt_jax.config import TaskConfig, default_config
 from mtt_jax.predict.predictor import _entities
+from mtt_jax.resolve import resolve
 
 ODD = [
     "",

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from mtt_jax.config import resolve
 from mtt_jax.config_files import load_file
 from mtt_jax.data.sources import read_files
+from mtt_jax.resolve import resolve
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("MTT_DATA", ROOT.parent / "shared" / "data"))

@@ -3,9 +3,10 @@
 import pytest
 import tiny_sets.builders  # noqa: F401  registers the data sets
 
-from mtt_jax.config import default_config, resolve
+from mtt_jax.config import default_config
 from mtt_jax.data.tfds_source import read_tfds
 from mtt_jax.errors import UserError
+from mtt_jax.resolve import resolve
 
 
 @pytest.fixture

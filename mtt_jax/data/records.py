@@ -5,10 +5,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from mtt_jax.config import DataConfig, TaskDataConfig, parse_pairs
+from mtt_jax.config import DataConfig, TaskDataConfig
 from mtt_jax.data.clean import clean, clean_with_origins
 from mtt_jax.data.words import split_words
 from mtt_jax.errors import UserError, did_you_mean
+from mtt_jax.resolve import parse_pairs
 from mtt_jax.tasks import OUTSIDE, Task, split_tag, tags_to_spans
 from mtt_jax.types import Record, Span
 

@@ -8,9 +8,10 @@ import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh
 
-from mtt_jax.config import Config, parse_pairs
+from mtt_jax.config import Config
 from mtt_jax.losses import masked_cross_entropy
 from mtt_jax.model.multitask import MultiTask
+from mtt_jax.resolve import parse_pairs
 from mtt_jax.sharding import by_rows, replicated
 from mtt_jax.tasks import Task
 from mtt_jax.train.gradient import make_balancer, make_gradient
