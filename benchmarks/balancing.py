@@ -24,7 +24,8 @@ from mtt_jax.config import BALANCERS_BY_GRADIENT, default_config
 from mtt_jax.resolve import resolve
 from mtt_jax.sharding import make_mesh, place_batch
 from mtt_jax.train.gradient import make_balancer
-from mtt_jax.train.optim import make_optimizer
+from mtt_jax.train.optim import make_optimizers
+from mtt_jax.train.phases import plan
 from mtt_jax.train.step import TrainState, make_step
 from mtt_jax.types import Batch
 
@@ -77,11 +78,12 @@ def prepared(options, rng, balance="fixed", where="parameters"):
     model = build_model(config, VOCAB)
     params = jax.jit(lambda key: init_params(model, key, options.length))(jax.random.key(0))
     mesh = make_mesh(1, options.rows)
-    optimizer = make_optimizer(config.train, params)
+    (phase,) = plan(config, None, params)
+    (optimizer,) = make_optimizers(config, [phase], params)
     balancer = make_balancer(config).init(len(config.tasks))
     state = TrainState(np.int32(0), params, optimizer.init(params), balancer)
     batch = place_batch(generated(options, config, rng), mesh)
-    step = make_step(model, optimizer, config, mesh, params)
+    step = make_step(model, optimizer, config, mesh, phase.frozen)
     held = [step(state, batch, jax.random.key(1))[0]]
 
     def once():

@@ -127,8 +127,16 @@ def _training(config: Mapping[str, Any], final: Mapping[str, Any]) -> str:
         f"{final['steps']:,} steps of {train['batch_rows']} rows of {train['row_length']} "
         f"subwords with AdamW at a peak learning rate of {train['learning_rate']:g}; step "
         f"{final['best_step']:,} was kept. {final['seconds']:,.0f} seconds on {final['device']}. "
-        "config.json has every setting."
+        f"{_phases(final)}config.json has every setting."
     )
+
+
+def _phases(final: Mapping[str, Any]) -> str:
+    phases = [
+        f"{phase['name']} (to step {phase['end']:,}, on {' and '.join(phase['tasks'])})"
+        for phase in final.get("phases", [])
+    ]
+    return f"Trained in phases: {'; '.join(phases)}. " if phases else ""
 
 
 def _limits(final: Mapping[str, Any]) -> str:

@@ -175,6 +175,13 @@ class EncoderConfig:
         high=0.99,
     )
     attention_dropout: float = option(0.0, "dropout of attention weights", low=0, high=0.99)
+    lora_rank: int = option(
+        0,
+        "rank of the trained addition to every matrix of attention and feed-forward (LoRA, Hu et "
+        "al. 2021), merged into them in model/; 0 for none",
+        low=0,
+    )
+    lora_alpha: float = option(16.0, "the addition is multiplied by lora_alpha / lora_rank", low=0)
     pooling: str = option(
         "mean",
         "how token vectors become a sentence vector",
@@ -193,7 +200,7 @@ class EncoderConfig:
 class TrainConfig:
     """train: the run."""
 
-    steps: int = option(1000, "optimiser steps", low=1)
+    steps: int = option(1000, "optimiser steps, where config.phases is empty", low=1)
     batch_rows: int = option(32, "rows of a batch over all devices", low=1)
     row_length: int = option(128, "positions of a row; at least data.max_length", low=8)
     slots: int = option(0, "most sentences a row may hold; 0 for row_length / 8", low=0)
@@ -202,6 +209,13 @@ class TrainConfig:
     warmup: int = option(100, "steps of linear warm-up", low=0)
     schedule: str = option(
         "cosine", "decay after warm-up, to zero", choices=("cosine", "linear", "constant")
+    )
+    layer_decay: float = option(
+        1.0,
+        "learning rate of an encoder layer as a share of that of the layer above it, the heads "
+        "on top (Howard & Ruder 2018)",
+        low=0.01,
+        high=1,
     )
     weight_decay: float = option(0.01, "AdamW decay; not on biases and normalisation", low=0)
     beta1: float = option(0.9, "AdamW decay of the first moment", low=0, high=0.9999)
@@ -236,6 +250,34 @@ class TrainConfig:
 
 
 @dataclass(frozen=True)
+class PhaseConfig:
+    """phases[I]: one part of a run, with what it trains on and what it trains."""
+
+    name: str = option("", "what the phase is called in reports")
+    steps: int = option(0, "optimiser steps; 0 for epochs", low=0)
+    epochs: float = option(
+        0.0,
+        "in place of steps: as many as fill their batches with all subwords of the training "
+        "sentences of its tasks, so many times",
+        low=0,
+    )
+    tasks: tuple[str, ...] = option(
+        (), "tasks whose sentences are drawn; the heads of others stand still; () for all"
+    )
+    weights: str = option("", "in place of tasks.NAME.weight in this phase, as 'topic=1, ner=2'")
+    trainable: tuple[str, ...] = option(
+        (".*",), "regular expressions of parameter paths that train; the others stand still"
+    )
+    learning_rate: float = option(0.0, "peak learning rate; 0 for train.learning_rate", low=0)
+    warmup: int = option(-1, "steps of linear warm-up; -1 for train.warmup", low=-1)
+    schedule: str = option(
+        "same",
+        "decay after warm-up, to zero at the phase's end; same for train.schedule",
+        choices=("same", "cosine", "linear", "constant"),
+    )
+
+
+@dataclass(frozen=True)
 class MeshConfig:
     """mesh: devices."""
 
@@ -252,6 +294,7 @@ class Config:
     tokenizer: TokenizerConfig
     encoder: EncoderConfig
     train: TrainConfig
+    phases: tuple[PhaseConfig, ...]
     mesh: MeshConfig
     seed: int = option(0, "root of all randomness", low=0)
     init_from: str = option("", "run or model directory whose parameters start this run")
@@ -303,7 +346,15 @@ def default_config(tasks: Mapping[str, TaskConfig] | None = None) -> ConfigDict:
     plain["data"] |= {name: _plain(TaskDataConfig()) for name in tasks}
     plain["train"]["score"] = ", ".join(f"{name}=1" for name in tasks)
     plain |= {f.name: f.default for f in fields(Config) if f.name in TOP}
-    return ConfigDict(plain, sort_keys=False)
+    return ConfigDict({**plain, "phases": ()}, sort_keys=False)
+
+
+def phase(name: str, **values: Any) -> ConfigDict:
+    """One phase, for `config.phases` in a file in configs/; fields that are not given are default.
+
+    On the command line: `'--config.phases[0].steps=500'`.
+    """
+    return ConfigDict({**_plain(PhaseConfig()), "name": name, **values}, sort_keys=False)
 
 
 def _plain(section) -> dict[str, Any]:

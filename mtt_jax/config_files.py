@@ -7,20 +7,21 @@ import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 from ml_collections import ConfigDict
 
-from mtt_jax.config import SECTIONS, TOP, Config, TaskConfig, TaskDataConfig
+from mtt_jax.config import SECTIONS, TOP, Config, PhaseConfig, TaskConfig, TaskDataConfig
 from mtt_jax.errors import UserError, did_you_mean
 from mtt_jax.resolve import resolve
 
 
 def to_json(config: Config) -> str:
     """The config as resolved, in the shape that `from_json` and a ConfigDict read."""
-    plain = {name: dataclasses.asdict(getattr(config, name)) for name in SECTIONS}
+    plain: dict[str, Any] = {n: dataclasses.asdict(getattr(config, n)) for n in SECTIONS}
     plain["tasks"] = {name: dataclasses.asdict(task) for name, task in config.tasks.items()}
     plain["data"] |= {n: dataclasses.asdict(task) for n, task in config.task_data.items()}
+    plain["phases"] = [dataclasses.asdict(phase) for phase in config.phases]
     plain |= {name: getattr(config, name) for name in TOP}
     return json.dumps(plain, indent=2, ensure_ascii=False) + "\n"
 
@@ -98,12 +99,14 @@ def check_override(config: ConfigDict, flag: str, text: str | None) -> None:
       UserError: for a field that is not there, or a value that is not of its type.
     """
     node, walked = config, "config"
-    *groups, name = flag.split(".")[1:]
-    for part in [*groups, name]:
-        if not isinstance(node, ConfigDict) or part not in node:
+    for part in flag.split(".")[1:]:
+        name, bracket, index = part.partition("[")
+        if not isinstance(node, ConfigDict) or name not in node:
             known = node if isinstance(node, ConfigDict) else ()
-            raise UserError(f"--{walked}.{part}: no such field.{did_you_mean(part, known)}")
-        node, walked = node[part], f"{walked}.{part}"
+            raise UserError(f"--{walked}.{name}: no such field.{did_you_mean(name, known)}")
+        node, walked = node[name], f"{walked}.{part}"
+        if bracket:
+            node = _element(node, index.removesuffix("]"), walked)
     if isinstance(node, ConfigDict):
         raise UserError(f"--{walked}: a group of fields; name one: {', '.join(node)}.")
     if text is None:
@@ -119,6 +122,15 @@ def check_override(config: ConfigDict, flag: str, text: str | None) -> None:
     except ValueError:
         kind = {bool: "true or false", int: "a whole number", float: "a number"}[type(node)]
         raise UserError(f"--{walked}: expected {kind}, got {text!r}.") from None
+
+
+def _element(values: Any, index: str, walked: str) -> Any:
+    """One of a list of groups, as in config.phases[0]."""
+    count = len(values) if isinstance(values, (list, tuple)) else 0
+    if not index.isdecimal() or int(index) >= count:
+        known = f"0 to {count - 1}" if count else "none"
+        raise UserError(f"--{walked}: no such element; there are {known}.")
+    return values[int(index)]
 
 
 def override(config: ConfigDict, flags: Sequence[tuple[str, str]]) -> Config:
@@ -146,7 +158,12 @@ def document() -> str:
         "Written by `python -m mtt_jax fields > docs/config.md` from `mtt_jax/config.py`.",
         "Set any of them in a file in configs/ or on the command line: `--config.train.steps=500`.",
     ]
-    groups = [("tasks.NAME", TaskConfig), ("data.NAME", TaskDataConfig), *SECTIONS.items()]
+    groups = [
+        ("tasks.NAME", TaskConfig),
+        ("data.NAME", TaskDataConfig),
+        *SECTIONS.items(),
+        ("phases[I]", PhaseConfig),
+    ]
     for prefix, section in groups:
         lines += _table(section, prefix)
     lines += _table(Config, "", only=TOP)

@@ -49,6 +49,25 @@ class Console:
                     f"{ceiling['f1']:.4f}; --config.tasks.{name}.scheme=iob2 has no such limit."
                 )
 
+    def phases(self, final: dict) -> None:
+        """The table of what each phase did to the scores on dev."""
+        rows = final.get("phases", [])
+        tasks = dict.fromkeys(task for row in rows for task in row["after"])
+        if not tasks:
+            return
+        table = Table(title="dev F1 before and after each phase", title_justify="left")
+        for heading in ("phase", "steps", "trains on", *tasks):
+            table.add_column(heading)
+        for row in rows:
+            moves = (
+                f"{row['before'][task]:.3f} -> {row['after'][task]:.3f} "
+                f"({row['after'][task] - row['before'][task]:+.3f})"
+                for task in tasks
+            )
+            steps = f"{row['start'] + 1:,} to {row['end']:,}"
+            table.add_row(row["name"], steps, ", ".join(row["tasks"]), *moves)
+        self.rich.print(table)
+
 
 def _figures(row: dict) -> list[str]:
     return [f"{row[key]:.3f}" for key in ("precision", "recall", "f1")]

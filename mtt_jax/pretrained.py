@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from flax.traverse_util import flatten_dict
+from flax.traverse_util import flatten_dict, unflatten_dict
 
 from mtt_jax.config import Config
 from mtt_jax.errors import UserError
@@ -90,7 +90,7 @@ def encoder(config: Config, vocab_size: int, fresh: Any) -> dict[str, Any]:
       config: complete.
       vocab_size: subwords of the tokenizer.
       fresh: the encoder's parameters or their shapes; what the pretrained model does not have, such
-        as learned pooling, stays as it is here.
+        as learned pooling or LoRA's additions, stays as it is here.
 
     Raises:
       UserError: where the weights are not of the sizes that their config.json gives.
@@ -110,4 +110,4 @@ def encoder(config: Config, vocab_size: int, fresh: Any) -> dict[str, Any]:
             f"{folder}: its weights are not of the sizes in its config.json: "
             f"{'; '.join(wrong[:3])}{more}."
         )
-    return {**fresh, **found}
+    return unflatten_dict({**ours, **theirs}, sep="/")

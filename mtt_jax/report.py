@@ -42,6 +42,7 @@ def render(
         f"<h1>{escape(name)}</h1>",
         f'<p class="note">{_summary(final)}</p>',
         *(_split(split, final[split]) for split in ("test", "dev") if final.get(split)),
+        _phases(final.get("phases", [])),
         f'<h2>Training</h2><div class="charts">{"".join(_charts(history))}</div>',
         f"<h2>Config</h2><pre>{escape(_settings(config))}</pre>",
     ]
@@ -70,6 +71,29 @@ def _split(split: str, scores: Mapping[str, Mapping[str, Any]]) -> str:
         + _ceiling(result)
         for task, result in scores.items()
     )
+
+
+def _phases(rows: Sequence[Mapping[str, Any]]) -> str:
+    """What each phase did to each task's score on dev: what was learned, what was forgotten."""
+    tasks = dict.fromkeys(task for row in rows for task in row["after"])
+    if not tasks:
+        return ""
+    head = "".join(f'<th colspan="3">{escape(task)}: before, after, change</th>' for task in tasks)
+    lines = [
+        "<h2>What each phase did to F1 on dev</h2>"
+        f"<table><tr><th>phase</th><th>steps</th><th>trains on</th>{head}</tr>"
+    ]
+    for row in rows:
+        moves = "".join(
+            f"<td>{row['before'][task]:.4f}</td><td>{row['after'][task]:.4f}</td>"
+            f"<td>{row['after'][task] - row['before'][task]:+.4f}</td>"
+            for task in tasks
+        )
+        lines.append(
+            f"<tr><td>{escape(row['name'])}</td><td>{row['start'] + 1:,} to {row['end']:,}</td>"
+            f"<td>{escape(', '.join(row['tasks']))}</td>{moves}</tr>"
+        )
+    return "".join(lines) + "</table>"
 
 
 def _table(result: Mapping[str, Any]) -> str:

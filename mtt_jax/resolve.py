@@ -15,6 +15,7 @@ from mtt_jax.config import (
     DataConfig,
     EncoderConfig,
     MeshConfig,
+    PhaseConfig,
     TaskConfig,
     TaskDataConfig,
     TokenizerConfig,
@@ -37,7 +38,7 @@ def resolve(config: ConfigDict | Mapping[str, Any]) -> Config:
       UserError: naming the field, what was expected and the nearest known name.
     """
     raw = _group(config.to_dict() if isinstance(config, ConfigDict) else config, "")
-    _known(raw, {*SECTIONS, "tasks", *TOP}, "")
+    _known(raw, {*SECTIONS, "tasks", "phases", *TOP}, "")
     raw["tasks"] = _in_order(_group(raw.get("tasks", {}), "tasks."))
     task_names = tuple(raw["tasks"])
     if not task_names:
@@ -55,6 +56,7 @@ def resolve(config: ConfigDict | Mapping[str, Any]) -> Config:
         tokenizer=_build(TokenizerConfig, raw.get("tokenizer", {}), "tokenizer."),
         encoder=_build(EncoderConfig, raw.get("encoder", {}), "encoder."),
         train=_build(TrainConfig, raw.get("train", {}), "train."),
+        phases=_phases(raw.get("phases", ())),
         mesh=_build(MeshConfig, raw.get("mesh", {}), "mesh."),
         **{
             f.name: _value(f, get_type_hints(Config)[f.name], raw.get(f.name, f.default), "")
@@ -84,6 +86,13 @@ def _in_order(tasks: Mapping[str, Any]) -> dict[str, Any]:
         return str(_group(tasks[name], f"tasks.{name}.").get("kind", default)), name
 
     return {name: tasks[name] for name in sorted(tasks, key=place)}
+
+
+def _phases(values: Any) -> tuple[PhaseConfig, ...]:
+    if not isinstance(values, (list, tuple)):
+        raise UserError(f"config.phases: expected a tuple of phases, got {values!r}.")
+    plain = (value.to_dict() if isinstance(value, ConfigDict) else value for value in values)
+    return tuple(_build(PhaseConfig, value, f"phases[{i}].") for i, value in enumerate(plain))
 
 
 def _group(values: Any, path: str) -> dict[str, Any]:
@@ -170,6 +179,11 @@ def _contradictions(config: Config) -> Iterator[str]:
         )
     if encoder.embedding_norm and encoder.norm == "post":
         yield "config.encoder.embedding_norm: norm=post has it anyway; leave it at False."
+    if encoder.lora_rank > min(encoder.width, encoder.feedforward):
+        yield (
+            f"config.encoder.lora_rank: {encoder.lora_rank} is more than the width of the matrices "
+            "that it adds to."
+        )
     if encoder.scan and (encoder.window or encoder.embedding_norm):
         different = "window" if encoder.window else "embedding_norm"
         yield (
@@ -191,16 +205,13 @@ def _contradictions(config: Config) -> Iterator[str]:
             f"config.train.accumulate: {train.accumulate} does not divide train.batch_rows, "
             f"{train.batch_rows}."
         )
-    if train.warmup > train.steps:
+    if train.warmup > train.steps and not config.phases:
         yield (
             f"config.train.warmup: {train.warmup} steps of warm-up are more than train.steps, "
             f"{train.steps}."
         )
-    for pattern in train.freeze:
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            yield f"config.train.freeze: {pattern!r} is no regular expression: {error}."
+    yield from _bad_patterns(train.freeze, "config.train.freeze")
+    yield from _contradictions_of_phases(config)
     if not any(task.weight for task in config.tasks.values()):
         yield "config.tasks: every task has weight 0; nothing would be learned."
     parse_pairs(train.balance_options, "config.train.balance_options", kind=float)
@@ -236,6 +247,41 @@ def _contradictions(config: Config) -> Iterator[str]:
                     f"config.data.{name}.{needed}: data.source={data.source} needs {what} for "
                     f"task '{name}': --config.data.{name}.{needed}=..."
                 )
+
+
+def _contradictions_of_phases(config: Config) -> Iterator[str]:
+    names: set[str] = set()
+    for index, phase in enumerate(config.phases):
+        where = f"config.phases[{index}]"
+        if not phase.name or phase.name in names:
+            yield f"{where}.name: {phase.name!r}; each phase needs a name of its own."
+        names.add(phase.name)
+        if (phase.steps > 0) == (phase.epochs > 0):
+            yield f"{where}: give it either steps or epochs above 0."
+        for task in phase.tasks:
+            if task not in config.tasks:
+                yield (
+                    f"{where}.tasks: {task!r} is not one of {', '.join(config.tasks)}."
+                    f"{did_you_mean(task, config.tasks)}"
+                )
+        weights = parse_pairs(phase.weights, f"{where}.weights", tuple(config.tasks), float)
+        trained = phase.tasks or tuple(config.tasks)
+        if not any(weights.get(name, config.tasks[name].weight) for name in trained):
+            yield f"{where}: every task of it has weight 0; nothing would be learned."
+        for name in weights:
+            if name not in trained:
+                yield f"{where}.weights: {name!r} is not among its tasks, {', '.join(trained)}."
+        if not phase.trainable:
+            yield f"{where}.trainable: empty; nothing would train. '.*' stands for everything."
+        yield from _bad_patterns(phase.trainable, f"{where}.trainable")
+
+
+def _bad_patterns(patterns: tuple[str, ...], where: str) -> Iterator[str]:
+    for pattern in patterns:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            yield f"{where}: {pattern!r} is no regular expression: {error}."
 
 
 def task_classes(task: TaskConfig) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ model/tokenizer.json       Hugging Face tokenizers
 model/README.md            the model card
 """
 
+import dataclasses
 import json
 import os
 import shutil
@@ -22,6 +23,7 @@ from mtt_jax import config_files
 from mtt_jax.config import Config
 from mtt_jax.data import tokenizer as tokenizer_module
 from mtt_jax.errors import UserError
+from mtt_jax.model import lora
 
 
 class SavedModel(NamedTuple):
@@ -56,6 +58,15 @@ def save(path: Path, config: Config, params: Any, tokenizer: Tokenizer, card: st
         path.rename(old)
     fresh.rename(path)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def merged(config: Config, params: Any) -> tuple[Config, Any]:
+    """A config and its parameters without LoRA, its additions merged into their matrices."""
+    if not config.encoder.lora_rank:
+        return config, params
+    plain = dataclasses.replace(config, encoder=dataclasses.replace(config.encoder, lora_rank=0))
+    whole = lora.merge(unstack_layers(params), config.encoder.lora_alpha)
+    return plain, stack_layers(whole) if config.encoder.scan else whole
 
 
 def find(path: str | Path) -> Path:
@@ -155,6 +166,8 @@ def graft(params: Any, source: SavedModel, parts: str, scan: bool) -> Any:
         part, rest = name.split("/", 1)
         if parts not in ("all", part):
             continue
+        if name.rsplit("/", 1)[-1] in lora.NAMES:
+            continue  # a model directory has them merged; fresh ones add nothing
         if part == "heads" and rest.split("/")[0] not in source.config.tasks:
             continue
         if name not in given:

@@ -20,6 +20,7 @@ from mtt_jax.data.pack import pack_examples
 from mtt_jax.data.tokenizer import train as train_tokenizer
 from mtt_jax.decide import make_forward
 from mtt_jax.resolve import resolve
+from mtt_jax.train.phases import plan
 from mtt_jax.types import Record, Span
 
 SENTENCES = [
@@ -98,6 +99,12 @@ def model_and_params(config, tokenizer):
     model = build_model(config, tokenizer.get_vocab_size())
     init = jax.jit(lambda key: init_params(model, key, config.train.row_length))
     return model, init(jax.random.key(1))
+
+
+def only_phase(config, params):
+    """The phase of a config that names none."""
+    (phase,) = plan(config, None, params)
+    return phase
 
 
 @functools.cache

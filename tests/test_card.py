@@ -44,6 +44,12 @@ def test_it_tells_data_scores_limits_and_how_to_load():
     assert "Weakest label of ner: PER" in text
 
 
+def test_it_names_the_phases():
+    phases = [{"name": "a", "end": 1200, "tasks": ["topic", "ner"]}]
+    assert "in phases: a (to step 1,200, on topic and ner)." in render(phases=phases)
+    assert "phases" not in render()
+
+
 def test_a_scheme_without_a_ceiling_is_no_limit():
     free = copy.deepcopy(NER)
     free["ceiling"]["f1"] = 1.0

@@ -7,7 +7,16 @@ import pytest
 from conftest import make_config
 from ml_collections import ConfigDict
 
-from mtt_jax.config import SECTIONS, TOP, Config, TaskConfig, TaskDataConfig, default_config
+from mtt_jax.config import (
+    SECTIONS,
+    TOP,
+    Config,
+    PhaseConfig,
+    TaskConfig,
+    TaskDataConfig,
+    default_config,
+    phase,
+)
 from mtt_jax.config_files import (
     check_override,
     differences,
@@ -48,7 +57,7 @@ def test_the_text_is_readable_json_with_every_field():
     assert "runs/früher" in text
     assert "政治" in text
     plain = json.loads(text)
-    assert set(plain) == {*SECTIONS, "tasks", *TOP}
+    assert set(plain) == {*SECTIONS, "tasks", "phases", *TOP}
     assert set(plain["tasks"]["ner"]) == {f.name for f in dataclasses.fields(TaskConfig)}
     assert set(plain["data"]["ner"]) == {f.name for f in dataclasses.fields(TaskDataConfig)}
     for name, section in SECTIONS.items():
@@ -257,6 +266,36 @@ def test_an_override_of_the_right_type_passes_and_changes_nothing(flag, text):
     assert config == default_config()
 
 
+@pytest.mark.parametrize(
+    ("flag", "text", "message"),
+    [
+        ("config.phases[0].steps", "5", ""),
+        ("config.phases[1].trainable", "('heads/.*',)", ""),
+        ("config.phases[2].steps", "5", "--config.phases[2]: no such element; there are 0 to 1."),
+        ("config.phases[x].steps", "5", "--config.phases[x]: no such element; there are 0 to 1."),
+        ("config.phases[0].step", "5", "--config.phases[0].step: no such field. Did you mean"),
+        ("config.phases[0].steps", "x", "--config.phases[0].steps: expected a whole number"),
+        ("config.seed[0]", "5", "--config.seed[0]: no such element; there are none."),
+    ],
+)
+def test_a_field_of_a_phase_is_named_by_its_index(flag, text, message):
+    config = default_config()
+    config.phases = (phase("one", steps=1), phase("two", steps=2))
+    if not message:
+        check_override(config, flag, text)
+        return
+    with pytest.raises(UserError) as caught:
+        check_override(config, flag, text)
+    assert str(caught.value).startswith(message)
+
+
+def test_phases_are_written_and_read():
+    phases = (phase("one", steps=3, tasks=("ner",)), phase("two", epochs=0.5, weights="ner=2"))
+    config = make_config(phases=phases)
+    assert resolve(json.loads(to_json(config))) == config
+    assert config.phases[1] == PhaseConfig(name="two", epochs=0.5, weights="ner=2")
+
+
 def rows(page):
     """Path -> the cells of its row."""
     cells = [line.strip("| ").split(" | ", 3) for line in page.splitlines() if line[:3] == "| `"]
@@ -268,6 +307,7 @@ def test_the_page_lists_every_field_of_every_section_once():
         "config.tasks.NAME.": TaskConfig,
         "config.data.NAME.": TaskDataConfig,
         **{f"config.{name}.": section for name, section in SECTIONS.items()},
+        "config.phases[I].": PhaseConfig,
     }
     expected = [
         f"{prefix}{field.name}"
@@ -281,7 +321,11 @@ def test_the_page_lists_every_field_of_every_section_once():
 
 def test_the_page_gives_type_default_meaning_and_choices():
     table = rows(document())
-    assert table["config.train.steps"] == ["int", "`1000`", "optimiser steps"]
+    assert table["config.train.steps"] == [
+        "int",
+        "`1000`",
+        "optimiser steps, where config.phases is empty",
+    ]
     assert table["config.train.freeze"][:2] == ["tuple", "`()`"]
     assert table["config.encoder.norm"][2].endswith(": pre, post")
     for field in dataclasses.fields(Config):

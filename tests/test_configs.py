@@ -1,12 +1,18 @@
 """The files in configs/: each says how to run it, and each is a valid config."""
 
 import ast
+import io
 from pathlib import Path
 
 import pytest
+from rich.console import Console as RichConsole
 
+from mtt_jax import Predictor
+from mtt_jax.config import TaskDataConfig
 from mtt_jax.config_files import load_file
+from mtt_jax.console import Console
 from mtt_jax.resolve import resolve
+from mtt_jax.train.loop import train
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = sorted((ROOT / "configs").glob("*.py"))
@@ -21,6 +27,41 @@ def test_a_config_names_its_command_and_holds_only_fields_that_exist(path):
         for task in ("topic", "ner"):
             config.data[task].train = "given.csv"
     resolve(config)
+
+
+def tiny(path, folder):
+    """A config on the embedded corpus, with a small encoder of as many layers and few steps."""
+    config = load_file(str(path))
+    layers = 6 if "layer_" in str(config.phases) else 1
+    config.update(tokenizer={"vocab_size": 400})
+    config.encoder.update(init="", layers=layers, width=8, heads=2, feedforward=16)
+    config.encoder.lora_rank = min(config.encoder.lora_rank, 2)
+    config.data.update(source="newswire", max_length=64)
+    config.data.overlap = 16
+    for task in ("topic", "ner"):
+        config.data[task].update(TaskDataConfig().__dict__)
+    config.train.update(steps=2, warmup=1, batch_rows=2, row_length=64, eval_every=2)
+    config.train.tensorboard = False
+    for given in config.phases:
+        given.update(steps=2, epochs=0.0, warmup=1)
+    return resolve(config)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_config_runs_on_the_embedded_corpus(path, tmp_path):
+    config = tiny(path, tmp_path)
+    console = Console(RichConsole(file=io.StringIO(), width=120))
+    final = train(config, tmp_path / "run", console)
+    assert final["steps"] == 2 * max(len(config.phases), 1)
+    assert set(final["test"]) == {"topic", "ner"}
+    result = Predictor.load(tmp_path / "run")("Tom Fry scored in Rome.")
+    assert result["topic"]["label"] in config.tasks["topic"].labels
+
+
+def test_every_config_stands_in_the_table():
+    table = (ROOT / "docs" / "configs.md").read_text(encoding="utf-8")
+    for path in FILES:
+        assert table.count(f"| [{path.name}](../configs/{path.name}) |") == 1
 
 
 def test_the_default_run_draws_the_scarce_task_more_often_than_its_share():

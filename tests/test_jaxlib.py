@@ -10,7 +10,7 @@ import pytest
 from conftest import batch_of, make_config, model_and_params
 
 from mtt_jax.train.gradient import make_balancer, make_gradient
-from mtt_jax.train.optim import frozen_mask
+from mtt_jax.train.phases import frozen_mask
 from mtt_jax.train.step import make_losses
 
 
@@ -37,7 +37,7 @@ def whole(tokenizer, examples):
     batch = batch_of(examples, config, rows=4).batch
     counts = {name: weights.sum() for name, weights in batch.weights.items()}
     balancer = make_balancer(config)
-    frozen = frozen_mask(params, ())
+    frozen = frozen_mask(params, config)
     gradient = make_gradient(model, make_losses(config), config, balancer, frozen)
 
     def loss_and_gradient(params, batch):

@@ -2,12 +2,18 @@
 
 import io
 import json
+import shutil
 
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
 import pytest
+from flax.traverse_util import flatten_dict
 from rich.console import Console as RichConsole
 
 from mtt_jax import Predictor
-from mtt_jax.config import TaskConfig, default_config
+from mtt_jax.checkpoint import Checkpoints
+from mtt_jax.config import TaskConfig, default_config, phase
 from mtt_jax.console import Console
 from mtt_jax.resolve import resolve
 from mtt_jax.train.loop import train
@@ -74,3 +80,83 @@ def test_the_predictor_answers_every_task_by_its_name(run):
     assert result["tone"]["label"] == "bad"
     assert [entity["text"] for entity in result["people"]] == ["Mo"]
     assert [entity["text"] for entity in result["places"]] == ["Oslo"]
+
+
+# Phases
+
+
+def console():
+    return Console(RichConsole(file=io.StringIO(), width=120))
+
+
+@pytest.fixture(scope="module")
+def phased(run, tmp_path_factory):
+    """(config, run directory, metrics) of a run of two phases, the encoder frozen in the second."""
+    config = default_config({name: TASKS[name] for name in ("tone", "people")})
+    config.data.source, config.data.cache_dir = "files", str(run[0].parent / "cache")
+    for name in ("tone", "people"):
+        config.data[name].update(label=name, train=str(run[0].parent / "data.jsonl"))
+    config.encoder.update(layers=1, width=16, heads=2, feedforward=32)
+    config.train.update(batch_rows=8, learning_rate=1e-2, save_every=3, keep=20, tensorboard=False)
+    config.phases = (
+        phase("tone", steps=10, tasks=("tone",), warmup=2),
+        phase(
+            "people",
+            epochs=8.0,
+            tasks=("people",),
+            trainable=("heads/.*",),
+            learning_rate=0.1,
+            warmup=0,
+        ),
+    )
+    config = resolve(config)
+    folder = tmp_path_factory.mktemp("phased") / "run"
+    return config, folder, train(config, folder, console())
+
+
+def parameters(folder, step):
+    checkpoints = Checkpoints(folder, 20)
+    args = ocp.args.Composite(state=ocp.args.StandardRestore())
+    state = checkpoints.manager.restore(step, args=args)["state"]
+    checkpoints.close()
+    return flatten_dict(jax.device_get(state["params"]), sep="/")
+
+
+def test_each_phase_is_reported_with_the_scores_before_and_after_it(phased):
+    _, folder, final = phased
+    tone, people = final["phases"]
+    assert (tone["name"], tone["start"], tone["end"], tone["tasks"]) == ("tone", 0, 10, ["tone"])
+    assert (people["start"], people["end"], people["tasks"]) == (10, final["steps"], ["people"])
+    assert tone["after"] == people["before"]
+    # The encoder and the other head stood still, so that nothing was forgotten.
+    assert people["after"]["tone"] == people["before"]["tone"]
+    assert people["after"]["people"] > people["before"]["people"]
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "What each phase did to F1 on dev" in page
+    assert f"{people['after']['people']:.4f}" in page
+
+
+def test_what_stands_still_in_a_phase_is_bit_for_bit_what_it_was(phased):
+    _, folder, final = phased
+    before, after = parameters(folder, 10), parameters(folder, final["steps"])
+    assert before.keys() == after.keys()
+    for name, leaf in before.items():
+        assert np.array_equal(leaf, after[name]) == (not name.startswith("heads/people")), name
+
+
+@pytest.mark.parametrize("step", [6, 10, 12])
+def test_a_run_goes_on_within_a_phase_and_at_the_edge_of_two_as_if_never_stopped(
+    phased, tmp_path, step
+):
+    config, folder, final = phased
+    again = tmp_path / "run"
+    shutil.copytree(folder, again)
+    for file in (again / "checkpoints").iterdir():
+        if file.name.isdigit() and int(file.name) > step:
+            shutil.rmtree(file)
+    (again / "metrics.json").unlink()
+    shutil.rmtree(again / "model")
+    repeated = train(config, again, console())
+    assert repeated["phases"] == final["phases"]
+    ours, theirs = ((f / "model" / "model.safetensors").read_bytes() for f in (again, folder))
+    assert ours == theirs

@@ -74,15 +74,15 @@ def seen(some_batches, corpus):
 
 
 def test_a_sentence_stands_for_the_scarcest_of_its_tasks(corpus, tokenizer):
-    parts = parts_by_task(corpus)
+    parts = parts_by_task(corpus, stream_config())
     assert parts["topic"].tolist() == list(range(TOPICS))
     assert parts["ner"].tolist() == list(range(TOPICS, TOPICS + NAMES))
     unlabelled = encode_records([record("Tom ran .")], tokenizer, make_config().task_list)
-    assert parts_by_task(unlabelled) == {}
+    assert parts_by_task(unlabelled, stream_config()) == {}
 
 
 def test_tasks_are_mixed_by_size_unless_shares_are_given(corpus):
-    parts = parts_by_task(corpus)
+    parts = parts_by_task(corpus, stream_config())
     assert mixing_weights(parts, stream_config()) == {"topic": 0.75, "ner": 0.25}
     config = stream_config(tasks__topic__sampling=1.0, tasks__ner__sampling=3.0)
     assert mixing_weights(parts, config) == {"topic": 0.25, "ner": 0.75}
@@ -91,7 +91,7 @@ def test_tasks_are_mixed_by_size_unless_shares_are_given(corpus):
 def test_a_task_without_a_share_keeps_being_trained_beside_one_that_has_one(corpus):
     """`sampling` says: 0 for its share of the sentences."""
     config = stream_config(tasks__ner__sampling=1.0)
-    weights = mixing_weights(parts_by_task(corpus), config)
+    weights = mixing_weights(parts_by_task(corpus, stream_config()), config)
     assert weights.keys() == {"topic", "ner"}
     assert weights["topic"] > 0
 
@@ -99,7 +99,7 @@ def test_a_task_without_a_share_keeps_being_trained_beside_one_that_has_one(corp
 def test_a_task_without_sentences_is_left_out_of_the_mix(tokenizer):
     only = encode_records([record("Tom ran .", "sports")] * 3, tokenizer, make_config().task_list)
     config = stream_config(tasks__topic__sampling=1.0, tasks__ner__sampling=3.0)
-    assert mixing_weights(parts_by_task(only), config) == {"topic": 1.0}
+    assert mixing_weights(parts_by_task(only, stream_config()), config) == {"topic": 1.0}
     (batch,) = batches(only, config, 1)
     assert batch.weights["ner"].sum() == 0
     assert batch.weights["topic"].sum() > 0
@@ -110,7 +110,7 @@ def test_the_stream_holds_the_shares_of_the_mix(topic, ner, corpus):
     config = stream_config(tasks__topic__sampling=topic, tasks__ner__sampling=ner)
     counts = seen(batches(corpus, config, 40), corpus)
     from_names = sum(count for index, count in counts.items() if index >= TOPICS)
-    wanted = mixing_weights(parts_by_task(corpus), config)["ner"]
+    wanted = mixing_weights(parts_by_task(corpus, stream_config()), config)["ner"]
     assert abs(from_names / counts.total() - wanted) < 0.03
 
 
@@ -240,5 +240,5 @@ def test_the_processes_share_every_task_and_the_rows_between_them(corpus):
     ours, theirs = (set(seen(half, corpus)) for half in halves)
     assert ours.isdisjoint(theirs)
     assert ours | theirs == set(range(len(corpus)))
-    for part in parts_by_task(corpus).values():
+    for part in parts_by_task(corpus, stream_config()).values():
         assert abs(len(ours & set(part)) - len(theirs & set(part))) <= 1

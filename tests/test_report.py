@@ -53,6 +53,22 @@ class Elements(HTMLParser):
         assert self.open.pop() == tag
 
 
+def test_it_shows_what_each_phase_did():
+    row = {
+        "name": "<a>", "start": 0, "end": 1000, "tasks": ["topic", "ner"],
+        "before": {"topic": 0.75, "ner": 0.5}, "after": {"topic": 0.5, "ner": 0.875},
+    }  # fmt: skip
+    page = report.render("balanced", CONFIG, history(2), {**FINAL, "phases": [row]})
+    assert "<td>&lt;a&gt;</td><td>1 to 1,000</td><td>topic, ner</td>" in page
+    assert "<td>0.7500</td><td>0.5000</td><td>-0.2500</td>" in page
+    assert "<td>0.8750</td><td>+0.3750</td>" in page
+    assert Elements(page).open == []
+    without = {**row, "before": {}, "after": {}}
+    for phases in ([], [without]):
+        final = {**FINAL, "phases": phases}
+        assert "each phase" not in report.render("balanced", CONFIG, history(2), final)
+
+
 def test_the_page_is_whole_and_needs_nothing_from_outside():
     page = report.render("balanced", CONFIG, history(20), {**FINAL, "test": {"topic": TOPIC}})
     elements = Elements(page)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from mtt_jax.config import SECTIONS, TaskConfig, TaskDataConfig, default_config
+from mtt_jax.config import SECTIONS, TaskConfig, TaskDataConfig, default_config, phase
 from mtt_jax.config_files import to_json
 from mtt_jax.errors import UserError
 from mtt_jax.resolve import parse_pairs, resolve
@@ -256,6 +256,39 @@ def test_no_number_may_be_nan_or_infinite(path, value):
 )
 def test_fields_that_contradict_one_another_are_refused(overrides, message):
     assert refusal(**overrides).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("phases", "message"),
+    [
+        (3, "config.phases: expected a tuple of phases, got 3."),
+        ([3], "config.phases[0]: expected a group of fields"),
+        ([phase("a", step=3)], "config.phases[0].step: no such field. Did you mean 'steps'?"),
+        ([phase("", steps=3)], "config.phases[0].name: ''; each phase needs a name of its own."),
+        ([phase("a", steps=3)] * 2, "config.phases[1].name: 'a'; each phase needs a name"),
+        ([phase("a")], "config.phases[0]: give it either steps or epochs above 0."),
+        ([phase("a", steps=1, epochs=1.0)], "config.phases[0]: give it either steps or epochs"),
+        (
+            [phase("a", steps=1, tasks=("nre",))],
+            "config.phases[0].tasks: 'nre' is not one of topic, ner. Did you mean 'ner'?",
+        ),
+        (
+            [phase("a", steps=1, weights="topic=0, ner=0")],
+            "config.phases[0]: every task of it has weight 0; nothing would be learned.",
+        ),
+        (
+            [phase("a", steps=1, tasks=("topic",), weights="ner=2")],
+            "config.phases[0].weights: 'ner' is not among its tasks, topic.",
+        ),
+        ([phase("a", steps=1, trainable=())], "config.phases[0].trainable: empty;"),
+        (
+            [phase("a", steps=1, trainable=("(",))],
+            "config.phases[0].trainable: '(' is no regular expression",
+        ),
+    ],
+)
+def test_a_phase_that_cannot_be_is_refused_with_its_index(phases, message):
+    assert refusal(phases=phases).startswith(message)
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,13 @@
 import jax
 import numpy as np
 import pytest
-from conftest import batch_of, make_config, model_and_params
+from conftest import batch_of, make_config, model_and_params, only_phase
 
 from mtt_jax.checkpoint import Checkpoints, abstract
 from mtt_jax.data.pipeline import training_stream
 from mtt_jax.errors import UserError
 from mtt_jax.sharding import by_rows, make_mesh, place_batch, replicated
-from mtt_jax.train.optim import make_optimizer
+from mtt_jax.train.optim import make_optimizers
 from mtt_jax.train.step import TrainState, make_step
 
 CONFIG = make_config(encoder__dropout=0.2, train__learning_rate=1e-3)
@@ -18,10 +18,11 @@ CONFIG = make_config(encoder__dropout=0.2, train__learning_rate=1e-3)
 def trained(devices, tokenizer, examples, steps=3, config=CONFIG):
     mesh = make_mesh(devices, config.train.batch_rows)
     model, params = model_and_params(config, tokenizer)
-    optimizer = make_optimizer(config.train, params)
+    phase = only_phase(config, params)
+    (optimizer,) = make_optimizers(config, [phase], params)
     state = TrainState(np.int32(0), params, optimizer.init(params), ())
     state = jax.device_put(state, replicated(mesh))
-    step = make_step(model, optimizer, config, mesh, params)
+    step = make_step(model, optimizer, config, mesh, phase.frozen)
     key = jax.device_put(jax.random.key(3), replicated(mesh))
     losses = []
     batch = batch_of(examples, config).batch

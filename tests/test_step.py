@@ -4,11 +4,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import batch_of, make_config, model_and_params
+from conftest import batch_of, make_config, model_and_params, only_phase
 
 from mtt_jax.sharding import make_mesh, place_batch
 from mtt_jax.train.gradient import make_balancer, make_gradient
-from mtt_jax.train.optim import make_optimizer
+from mtt_jax.train.optim import make_optimizers
 from mtt_jax.train.step import TrainState, class_weights, make_losses, make_step
 
 
@@ -19,8 +19,9 @@ class Run:
         self.config = make_config(**overrides)
         self.model, self.params = model_and_params(self.config, tokenizer)
         self.mesh = make_mesh(1, self.config.train.batch_rows, self.config.train.accumulate)
-        self.optimizer = make_optimizer(self.config.train, self.params)
-        self.step = make_step(self.model, self.optimizer, self.config, self.mesh, self.params)
+        phase = only_phase(self.config, self.params)
+        (self.optimizer,) = make_optimizers(self.config, [phase], self.params)
+        self.step = make_step(self.model, self.optimizer, self.config, self.mesh, phase.frozen)
 
     def state(self):
         params = jax.tree.map(jnp.copy, self.params)  # the step takes its argument over

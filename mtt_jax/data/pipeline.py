@@ -22,16 +22,18 @@ from mtt_jax.types import Batch, Example
 _BINS_PER_BATCH = 4
 
 
-def parts_by_task(examples: ExampleSet) -> dict[str, np.ndarray]:
+def parts_by_task(examples: ExampleSet, config: Config) -> dict[str, np.ndarray]:
     """Task -> int64 indices of the sentences that stand for it.
 
-    A sentence with several labels stands for the scarcest of them; one with none is left out.
+    A sentence with several labels stands for the scarcest of them; one without a label of a task
+    whose weight is above 0 is left out.
     """
     counts = examples.counts()
+    tasks = [task for task in examples.tasks if config.tasks[task.name].weight]
     owner = np.full(len(examples), "", dtype=object)
-    for task in sorted(examples.tasks, key=lambda task: -counts[task.name]):
+    for task in sorted(tasks, key=lambda task: -counts[task.name]):
         owner[examples.labelled(task)] = task.name
-    parts = {task.name: np.flatnonzero(owner == task.name) for task in examples.tasks}
+    parts = {task.name: np.flatnonzero(owner == task.name) for task in tasks}
     return {name: part for name, part in parts.items() if len(part)}
 
 
@@ -72,7 +74,7 @@ def training_stream(
       A Grain data set of `Batch`, B = train.batch_rows / processes.
     """
     tasks = config.task_list
-    parts = parts_by_task(examples)
+    parts = parts_by_task(examples, config)
     weights = mixing_weights(parts, config)
     streams = [
         grain.MapDataset.source(_Part(examples, parts[name][process::processes]))

@@ -6,11 +6,13 @@ Vaswani et al. 2017 (arXiv:1706.03762); pre-normalisation as in Xiong et al. 202
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from mtt_jax.model.lora import Linear
 from mtt_jax.model.pooling import Pooling
 
 ACTIVATIONS: dict[str, Callable] = {
@@ -84,6 +86,17 @@ def sinusoid(positions: jax.Array, width: int) -> jax.Array:
     return jnp.concatenate([jnp.sin(angle), jnp.cos(angle)], axis=-1)
 
 
+def linear_of(module) -> Callable:
+    """The dense layer of attention and feed-forward, with the module's type and rank."""
+    return partial(
+        Linear,
+        dtype=module.dtype,
+        kernel_init=_INIT,
+        rank=module.lora_rank,
+        alpha=module.lora_alpha,
+    )
+
+
 class Attention(nn.Module):
     """Multi-head self-attention, written as plain products that XLA runs well on a CPU."""
 
@@ -91,14 +104,15 @@ class Attention(nn.Module):
     dropout: float
     rotary_base: float
     dtype: jnp.dtype
+    lora_rank: int
+    lora_alpha: float
 
     @nn.compact
     def __call__(self, x, bias, positions, train: bool):
         """Mixes [B, L, D] along L under the additive mask `bias` [B, 1, L, L]."""
         size = x.shape[-1] // self.heads
-        qkv = nn.DenseGeneral(
-            (3, self.heads, size), dtype=self.dtype, kernel_init=_INIT, name="qkv"
-        )(x)
+        linear = linear_of(self)
+        qkv = linear((3, self.heads, size), name="qkv")(x)
         query, key, value = (qkv[:, :, i] for i in range(3))  # [B, L, H, K]
         if self.rotary_base:
             query, key = (rotate(x, positions, self.rotary_base) for x in (query, key))
@@ -106,9 +120,7 @@ class Attention(nn.Module):
         weights = nn.softmax(logits * size**-0.5 + bias).astype(self.dtype)
         weights = nn.Dropout(self.dropout, deterministic=not train)(weights)
         mixed = jnp.einsum("BHQP,BPHK->BQHK", weights, value)
-        return nn.DenseGeneral(
-            x.shape[-1], axis=(-2, -1), dtype=self.dtype, kernel_init=_INIT, name="out"
-        )(mixed)
+        return linear(x.shape[-1], axis=(-2, -1), name="out")(mixed)
 
 
 class Layer(nn.Module):
@@ -129,13 +141,21 @@ class Layer(nn.Module):
     attention_dropout: float
     rotary_base: float
     dtype: jnp.dtype
+    lora_rank: int
+    lora_alpha: float
     normalised: bool = False
 
     @nn.compact
     def __call__(self, x, bias, positions, train: bool):
         """One layer over [B, L, D]."""
         attention = Attention(
-            self.heads, self.attention_dropout, self.rotary_base, self.dtype, name="attention"
+            self.heads,
+            self.attention_dropout,
+            self.rotary_base,
+            self.dtype,
+            self.lora_rank,
+            self.lora_alpha,
+            name="attention",
         )
         name = "" if self.normalised else "attention_norm"
         x = self._residual(name, x, lambda h: attention(h, bias, positions, train), train)
@@ -143,13 +163,14 @@ class Layer(nn.Module):
 
     def _feedforward(self, x):
         width = self.feedforward * (1 + self.gated)
-        hidden = nn.Dense(width, dtype=self.dtype, kernel_init=_INIT, name="up")(x)
+        linear = linear_of(self)
+        hidden = linear(width, name="up")(x)
         if self.gated:
             hidden, gate = jnp.split(hidden, 2, axis=-1)
             hidden = ACTIVATIONS[self.activation](hidden) * gate
         else:
             hidden = ACTIVATIONS[self.activation](hidden)
-        return nn.Dense(x.shape[-1], dtype=self.dtype, kernel_init=_INIT, name="down")(hidden)
+        return linear(x.shape[-1], name="down")(hidden)
 
     def _residual(self, name: str, x, block: Callable, train: bool):
         """X + block(norm(x)), or norm(x + block(x)) where normalisation comes after."""
@@ -185,6 +206,8 @@ class Encoder(nn.Module):
     dropout: float
     token_dropout: float
     attention_dropout: float
+    lora_rank: int
+    lora_alpha: float
     pooling: str
     dtype: str
     remat: bool
@@ -242,6 +265,8 @@ class Encoder(nn.Module):
             "dropout": self.dropout,
             "attention_dropout": self.attention_dropout,
             "dtype": dtype,
+            "lora_rank": self.lora_rank,
+            "lora_alpha": self.lora_alpha,
         }
         everywhere = bias, self.rotary_base if rotary else 0.0
         if self.scan:

@@ -54,8 +54,10 @@ def make_gradient(
       losses_of: of `make_losses`.
       config: the tasks and the way to balance them.
       balancer: of `make_balancer`.
-      frozen: tree of bools; True cuts a parameter off, so that no backward pass runs for it.
+      frozen: tree of bools; True cuts a parameter off, so that no backward pass runs for it. An
+        encoder that is frozen whole runs as in prediction, without dropout.
     """
+    learning = not all(jax.tree.leaves(frozen["encoder"]))
 
     def cut(params):
         return jax.tree.map(
@@ -63,7 +65,9 @@ def make_gradient(
         )
 
     def encode(params, batch, key):
-        return model.apply({"params": params}, batch, True, rngs={"dropout": key}, method="encode")
+        return model.apply(
+            {"params": params}, batch, learning, rngs={"dropout": key}, method="encode"
+        )
 
     def answer(params, shared, batch, counts, key):
         logits = model.apply(

@@ -7,6 +7,7 @@ holds is therefore exactly what the next step starts from.
 import json
 import math
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,8 +28,10 @@ from mtt_jax.evaluate import evaluate, overall_score
 from mtt_jax.sharding import describe_devices, make_mesh, place_batch, replicated
 from mtt_jax.train.balance import Balancer
 from mtt_jax.train.gradient import make_balancer
-from mtt_jax.train.optim import make_optimizer
-from mtt_jax.train.progress import History, progress_bar
+from mtt_jax.train.optim import make_optimizers
+from mtt_jax.train.phases import Phase, plan
+from mtt_jax.train.progress import History, ProgressLine, progress_bar
+from mtt_jax.train.run_directory import open_run, write
 from mtt_jax.train.step import StepMetrics, TrainState, make_step
 from mtt_jax.train.stop import InterruptedRunError, stop_if_asked, stop_signals
 
@@ -39,17 +42,34 @@ _DIVERGED = (
 
 
 class Setup(NamedTuple):
-    """What a run works with, from start to end; `asked` holds the signals that ask it to stop."""
+    """What a run works with, from start to end.
+
+    `optimizers` has one for each phase; `asked` holds the signals that ask the run to stop.
+    """
 
     config: Config
     run: Path
     data: Prepared
     model: Any
     mesh: Any
-    optimizer: Any
+    phases: tuple[Phase, ...]
+    optimizers: list[Any]
     balancer: Balancer
     console: Console
     asked: list[int]
+
+    @property
+    def steps(self) -> int:
+        """Steps of the whole run."""
+        return self.phases[-1].end
+
+
+class Records(NamedTuple):
+    """Where a run writes down how it goes."""
+
+    history: History
+    progress: ProgressLine
+    checkpoints: Checkpoints
 
 
 def train(config: Config, workdir: str | Path, console: Console) -> dict:
@@ -76,7 +96,7 @@ def _train(config: Config, workdir: str | Path, console: Console, asked: list[in
     if config.init_from:
         saved_model.find(config.init_from)
     run = Path(workdir).expanduser()
-    finished = _open_run(run, config)
+    finished = open_run(run, config)
     if finished:
         console.say(
             f"{run} is finished: {finished['steps']} steps, best at {finished['best_step']}. "
@@ -96,55 +116,15 @@ def _train(config: Config, workdir: str | Path, console: Console, asked: list[in
     shapes = jax.eval_shape(
         lambda key: init_params(model, key, config.train.row_length), jax.random.key(0)
     )
-    optimizer = make_optimizer(config.train, shapes)
-    setup = Setup(config, run, data, model, mesh, optimizer, balancer, console, asked)
+    phases = plan(config, data.splits["train"], shapes)
+    optimizers = make_optimizers(config, phases, shapes)
+    setup = Setup(config, run, data, model, mesh, phases, optimizers, balancer, console, asked)
     checkpoints = Checkpoints(run, config.train.keep)
     try:
         _fit(setup, shapes, checkpoints)
         return _finish(setup, shapes, checkpoints, time.time() - started)
     finally:
         checkpoints.close()
-
-
-def _open_run(run: Path, config: Config) -> dict | None:
-    """Makes or recognises the run directory; returns metrics.json of a finished run.
-
-    Raises:
-      UserError: where the directory holds a run of another config, or other things.
-    """
-    file = run / "config.json"
-    if run.exists() and not run.is_dir():
-        raise UserError(f"--workdir: {run} is a file; name a directory.")
-    if file.is_file():
-        there = config_files.from_json(file.read_text(encoding="utf-8"), str(file))
-        changed = config_files.differences(config, there)
-        begun = (run / "checkpoints").is_dir() and any((run / "checkpoints").iterdir())
-        if changed and not begun:
-            # It stopped before its first checkpoint, as on a mistake in the data: nothing to keep.
-            (run / "data.json").unlink(missing_ok=True)
-            _write(file, config_files.to_json(config))
-        elif changed:
-            shown = "\n  ".join(changed[:8])
-            raise UserError(
-                f"--workdir: {run} holds a run with another config:\n  {shown}\n"
-                "Name another directory with --workdir=..., or give the config of that run."
-            )
-        return saved_model.read_json(run / "metrics.json")
-    if run.is_dir() and any(run.iterdir()):
-        raise UserError(f"--workdir: {run} is not empty and holds no run; name a new directory.")
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-        _write(file, config_files.to_json(config))
-    except OSError as error:
-        raise UserError(f"--workdir: cannot write to {run}: {error.strerror}.") from None
-    return None
-
-
-def _write(path: Path, text: str) -> None:
-    """Writes a file in one move, so that a kill leaves the old one or the new one."""
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.write_text(text, encoding="utf-8")
-    fresh.replace(path)
 
 
 def _initial_state(setup: Setup, shapes) -> TrainState:
@@ -168,14 +148,14 @@ def _initial_state(setup: Setup, shapes) -> TrainState:
         vocab_size = setup.data.tokenizer.get_vocab_size()
         encoder = pretrained.encoder(config, vocab_size, params["encoder"])
         params = jax.device_put({**params, "encoder": encoder}, everywhere)
-    opt_state = jax.jit(setup.optimizer.init, out_shardings=everywhere)(params)
+    opt_state = jax.jit(setup.optimizers[0].init, out_shardings=everywhere)(params)
     balance = jax.device_put(setup.balancer.init(len(config.tasks)), everywhere)
     return TrainState(jax.device_put(np.int32(0), everywhere), params, opt_state, balance)
 
 
 def _state_like(setup: Setup, shapes) -> TrainState:
     """Shapes and placements of the state, to restore into."""
-    opt_state = jax.eval_shape(setup.optimizer.init, shapes)
+    opt_state = jax.eval_shape(setup.optimizers[0].init, shapes)
     balance = jax.eval_shape(lambda: setup.balancer.init(len(setup.config.tasks)))
     state = TrainState(jax.ShapeDtypeStruct((), np.int32), shapes, opt_state, balance)
     return abstract(state, replicated(setup.mesh))
@@ -183,57 +163,86 @@ def _state_like(setup: Setup, shapes) -> TrainState:
 
 def _fit(setup: Setup, shapes, checkpoints: Checkpoints) -> None:
     """Steps from the newest checkpoint, or from the start, to the last."""
-    config, console, asked = setup.config, setup.console, setup.asked
-    stream = iter(training_stream(setup.data.splits["train"], config))
-    latest = checkpoints.latest()
-    if latest is None:
+    config, console = setup.config, setup.console
+    first = checkpoints.latest() or 0
+    # At the edge between two phases the next one's stream starts afresh.
+    within = next((phase for phase in setup.phases if phase.start < first < phase.end), None)
+    stream = _stream(setup, within) if within else None
+    if not first:
         state = _initial_state(setup, shapes)
     else:
-        if latest < config.train.steps:
-            console.say(f"Continuing {setup.run} from step {latest}.")
-        state = checkpoints.restore(latest, _state_like(setup, shapes), stream)
-    first = int(state.step)
-    if first >= config.train.steps:
-        return
-    step = make_step(setup.model, setup.optimizer, config, setup.mesh, shapes)
+        if first < setup.steps:
+            console.say(f"Continuing {setup.run} from step {first}.")
+        like = _state_like(setup, shapes)
+        state = (
+            checkpoints.restore(first, like, stream)
+            if stream
+            else checkpoints.restore_state(first, like)
+        )
     forward = make_forward(setup.model)
+    with (
+        History(setup.run, first, config) as history,
+        progress_bar(console, config, setup.phases, first) as progress,
+    ):
+        records = Records(history, progress, checkpoints)
+        if config.phases and not first:
+            _score(setup, forward, state, records)  # to tell what the first phase did
+        for index, phase in enumerate(setup.phases):
+            if phase.end > first:
+                _describe(setup, phase, state)
+                step = make_step(
+                    setup.model, setup.optimizers[index], phase.config, setup.mesh, phase.frozen
+                )
+                here = stream if phase is within else _stream(setup, phase)
+                state = _fit_phase(setup, phase, state, step, forward, here, records)
+    checkpoints.wait()
+
+
+def _stream(setup: Setup, phase: Phase):
+    return iter(training_stream(setup.data.splits["train"], phase.config))
+
+
+def _fit_phase(
+    setup: Setup, phase: Phase, state: TrainState, step, forward, stream, records: Records
+) -> TrainState:
+    """Steps to the end of a phase."""
+    config, asked = setup.config, setup.asked
     root = jax.device_put(
         jax.random.fold_in(jax.random.key(config.seed), 1), replicated(setup.mesh)
     )
-    _describe(setup, state)
-    with (
-        History(setup.run, first, config) as history,
-        progress_bar(console, config, first) as progress,
-    ):
-        pending: tuple[int, StepMetrics] | None = None
-        for done in range(first + 1, config.train.steps + 1):
-            state, metrics = step(state, place_batch(next(stream), setup.mesh), root)
-            # Reported one step late: the device works on this step while we read the last one.
-            if pending:
-                progress.step(*_checked(*pending), history)
-            pending = done, metrics
-            last = done == config.train.steps
-            evaluating = last or done % config.train.eval_every == 0
-            saving = evaluating or done % config.train.save_every == 0 or asked
-            if not saving:
-                continue
-            progress.step(*_checked(*pending), history)
-            pending = None
-            _check_finite(done, state)
-            score = None
-            if evaluating and len(setup.data.splits["dev"]):
-                scores = evaluate(
-                    forward, state.params, setup.data.splits["dev"], config, config.train.batch_rows
-                )
-                score = overall_score(scores, config)
-                history.evaluated(done, score, scores)
-                progress.evaluated(done, score, scores)
-            history.flush()
-            checkpoints.save(done, state, stream, score)
-            if asked and not last:
-                checkpoints.wait()
-                raise InterruptedRunError(done, asked[0])
-    checkpoints.wait()
+    pending: tuple[int, StepMetrics] | None = None
+    for done in range(int(state.step) + 1, phase.end + 1):
+        state, metrics = step(state, place_batch(next(stream), setup.mesh), root)
+        # Reported one step late: the device works on this step while we read the last one.
+        if pending:
+            records.progress.step(*_checked(*pending), records.history)
+        pending = done, metrics
+        evaluating = done == phase.end or done % config.train.eval_every == 0
+        saving = evaluating or done % config.train.save_every == 0 or asked
+        if not saving:
+            continue
+        records.progress.step(*_checked(*pending), records.history)
+        pending = None
+        _check_finite(done, state)
+        score = _score(setup, forward, state, records) if evaluating else None
+        records.history.flush()
+        records.checkpoints.save(done, state, stream, score)
+        if asked and done < setup.steps:
+            records.checkpoints.wait()
+            raise InterruptedRunError(done, asked[0])
+    return state
+
+
+def _score(setup: Setup, forward, state: TrainState, records: Records) -> float | None:
+    """Evaluates on dev and writes it down; None without dev data."""
+    config, dev, done = setup.config, setup.data.splits["dev"], int(state.step)
+    if not len(dev):
+        return None
+    scores = evaluate(forward, state.params, dev, config, config.train.batch_rows)
+    score = overall_score(scores, config)
+    records.history.evaluated(done, score, scores)
+    records.progress.evaluated(done, score, scores)
+    return score
 
 
 _all_finite = jax.jit(
@@ -264,16 +273,27 @@ def _checked(step: int, metrics: StepMetrics) -> tuple[int, StepMetrics]:
     return step, metrics
 
 
-def _describe(setup: Setup, state: TrainState) -> None:
+def _describe(setup: Setup, phase: Phase, state: TrainState) -> None:
     """Says what is about to be trained on what."""
     train_split = setup.data.splits["train"]
-    parts = parts_by_task(train_split)
-    shares = mixing_weights(parts, setup.config)
+    shares = mixing_weights(parts_by_task(train_split, phase.config), phase.config)
     drawn = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
     labelled = ", ".join(f"{count:,} with {name}" for name, count in train_split.counts().items())
+    if phase is setup.phases[0] or int(state.step) > phase.start:
+        setup.console.say(
+            f"{count_parameters(state.params):,} parameters; {len(train_split):,} sentences to "
+            f"train on ({labelled})."
+        )
+    trained = sum(
+        leaf.size
+        for leaf, still in zip(
+            jax.tree.leaves(state.params), jax.tree.leaves(phase.frozen), strict=True
+        )
+        if not still
+    )
     setup.console.say(
-        f"{count_parameters(state.params):,} parameters; {len(train_split):,} sentences to train "
-        f"on ({labelled}); drawn as {drawn}."
+        f"{phase.name}, steps {phase.start + 1:,} to {phase.end:,}: {trained:,} parameters train; "
+        f"sentences are drawn as {drawn}."
     )
 
 
@@ -281,19 +301,23 @@ def _finish(setup: Setup, shapes, checkpoints: Checkpoints, seconds: float) -> d
     """Scores the best checkpoint and writes what the run leaves."""
     config, console = setup.config, setup.console
     best = checkpoints.best()
-    step = best[0] if best else config.train.steps
+    step = best[0] if best else setup.steps
     state = checkpoints.restore_state(step, _state_like(setup, shapes))
     forward = make_forward(setup.model)
+    history = History.read(setup.run)
+    model_config, params = saved_model.merged(config, jax.device_get(state.params))
     final: dict[str, Any] = {
         "best_step": step,
-        "steps": config.train.steps,
+        "steps": setup.steps,
         "score": config.train.score,
         "seconds": round(seconds, 1),
         "device": describe_devices(),
-        "parameters": count_parameters(state.params),
+        "parameters": count_parameters(params),
     }
+    if config.phases:
+        final["phases"] = _effects(setup.phases, history)
     for split in ("dev", "test"):
-        stop_if_asked(setup.asked, config.train.steps)
+        stop_if_asked(setup.asked, setup.steps)
         if len(setup.data.splits[split]):
             final[split] = evaluate(
                 forward, state.params, setup.data.splits[split], config, config.train.batch_rows
@@ -301,13 +325,27 @@ def _finish(setup: Setup, shapes, checkpoints: Checkpoints, seconds: float) -> d
     plain = json.loads(config_files.to_json(config))
     counts = {name: split.counts() for name, split in setup.data.splits.items()}
     text = card.render(setup.run.name, plain, final, list(setup.data.notes), counts)
-    saved_model.save(
-        setup.run / "model", config, jax.device_get(state.params), setup.data.tokenizer, text
-    )
-    history = History.read(setup.run)
-    _write(setup.run / "report.html", report.render(setup.run.name, plain, history, final))
+    saved_model.save(setup.run / "model", model_config, params, setup.data.tokenizer, text)
+    write(setup.run / "report.html", report.render(setup.run.name, plain, history, final))
     # Last: metrics.json is what marks a run as finished.
-    _write(setup.run / "metrics.json", json.dumps(final, indent=2, ensure_ascii=False) + "\n")
+    write(setup.run / "metrics.json", json.dumps(final, indent=2, ensure_ascii=False) + "\n")
+    console.phases(final)
     console.scores(config, final)
     console.say(f"Wrote {setup.run}/: model/, metrics.json, report.html.")
     return final
+
+
+def _effects(phases: Sequence[Phase], history: Sequence[dict]) -> list[dict]:
+    """What each phase did to the tasks' scores on dev, {} where there is no dev data."""
+    scores = {row["step"]: row["scores"] for row in history if row["kind"] == "dev"}
+    return [
+        {
+            "name": phase.name,
+            "start": phase.start,
+            "end": phase.end,
+            "tasks": [name for name, task in phase.config.tasks.items() if task.weight],
+            "before": scores.get(phase.start, {}),
+            "after": scores.get(phase.end, {}),
+        }
+        for phase in phases
+    ]

@@ -1,55 +1,33 @@
-"""The optimiser: one Optax transformation, with groups of parameters chosen by their paths."""
+"""The optimiser: one Optax state for the whole run, and for each phase a way to change it."""
 
-import re
+from collections.abc import Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import optax
 
-from mtt_jax.config import TrainConfig
-from mtt_jax.errors import UserError, did_you_mean
+from mtt_jax.config import Config, TrainConfig
+from mtt_jax.train.phases import Phase, param_paths
+
+# What weight decay pulls on: matrices and tables, not biases and normalisation.
+_DECAYED = ("kernel", "embedding", "lora_a", "lora_b")
 
 
-def param_paths(params) -> Any:
-    """The same tree with each parameter's path in its place: `encoder/layer_0/attention/...`."""
-    return jax.tree_util.tree_map_with_path(
-        lambda path, _: "/".join(str(part.key) for part in path), params
-    )
-
-
-def frozen_mask(params, patterns: tuple[str, ...]) -> Any:
-    """The same tree with True where one of the patterns matches the whole path.
-
-    Raises:
-      UserError: for a pattern that matches no parameter, or where the patterns leave nothing to
-        train.
-    """
-    paths = jax.tree.leaves(param_paths(params))
-    for pattern in patterns:
-        where = "config.train.freeze"
-        if not any(re.fullmatch(pattern, path) for path in paths):
-            stems = {"/".join(path.split("/")[:n]) + "/.*" for path in paths for n in (1, 2)}
-            raise UserError(
-                f"{where}: {pattern!r} matches no parameter.{did_you_mean(pattern, stems)} "
-                f"Parameters have paths such as {paths[0]}."
-            )
-    mask = jax.tree.map(
-        lambda path: any(re.fullmatch(pattern, path) for pattern in patterns), param_paths(params)
-    )
-    if all(jax.tree.leaves(mask)):
-        raise UserError("config.train.freeze: the patterns freeze everything; nothing would train.")
-    return mask
-
-
-def decay_mask(params) -> Any:
+def decay_mask(params: Any) -> Any:
     """The same tree with True where weight decay applies: not on biases and normalisation."""
-    return jax.tree.map(
-        lambda path: path.rsplit("/", 1)[-1] in ("kernel", "embedding"), param_paths(params)
+    return jax.tree.map(lambda path: path.rsplit("/", 1)[-1] in _DECAYED, param_paths(params))
+
+
+def make_schedule(phases: Sequence[Phase]) -> optax.Schedule:
+    """Learning rate by step of the run: in each phase a linear warm-up, then decay to zero."""
+    return optax.join_schedules(
+        [_phase_schedule(phase.config.train) for phase in phases],
+        [phase.start for phase in phases[1:]],
     )
 
 
-def make_schedule(config: TrainConfig) -> optax.Schedule:
-    """Learning rate by step: linear warm-up from zero, then decay to zero at the last step."""
+def _phase_schedule(config: TrainConfig) -> optax.Schedule:
     rest = max(config.steps - config.warmup, 1)
     decay = {
         "cosine": optax.cosine_decay_schedule(config.learning_rate, rest),
@@ -64,21 +42,79 @@ def make_schedule(config: TrainConfig) -> optax.Schedule:
     return optax.join_schedules([rise, decay], [config.warmup])
 
 
-def make_optimizer(config: TrainConfig, params) -> optax.GradientTransformation:
-    """AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101) behind clipping by global norm.
+def make_optimizers(
+    config: Config, phases: Sequence[Phase], params: Any
+) -> list[optax.GradientTransformation]:
+    """AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101) behind clipping, one for each phase.
 
-    `optax.multi_transform` gives frozen parameters an update of zero and no moments.
+    All work on one state, which the first one's `init` makes. Parameters fall into groups by the
+    phases in which they train, and `optax.multi_transform` gives each group moments of its own:
+    they stand still with the group, and a group that never trains has none.
+
+    Args:
+      config: the run's.
+      phases: of `plan`.
+      params: parameters or their shapes.
     """
-    adamw = optax.adamw(
-        make_schedule(config),
-        b1=config.beta1,
-        b2=config.beta2,
-        weight_decay=config.weight_decay,
-        mask=decay_mask,
+    groups = jax.tree.map(
+        lambda *frozen: "".join("-" if still else "+" for still in frozen),
+        *(phase.frozen for phase in phases),
     )
-    labels = jax.tree.map(
-        lambda frozen: "frozen" if frozen else "trained", frozen_mask(params, config.freeze)
+    rate = optax.scale_by_learning_rate(make_schedule(phases))
+    return [
+        optax.chain(
+            optax.clip_by_global_norm(config.train.clip) if config.train.clip else optax.identity(),
+            optax.multi_transform(
+                {name: _of_group(name, index, config.train) for name in jax.tree.leaves(groups)},
+                groups,
+            ),
+            rate,
+            _by_layer(config),
+        )
+        for index in range(len(phases))
+    ]
+
+
+def _of_group(name: str, phase: int, config: TrainConfig) -> optax.GradientTransformation:
+    """What happens in a phase to the gradients of a group, such as "+-" for the first of two."""
+    if "+" not in name:
+        return optax.set_to_zero()
+    adamw = optax.chain(
+        optax.scale_by_adam(b1=config.beta1, b2=config.beta2),
+        optax.add_decayed_weights(config.weight_decay, mask=decay_mask),
     )
-    groups = optax.multi_transform({"trained": adamw, "frozen": optax.set_to_zero()}, labels)
-    clip = optax.clip_by_global_norm(config.clip) if config.clip else optax.identity()
-    return optax.chain(clip, groups)
+    if name[phase] == "+":
+        return adamw
+    return optax.GradientTransformation(
+        adamw.init, lambda grads, state, params=None: (jax.tree.map(jnp.zeros_like, grads), state)
+    )
+
+
+def _by_layer(config: Config) -> optax.GradientTransformation:
+    """Discriminative learning rates (Howard and Ruder 2018, arXiv:1801.06146)."""
+    decay, layers = config.train.layer_decay, config.encoder.layers
+    if decay == 1:
+        return optax.identity()
+
+    def scaled(path: str, update):
+        below = _layers_above(path, layers)
+        if not isinstance(below, int):  # layers in one stack, the lowest first
+            below = below.reshape(-1, *[1] * (update.ndim - 1))
+        return update * jnp.asarray(decay**below, update.dtype)
+
+    return optax.stateless(
+        lambda updates, params: jax.tree.map(scaled, param_paths(updates), updates)
+    )
+
+
+def _layers_above(path: str, layers: int):
+    """How far below the heads a parameter stands: the top layer 1, embeddings layers + 1."""
+    part, _, rest = path.partition("/")
+    name = rest.split("/")[0]
+    if part != "encoder" or name in ("final_norm", "pooling"):
+        return 0
+    if name == "layers":
+        return layers - jnp.arange(layers)
+    if name.startswith("layer_"):
+        return layers - int(name.removeprefix("layer_"))
+    return layers + 1

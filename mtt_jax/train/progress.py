@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from mtt_jax.config import Config
 from mtt_jax.console import Console
 from mtt_jax.evaluate import main_score
 from mtt_jax.train.optim import make_schedule
+from mtt_jax.train.phases import Phase
 from mtt_jax.train.step import StepMetrics
 
 
@@ -31,7 +32,7 @@ class History:
 
     def __init__(self, run: Path, step: int, config: Config):
         self._path = run / "metrics.jsonl"
-        kept = [row for row in self.read(run) if row["step"] <= step]
+        kept = [row for row in self.read(run) if step and row["step"] <= step]
         fresh = self._path.with_name(".metrics.jsonl.new")
         fresh.write_text("".join(_line(row) for row in kept), encoding="utf-8")
         fresh.replace(self._path)
@@ -95,7 +96,9 @@ def _scalars(row: dict) -> Iterator[tuple[str, float]]:
 
 
 @contextmanager
-def progress_bar(console: Console, config: Config, first: int) -> Iterator["ProgressLine"]:
+def progress_bar(
+    console: Console, config: Config, phases: Sequence[Phase], first: int
+) -> Iterator["ProgressLine"]:
     """The bar over a run's steps, `first` of them done already."""
     columns = (
         TextColumn("step"),
@@ -107,16 +110,23 @@ def progress_bar(console: Console, config: Config, first: int) -> Iterator["Prog
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console.rich, disable=not console.rich.is_terminal) as bar:
-        yield ProgressLine(console, bar, config, first)
+        yield ProgressLine(console, bar, config, phases, first)
 
 
 class ProgressLine:
     """Turns the metrics of steps into the bar's text and the history's lines."""
 
-    def __init__(self, console: Console, bar: Progress, config: Config, first: int):
+    def __init__(
+        self,
+        console: Console,
+        bar: Progress,
+        config: Config,
+        phases: Sequence[Phase],
+        first: int,
+    ):
         self._console, self._bar, self._config = console, bar, config
-        self._schedule = make_schedule(config.train)
-        self._task = bar.add_task("train", total=config.train.steps, completed=first, status="")
+        self._schedule, self._total = make_schedule(phases), phases[-1].end
+        self._task = bar.add_task("train", total=self._total, completed=first, status="")
         self._since = time.perf_counter()
         self._tokens = 0
         self._steps = 0
@@ -127,7 +137,7 @@ class ProgressLine:
         self._tokens += int(metrics.tokens)
         self._steps += 1
         losses = {name: float(value) for name, value in metrics.losses.items()}
-        if step % self._config.train.log_every == 0 or step == self._config.train.steps:
+        if step % self._config.train.log_every == 0 or step == self._total:
             now = time.perf_counter()
             self._rate = self._tokens / max(now - self._since, 1e-9)
             train = self._config.train

@@ -15,7 +15,6 @@ from mtt_jax.resolve import parse_pairs
 from mtt_jax.sharding import by_rows, replicated
 from mtt_jax.tasks import Task
 from mtt_jax.train.gradient import make_balancer, make_gradient
-from mtt_jax.train.optim import frozen_mask
 from mtt_jax.types import Array, Batch
 
 
@@ -40,7 +39,8 @@ class StepMetrics(NamedTuple):
 
     Attributes:
       loss: float32 sum of the tasks' losses by their weights in the config.
-      losses: task -> float32 mean loss over its labels; 0 where the batch has none.
+      losses: task of a weight above 0 -> float32 mean loss over its labels; 0 where the batch
+        has none.
       counts: task -> float32 labels in the batch.
       weights: task -> float32 what the balancer made of its gradient on the encoder.
       gradient_norm: float32, before clipping.
@@ -91,18 +91,21 @@ def make_losses(config: Config) -> Callable:
 
 
 def make_step(
-    model: MultiTask, optimizer: optax.GradientTransformation, config: Config, mesh: Mesh, params
+    model: MultiTask,
+    optimizer: optax.GradientTransformation,
+    config: Config,
+    mesh: Mesh,
+    frozen: Any,
 ) -> Callable[[TrainState, Batch, jax.Array], tuple[TrainState, StepMetrics]]:
     """Compiles the step: (state, batch, root key) -> (state, metrics).
 
     Args:
       model: what to train.
-      optimizer: of `make_optimizer`.
-      config: weights of the tasks, balancing, what is frozen, parts of a batch.
+      optimizer: of `make_optimizers`.
+      config: weights of the tasks, balancing, parts of a batch; of a phase, as its `frozen`.
       mesh: devices; the batch is divided over them by rows.
-      params: parameters or their shapes, for the paths that freezing names.
+      frozen: tree of bools over the parameters; True stands still.
     """
-    frozen = frozen_mask(params, config.train.freeze)
     balancer = make_balancer(config)
     gradient = make_gradient(model, make_losses(config), config, balancer, frozen)
     names = tuple(config.tasks)
@@ -116,7 +119,7 @@ def make_step(
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         metrics = StepMetrics(
             loss=sum(losses.values()),
-            losses={n: value / (config.tasks[n].weight or 1.0) for n, value in losses.items()},
+            losses={n: losses[n] / task.weight for n, task in config.tasks.items() if task.weight},
             counts=counts,
             weights=dict(zip(names, weights, strict=True)),
             gradient_norm=optax.global_norm(grads),

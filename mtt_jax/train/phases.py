@@ -1,0 +1,147 @@
+"""The phases of a run: the steps of each, what it trains on, and what stands still in it."""
+
+import dataclasses
+import math
+import re
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from mtt_jax.config import Config, PhaseConfig
+from mtt_jax.data.encode import ExampleSet
+from mtt_jax.data.pipeline import parts_by_task
+from mtt_jax.errors import UserError, did_you_mean
+from mtt_jax.resolve import parse_pairs
+
+
+class Phase(NamedTuple):
+    """One part of a run.
+
+    Attributes:
+      name: in reports.
+      start: steps of the run that are done before it.
+      end: steps that are done after it.
+      config: the run's, with the phase's loss weights (0 for a task that is not in it), learning
+        rate, warm-up, schedule and number of steps, and a seed of its own.
+      frozen: tree of bools over the parameters; True stands still.
+    """
+
+    name: str
+    start: int
+    end: int
+    config: Config
+    frozen: Any
+
+
+def plan(config: Config, examples: ExampleSet | None, params: Any) -> tuple[Phase, ...]:
+    """The phases in their order; a config without any has one, of train.steps.
+
+    Args:
+      config: the run's.
+      examples: the training split, which phases that count epochs need.
+      params: parameters or their shapes.
+
+    Raises:
+      UserError: for a pattern that matches no parameter, a phase in which nothing trains, or one
+        whose warm-up is longer than itself.
+    """
+    specs = config.phases or (PhaseConfig(name="train", steps=config.train.steps),)
+    phases: list[Phase] = []
+    for index, spec in enumerate(specs):
+        where = f"config.phases[{index}]" if config.phases else "config.train"
+        view = _view(config, spec, index)
+        steps = spec.steps or _steps(spec.epochs, view, examples)
+        view = dataclasses.replace(view, train=dataclasses.replace(view.train, steps=steps))
+        if view.train.warmup > steps:
+            raise UserError(
+                f"{where}.warmup: {view.train.warmup} steps of warm-up are more than the {steps} "
+                f"of phase {spec.name!r}; give it a warmup of its own."
+            )
+        start = phases[-1].end if phases else 0
+        frozen = frozen_mask(params, view, spec.trainable, where)
+        phases.append(Phase(spec.name, start, start + steps, view, frozen))
+    return tuple(phases)
+
+
+def _view(config: Config, spec: PhaseConfig, index: int) -> Config:
+    """The config as it holds in a phase, but for its steps."""
+    trained = spec.tasks or tuple(config.tasks)
+    weights = parse_pairs(spec.weights, "weights", kind=float)
+    tasks = {
+        name: dataclasses.replace(
+            task, weight=weights.get(name, task.weight) if name in trained else 0.0
+        )
+        for name, task in config.tasks.items()
+    }
+    train = dataclasses.replace(
+        config.train,
+        learning_rate=spec.learning_rate or config.train.learning_rate,
+        warmup=config.train.warmup if spec.warmup < 0 else spec.warmup,
+        schedule=config.train.schedule if spec.schedule == "same" else spec.schedule,
+    )
+    # Another seed, so that a later phase does not draw the same sentences in the same order.
+    return dataclasses.replace(config, tasks=tasks, train=train, seed=config.seed + (index << 32))
+
+
+def _steps(epochs: float, view: Config, examples: ExampleSet | None) -> int:
+    """Batches that as many subwords fill as the phase's sentences hold, `epochs` times."""
+    assert examples is not None
+    lengths = np.minimum(examples.lengths(), view.data.max_length)
+    subwords = sum(int(lengths[part].sum()) for part in parts_by_task(examples, view).values())
+    return max(1, math.ceil(epochs * subwords / (view.train.batch_rows * view.train.row_length)))
+
+
+def param_paths(params: Any) -> Any:
+    """The same tree with each parameter's path in its place: `encoder/layer_0/attention/...`."""
+    return jax.tree_util.tree_map_with_path(
+        lambda path, _: "/".join(str(part.key) for part in path), params
+    )
+
+
+def frozen_mask(
+    params: Any, config: Config, trainable: tuple[str, ...] = (".*",), where: str = "config.train"
+) -> Any:
+    """The same tree with True where a parameter stands still.
+
+    Those are the ones that train.freeze matches, those that `trainable` does not match, and the
+    heads of tasks whose weight is 0. A pattern matches whole paths.
+
+    Raises:
+      UserError: for a pattern that matches no parameter, or where nothing is left to train.
+    """
+    paths = param_paths(params)
+    for pattern in config.train.freeze:
+        _must_match(pattern, paths, "config.train.freeze")
+    for pattern in trainable:
+        _must_match(pattern, paths, f"{where}.trainable")
+    still = tuple(f"heads/{name}/" for name, task in config.tasks.items() if not task.weight)
+
+    def stands(path: str) -> bool:
+        return (
+            path.startswith(still)
+            or _matches(path, config.train.freeze)
+            or not _matches(path, trainable)
+        )
+
+    mask = jax.tree.map(stands, paths)
+    if all(jax.tree.leaves(mask)):
+        raise UserError(
+            f"{where}: the patterns freeze everything; nothing would train. See train.freeze."
+        )
+    return mask
+
+
+def _matches(path: str, patterns: tuple[str, ...]) -> bool:
+    return any(re.fullmatch(pattern, path) for pattern in patterns)
+
+
+def _must_match(pattern: str, paths: Any, where: str) -> None:
+    known = jax.tree.leaves(paths)
+    if any(re.fullmatch(pattern, path) for path in known):
+        return
+    stems = {"/".join(path.split("/")[:n]) + "/.*" for path in known for n in (1, 2)}
+    raise UserError(
+        f"{where}: {pattern!r} matches no parameter.{did_you_mean(pattern, stems)} "
+        f"Parameters have paths such as {known[0]}."
+    )
