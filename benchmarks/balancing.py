@@ -33,20 +33,14 @@ VOCAB = 8000
 
 
 def main():
-    options = parse()
+    options = parse(__doc__)
     rng = np.random.default_rng(0)
     steps = {"plain": prepared(options, rng)}
     for name in options.methods:
         steps[name] = prepared(options, rng, name)
         if name in BALANCERS_BY_GRADIENT:
             steps[f"{name}, features"] = prepared(options, rng, name, "features")
-    times = {name: [] for name in steps}
-    for _ in range(options.rounds):
-        for name, step in steps.items():
-            start = time.perf_counter()
-            jax.block_until_ready(step())
-            times[name].append(time.perf_counter() - start)
-    medians = {name: median(values) for name, values in times.items()}
+    medians = by_turns(steps, options.rounds)
     plain = medians.pop("plain")
     print(f"plain: {plain:.3f} s")
     for name, seconds in medians.items():
@@ -55,8 +49,19 @@ def main():
     print(json.dumps({"ours": medians, "peer": plain, "ratio": ratio}))
 
 
-def parse():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def by_turns(steps, rounds):
+    """Name -> median seconds of a step, one of each taken in every round."""
+    times = {name: [] for name in steps}
+    for _ in range(rounds):
+        for name, step in steps.items():
+            start = time.perf_counter()
+            jax.block_until_ready(step())
+            times[name].append(time.perf_counter() - start)
+    return {name: median(values) for name, values in times.items()}
+
+
+def parse(about):
+    parser = argparse.ArgumentParser(description=about.splitlines()[0])
     parser.add_argument("--methods", nargs="+", default=["pcgrad", "uncertainty"])
     parser.add_argument("--layers", type=int, default=6)
     parser.add_argument("--width", type=int, default=384)
@@ -67,13 +72,13 @@ def parse():
     return parser.parse_args()
 
 
-def prepared(options, rng, balance="fixed", where="parameters"):
+def prepared(options, rng, balance="fixed", where="parameters", freeze=()):
     """A function that takes one step, compiled."""
     config = default_config()
     config.encoder.update(layers=options.layers, width=options.width, heads=options.heads)
     config.encoder.feedforward = 4 * options.width
     config.train.update(batch_rows=options.rows, row_length=options.length)
-    config.train.update(balance=balance, balance_on=where)
+    config.train.update(balance=balance, balance_on=where, freeze=freeze)
     config = resolve(config)
     model = build_model(config, VOCAB)
     params = jax.jit(lambda key: init_params(model, key, options.length))(jax.random.key(0))

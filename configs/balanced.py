@@ -11,6 +11,7 @@ from mtt_jax.config import default_config
 
 def get_config():
     config = default_config()
+    config.train.mixing = "explicit"
     config.tasks.topic.sampling = 3.0
     config.tasks.ner.sampling = 1.0
     # A small vocabulary breaks names into pieces, so that the model learns to read their

@@ -22,6 +22,7 @@ def get_config():
     config.data.topic.label = "1"
     config.data.topic.label_map = "1=politics, 2=sports, 3=others, 4=others"
     config.tasks.ner.scheme = "iob2"
+    config.train.mixing = "explicit"
     config.tasks.topic.sampling = 1.0
     config.tasks.ner.sampling = 2.0
     config.encoder.positions = "rotary"

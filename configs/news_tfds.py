@@ -19,6 +19,7 @@ def get_config():
     config.data.ner.dev = "dev"
     config.data.ner.test = "test"
     config.tasks.ner.scheme = "iob2"
+    config.train.mixing = "explicit"
     config.tasks.topic.sampling = 1.0
     config.tasks.ner.sampling = 2.0
     config.encoder.positions = "rotary"

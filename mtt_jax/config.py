@@ -25,6 +25,8 @@ BALANCERS_BY_GRADIENT = (
     "gradnorm", "mgda", "pcgrad", "gradvac", "cagrad", "imtl_g", "nash_mtl", "aligned_mtl",
     "fairgrad", "upgrad", "config",
 )  # fmt: skip
+# Ways of data/augment.py.
+SYNTHETIC_WAYS = ("mention", "token", "shuffle", "case")
 BALANCERS = BALANCERS_BY_LOSS + BALANCERS_BY_GRADIENT
 
 
@@ -54,10 +56,19 @@ class TaskConfig:
     dropout: float = option(0.1, "dropout before the head's last layer", low=0, high=0.99)
     sampling: float = option(
         0.0,
-        "share of training sentences drawn from this task's data, relative to the other tasks; "
-        "0 for its share of the sentences",
+        "share of training sentences drawn from this task's data, relative to the other tasks, "
+        "with train.mixing=explicit; 0 for its share of the sentences",
         low=0,
     )
+    sampling_cap: int = option(
+        0, "sentences that count for its share at most, however many there are; 0 for all", low=0
+    )
+    class_sampling: str = option(
+        "",
+        "over: sentences of scarce classes come several times; under: of frequent ones fewer; or "
+        "times by class, as 'PER=2, O=0.5'. A sentence goes by the class that gives it most",
+    )
+    repeat_cap: float = option(10.0, "most times that class_sampling repeats a sentence", low=1)
 
 
 @dataclass(frozen=True)
@@ -88,6 +99,24 @@ class TaskDataConfig:
     word: int = option(1, "column of the word, counted from 1 (conll)", low=1)
     scheme: str = option(
         "auto", "tag scheme of the data; auto detects it", choices=("auto", *FILE_SCHEMES)
+    )
+    limit: int = option(
+        0, "training sentences with this task's label to use, drawn by the seed; 0 for all", low=0
+    )
+    synthetic: float = option(
+        0.0, "synthetic training sentences for each labelled one (token tasks)", low=0, high=100
+    )
+    synthetic_ways: str = option(
+        "mention, token, shuffle, case", "how they are made, one way drawn for each"
+    )
+    synthetic_rate: float = option(
+        0.5, "how likely each entity, word or segment of one is changed", low=0, high=1
+    )
+    gazetteer: str = option(
+        "", "file of further entities for the way mention: a type, a tab and a name on each line"
+    )
+    newswire: int = option(
+        0, "sentences of the embedded corpus to train on beside the task's own", low=0
     )
     label_map: str = option("", "renames labels of the data, as 'World=politics, Sports=sports'")
 
@@ -201,6 +230,14 @@ class TrainConfig:
     """train: the run."""
 
     steps: int = option(1000, "optimiser steps, where config.phases is empty", low=1)
+    mixing: str = option(
+        "size",
+        "how training sentences are divided among the tasks; docs/imbalance.md",
+        choices=("size", "equal", "temperature", "annealed", "explicit"),
+    )
+    temperature: float = option(
+        5.0, "T of mixing=temperature and annealed: 1 is by size, the higher the more equal", low=1
+    )
     batch_rows: int = option(32, "rows of a batch over all devices", low=1)
     row_length: int = option(128, "positions of a row; at least data.max_length", low=8)
     slots: int = option(0, "most sentences a row may hold; 0 for row_length / 8", low=0)

@@ -10,6 +10,7 @@ from ml_collections import ConfigDict
 from mtt_jax.config import (
     BALANCERS_BY_GRADIENT,
     SECTIONS,
+    SYNTHETIC_WAYS,
     TOP,
     Config,
     DataConfig,
@@ -163,6 +164,14 @@ def _contradictions(config: Config) -> Iterator[str]:
         if task.kind == "token" and task.labels[0] != OUTSIDE:
             yield f"{where}.labels: put 'O' first."
         parse_pairs(task.class_weights, f"{where}.class_weights", task_classes(task), float)
+        if task.class_sampling not in ("over", "under"):
+            parse_pairs(task.class_sampling, f"{where}.class_sampling", task.labels, float)
+        if task.sampling and train.mixing != "explicit":
+            yield (
+                f"{where}.sampling: train.mixing={train.mixing} takes no shares; set "
+                "--config.train.mixing=explicit."
+            )
+        yield from _contradictions_of_synthesis(name, config)
         parse_pairs(config.task_data[name].label_map, f"config.data.{name}.label_map")
     if encoder.width % encoder.heads:
         yield (
@@ -247,6 +256,25 @@ def _contradictions(config: Config) -> Iterator[str]:
                     f"config.data.{name}.{needed}: data.source={data.source} needs {what} for "
                     f"task '{name}': --config.data.{name}.{needed}=..."
                 )
+
+
+def _contradictions_of_synthesis(name: str, config: Config) -> Iterator[str]:
+    task, source = config.tasks[name], config.task_data[name]
+    where = f"config.data.{name}"
+    for way in filter(None, (way.strip() for way in source.synthetic_ways.split(","))):
+        if way not in SYNTHETIC_WAYS:
+            yield (
+                f"{where}.synthetic_ways: {way!r} is not one of {', '.join(SYNTHETIC_WAYS)}."
+                f"{did_you_mean(way, SYNTHETIC_WAYS)}"
+            )
+    if source.synthetic and not source.synthetic_ways.strip(" ,"):
+        yield f"{where}.synthetic_ways: empty; name some of {', '.join(SYNTHETIC_WAYS)}."
+    if source.synthetic and task.kind != "token":
+        yield f"{where}.synthetic: makes sentences for token tasks, and {name} is none."
+    if source.gazetteer and not source.synthetic:
+        yield f"{where}.gazetteer: has names for synthetic sentences; set {where}.synthetic too."
+    if source.newswire and config.data.source == "newswire":
+        yield f"{where}.newswire: data.source=newswire is that corpus already."
 
 
 def _contradictions_of_phases(config: Config) -> Iterator[str]:

@@ -8,7 +8,8 @@ import pytest
 from conftest import assert_trees_equal, make_config, record
 
 from mtt_jax.data.encode import encode_records
-from mtt_jax.data.pipeline import mixing_weights, parts_by_task, training_stream
+from mtt_jax.data.pipeline import training_stream
+from mtt_jax.data.sampling import parts_by_task
 
 TOPICS, NAMES = 60, 20
 
@@ -73,45 +74,58 @@ def seen(some_batches, corpus):
     )
 
 
-def test_a_sentence_stands_for_the_scarcest_of_its_tasks(corpus, tokenizer):
-    parts = parts_by_task(corpus, stream_config())
-    assert parts["topic"].tolist() == list(range(TOPICS))
-    assert parts["ner"].tolist() == list(range(TOPICS, TOPICS + NAMES))
-    unlabelled = encode_records([record("Tom ran .")], tokenizer, make_config().task_list)
-    assert parts_by_task(unlabelled, stream_config()) == {}
-
-
-def test_tasks_are_mixed_by_size_unless_shares_are_given(corpus):
-    parts = parts_by_task(corpus, stream_config())
-    assert mixing_weights(parts, stream_config()) == {"topic": 0.75, "ner": 0.25}
-    config = stream_config(tasks__topic__sampling=1.0, tasks__ner__sampling=3.0)
-    assert mixing_weights(parts, config) == {"topic": 0.25, "ner": 0.75}
-
-
-def test_a_task_without_a_share_keeps_being_trained_beside_one_that_has_one(corpus):
-    """`sampling` says: 0 for its share of the sentences."""
-    config = stream_config(tasks__ner__sampling=1.0)
-    weights = mixing_weights(parts_by_task(corpus, stream_config()), config)
-    assert weights.keys() == {"topic", "ner"}
-    assert weights["topic"] > 0
-
-
 def test_a_task_without_sentences_is_left_out_of_the_mix(tokenizer):
     only = encode_records([record("Tom ran .", "sports")] * 3, tokenizer, make_config().task_list)
-    config = stream_config(tasks__topic__sampling=1.0, tasks__ner__sampling=3.0)
-    assert mixing_weights(parts_by_task(only, stream_config()), config) == {"topic": 1.0}
+    config = stream_config(train__mixing="equal")
     (batch,) = batches(only, config, 1)
     assert batch.weights["ner"].sum() == 0
     assert batch.weights["topic"].sum() > 0
 
 
-@pytest.mark.parametrize(("topic", "ner"), [(0.0, 0.0), (1.0, 1.0), (1.0, 3.0)])
-def test_the_stream_holds_the_shares_of_the_mix(topic, ner, corpus):
-    config = stream_config(tasks__topic__sampling=topic, tasks__ner__sampling=ner)
-    counts = seen(batches(corpus, config, 40), corpus)
-    from_names = sum(count for index, count in counts.items() if index >= TOPICS)
-    wanted = mixing_weights(parts_by_task(corpus, stream_config()), config)["ner"]
-    assert abs(from_names / counts.total() - wanted) < 0.03
+def share_of_names(some_batches, corpus):
+    counts = seen(some_batches, corpus)
+    return sum(n for index, n in counts.items() if index >= TOPICS) / counts.total()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "wanted"),
+    [
+        ({}, 0.25),
+        ({"train__mixing": "equal"}, 0.5),
+        ({"train__mixing": "temperature", "train__temperature": 2.0}, 1 / (1 + 3**0.5)),
+        ({"train__mixing": "explicit", "tasks__topic__sampling": 1.0, "tasks__ner__sampling": 3.0},
+         0.75),
+        ({"tasks__topic__sampling_cap": 20}, 0.5),
+    ],
+)  # fmt: skip
+def test_the_stream_holds_the_shares_of_the_mix(overrides, wanted, corpus):
+    found = share_of_names(batches(corpus, stream_config(**overrides), 40), corpus)
+    assert abs(found - wanted) < 0.03
+
+
+def test_an_annealed_stream_goes_from_the_shares_by_size_towards_equal_ones(corpus):
+    config = stream_config(train__mixing="annealed", train__temperature=100.0, train__steps=1500)
+    taken = batches(corpus, config, 1500)
+    assert abs(share_of_names(taken[:70], corpus) - 0.25) < 0.03
+    assert abs(share_of_names(taken[715:785], corpus) - 0.37) < 0.03
+    assert abs(share_of_names(taken[-70:], corpus) - 0.5) < 0.03
+    counts = seen(taken, corpus)
+    for part in (range(TOPICS), range(TOPICS, TOPICS + NAMES)):
+        often = [counts[index] for index in part]
+        assert max(often) - min(often) <= 3, "a task's sentences come in whole epochs"
+
+
+def test_an_annealed_stream_goes_on_where_it_stopped(corpus):
+    config = stream_config(train__mixing="annealed", train__steps=200)
+    whole = batches(corpus, config, 30)
+    stream = iter(training_stream(corpus, config))
+    for _ in range(13):
+        next(stream)
+    state = stream.get_state()
+    again = iter(training_stream(corpus, config))
+    again.set_state(state)
+    for wanted, found in zip(whole[13:], again, strict=False):
+        assert_trees_equal(wanted, found)
 
 
 def test_every_sentence_of_a_task_comes_once_in_each_of_its_epochs(corpus):

@@ -395,6 +395,76 @@ def test_a_cache_folder_is_tried_before_the_corpus_is_written(place):
     assert "config.data.cache_dir: cannot write to /proc/nowhere" in place.complaint()
 
 
+# Fewer, and made up
+
+
+def labelled(data, task, split="train"):
+    return data.splits[split].counts()[task]
+
+
+def test_a_limit_keeps_as_many_labels_and_touches_no_other_task(place):
+    before = place.prepare()
+    place.raw.data.ner.limit = 5
+    data = place.prepare()
+    assert (labelled(before, "ner"), labelled(data, "ner")) == (30, 5)
+    assert labelled(data, "topic") == labelled(before, "topic")
+    assert labelled(data, "ner", "test") == labelled(before, "ner", "test")
+    assert "ner: 5 of 30 labelled training sentences are used (data.ner.limit)." in data.notes
+    place.raw.seed = 1
+    assert place.prepare().splits["train"].arrays["tokens"].tolist() != (
+        data.splits["train"].arrays["tokens"].tolist()
+    )
+
+
+def test_a_limit_of_a_sentence_with_two_labels_takes_one_of_them(place):
+    rows = [{"text": f"Tom ran {i} .", "label": "others", "entities": []} for i in range(8)]
+    for split in ("train", "dev", "test"):
+        place.give_both(split, rows)
+    place.raw.data.ner.limit = 3
+    data = place.prepare()
+    assert (labelled(data, "topic"), labelled(data, "ner")) == (8, 3)
+
+
+def test_synthetic_sentences_join_training_alone_and_are_counted(place):
+    place.raw.data.ner.update(limit=10, synthetic=1.5)
+    data = place.prepare()
+    made = labelled(data, "ner") - 10
+    assert 5 < made <= 15
+    assert labelled(data, "topic") == 30
+    assert labelled(data, "ner", "dev") == 6
+    note = f"ner: {made} synthetic training sentences from 10 (mention, token, shuffle, case)."
+    assert note in data.notes
+    place.raw.data.ner.synthetic_ways = "shuffle"
+    assert any("(shuffle)" in note for note in place.prepare().notes)
+
+
+def test_a_changed_gazetteer_is_read_again(place):
+    names = written(place.folder, "names.tsv", "PER\tZzyx Qqrt\n")
+    place.raw.data.ner.update(synthetic=2.0, synthetic_ways="mention", gazetteer=str(names))
+    first = place.prepare()
+    written(place.folder, "names.tsv", "PER\tUuvw\n")
+    second = place.prepare()
+    assert len(place.cached()) == 2
+    assert first.splits["train"].arrays["tokens"].tolist() != (
+        second.splits["train"].arrays["tokens"].tolist()
+    )
+
+
+def test_sentences_of_the_embedded_corpus_join_training(place):
+    place.raw.data.ner.newswire = 20
+    place.raw.data.topic.newswire = 7
+    data = place.prepare()
+    assert (labelled(data, "ner"), labelled(data, "topic")) == (50, 37)
+    assert "ner: 20 sentences of the embedded corpus beside 30." in data.notes
+
+
+def test_a_task_that_the_embedded_corpus_does_not_label_is_named(place):
+    place.raw.tasks.ner.labels = ("O", "PER", "LOC", "ORG")
+    place.raw.data.ner.label_map = "MISC=O"
+    place.raw.data.ner.newswire = 20
+    assert "config.data.ner.newswire: the corpus labels PER, ORG, LOC, MISC" in place.complaint()
+
+
 # Runs
 
 

@@ -229,6 +229,38 @@ def test_no_number_may_be_nan_or_infinite(path, value):
             "config.train.warmup: 1001 steps of warm-up are more than train.steps, 1000.",
         ),
         (
+            {"tasks__ner__sampling": 1.0},
+            "config.tasks.ner.sampling: train.mixing=size takes no shares",
+        ),
+        (
+            {"tasks__ner__class_sampling": "PRE=2"},
+            "config.tasks.ner.class_sampling: 'PRE' is not one of O, PER, ORG, LOC, MISC. Did you",
+        ),
+        (
+            {"data__ner__synthetic_ways": "mentoin"},
+            "config.data.ner.synthetic_ways: 'mentoin' is not one of mention, token, shuffle, case",
+        ),
+        (
+            {"data__ner__synthetic": 1.0, "data__ner__synthetic_ways": " ,"},
+            "config.data.ner.synthetic_ways: empty; name some of",
+        ),
+        (
+            {"data__topic__synthetic": 1.0},
+            "config.data.topic.synthetic: makes sentences for token tasks, and topic is none.",
+        ),
+        (
+            {"data__ner__gazetteer": "names.tsv"},
+            "config.data.ner.gazetteer: has names for synthetic sentences; set",
+        ),
+        (
+            {"data__ner__newswire": 5},
+            "config.data.ner.newswire: data.source=newswire is that corpus already.",
+        ),
+        (
+            {"encoder__lora_rank": 600},
+            "config.encoder.lora_rank: 600 is more than the width of the matrices",
+        ),
+        (
             {"tasks__topic__weight": 0.0, "tasks__ner__weight": 0.0},
             "config.tasks: every task has weight 0; nothing would be learned.",
         ),

@@ -15,34 +15,12 @@ import numpy as np
 from mtt_jax.config import Config
 from mtt_jax.data.encode import ExampleSet
 from mtt_jax.data.pack import features, to_batch
+from mtt_jax.data.sampling import annealed_selection, mixing_weights, parts_by_task, seed_of
 from mtt_jax.tasks import Task
 from mtt_jax.types import Batch, Example
 
 # Rows under construction at once: the more, the fuller they get, and the later a sentence comes.
 _BINS_PER_BATCH = 4
-
-
-def parts_by_task(examples: ExampleSet, config: Config) -> dict[str, np.ndarray]:
-    """Task -> int64 indices of the sentences that stand for it.
-
-    A sentence with several labels stands for the scarcest of them; one without a label of a task
-    whose weight is above 0 is left out.
-    """
-    counts = examples.counts()
-    tasks = [task for task in examples.tasks if config.tasks[task.name].weight]
-    owner = np.full(len(examples), "", dtype=object)
-    for task in sorted(tasks, key=lambda task: -counts[task.name]):
-        owner[examples.labelled(task)] = task.name
-    parts = {task.name: np.flatnonzero(owner == task.name) for task in tasks}
-    return {name: part for name, part in parts.items() if len(part)}
-
-
-def mixing_weights(parts: dict[str, np.ndarray], config: Config) -> dict[str, float]:
-    """Task -> share of the stream; by size unless the config's `sampling` says otherwise."""
-    sentences = sum(map(len, parts.values()))
-    given = {n: config.tasks[n].sampling or len(part) / sentences for n, part in parts.items()}
-    total = sum(given.values())
-    return {name: weight / total for name, weight in given.items()}
 
 
 class _Part:
@@ -75,15 +53,20 @@ def training_stream(
     """
     tasks = config.task_list
     parts = parts_by_task(examples, config)
-    weights = mixing_weights(parts, config)
     streams = [
-        grain.MapDataset.source(_Part(examples, parts[name][process::processes]))
-        .seed(_seed(config.seed, name))
+        grain.MapDataset.source(_Part(examples, part[process::processes]))
+        .seed(seed_of(config.seed, name))
         .shuffle()
         .repeat()
-        for name in weights
+        for name, part in parts.items()
     ]
-    mixed = grain.MapDataset.mix(streams, list(weights.values()))
+    if config.train.mixing == "annealed":
+        lengths = np.minimum(examples.lengths(), config.data.max_length)
+        selection = annealed_selection(parts, lengths, config, processes)
+        mixed = grain.MapDataset.select_from_datasets(streams, selection)
+    else:
+        weights = mixing_weights({name: len(part) for name, part in parts.items()}, config)
+        mixed = grain.MapDataset.mix(streams, list(weights.values()))
     rows = config.train.batch_rows // processes
     packed = grain.experimental.BestFitPackIterDataset(
         mixed.map(lambda example: features(example, tasks, config.data.max_length)).to_iter_dataset(
@@ -91,15 +74,10 @@ def training_stream(
         ),
         length_struct={"positions": config.train.row_length, "slots": config.slots},
         num_packing_bins=rows * _BINS_PER_BATCH,
-        seed=_seed(config.seed, "rows"),
+        seed=seed_of(config.seed, "rows"),
     )
     batches = packed.batch(rows, drop_remainder=True).map(lambda rows: _to_batch(rows, tasks))
     return grain.experimental.ThreadPrefetchIterDataset(batches, prefetch_buffer_size=2)
-
-
-def _seed(root: int, stream: str) -> int:
-    """A seed of its own for each stream, the same on every machine."""
-    return int(np.random.SeedSequence([root, *stream.encode()]).generate_state(1)[0] >> 1)
 
 
 def _to_batch(rows: dict[str, np.ndarray], tasks: Sequence[Task]) -> Batch:

@@ -15,12 +15,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from tokenizers import Tokenizer
 
 from mtt_jax.config import Config
 from mtt_jax.data import tokenizer
+from mtt_jax.data.augment import augment, read_gazetteer
 from mtt_jax.data.encode import ExampleSet, encode_records
-from mtt_jax.data.sources import SPLITS, corpus_version, read_files, read_newswire
+from mtt_jax.data.sampling import seed_of
+from mtt_jax.data.sources import (
+    SPLITS,
+    corpus_version,
+    newswire_extra,
+    read_files,
+    read_newswire,
+)
 from mtt_jax.data.tfds_source import read_tfds
 from mtt_jax.errors import UserError
 from mtt_jax.tasks import Task
@@ -72,26 +81,33 @@ def prepare(
 def _made_of(config: Config, given: Tokenizer | None) -> dict[str, Any]:
     """All that the encoded data depends on, file contents as checksums."""
     files = {}
-    if config.data.source == "files":
-        for name, task in config.task_data.items():
+    for name, task in config.task_data.items():
+        if config.data.source == "files":
             for split in SPLITS:
                 path = Path(getattr(task, split)).expanduser()
                 if getattr(task, split) and path.is_file():
                     files[f"data.{name}.{split}"] = _checksum(path)
+        gazetteer = Path(task.gazetteer).expanduser()
+        if task.gazetteer and gazetteer.is_file():
+            files[f"data.{name}.gazetteer"] = _checksum(gazetteer)
     if config.tokenizer.file and Path(config.tokenizer.file).expanduser().is_file():
         files["tokenizer.file"] = _checksum(Path(config.tokenizer.file).expanduser())
+    drawn = any(task.limit or task.synthetic for task in config.task_data.values())
     data = dataclasses.asdict(config.data)
     for name in ("cache_dir", "overlap"):
         del data[name]
+    embedded = config.data.source == "newswire" or any(
+        task.newswire for task in config.task_data.values()
+    )
     return {
         "version": _VERSION,
-        "corpus": corpus_version() if config.data.source == "newswire" else "",
+        "corpus": corpus_version() if embedded else "",
         "files": files,
         "data": data,
         "task_data": {name: dataclasses.asdict(task) for name, task in config.task_data.items()},
         "tasks": [dataclasses.asdict(task) for task in config.task_list],
         "tokenizer": given.to_str() if given else dataclasses.asdict(config.tokenizer),
-        "seed": 0 if config.data.source == "newswire" else config.seed,
+        "seed": config.seed if config.data.source != "newswire" or drawn else 0,
     }
 
 
@@ -142,11 +158,13 @@ def _encode(
     for task in config.task_list:
         _need_labels(task, records["train"], config)
     notes += _repeats(records)
+    real = _limited(records["train"], config, notes)
+    records["train"] = [*real, *_made_up(real, config, notes)]
     chosen = given
     if chosen is None and config.tokenizer.file:
         chosen = tokenizer.load(config.tokenizer.file)
     if chosen is None:
-        chosen = tokenizer.train((record.text for record in records["train"]), config.tokenizer)
+        chosen = tokenizer.train((record.text for record in real), config.tokenizer)
     splits = {name: encode_records(records[name], chosen, config.task_list) for name in SPLITS}
     long = int((splits["train"].lengths() > config.data.max_length).sum())
     if long:
@@ -155,6 +173,58 @@ def _encode(
             f"({config.data.max_length} subwords) and are cut; dev and test are read in windows."
         )
     return chosen, splits, notes
+
+
+def _limited(records: Sequence[Record], config: Config, notes: list[str]) -> list[Record]:
+    """Training sentences, of each task no more labelled ones than its limit."""
+    kept = list(records)
+    for name, task_data in config.task_data.items():
+        labelled = [i for i, r in enumerate(kept) if name in r.labels or name in r.spans]
+        if not task_data.limit or len(labelled) <= task_data.limit:
+            continue
+        rng = np.random.default_rng(seed_of(config.seed, f"limit of {name}"))
+        for index in rng.permutation(labelled)[task_data.limit :]:
+            record = kept[index]
+            kept[index] = record._replace(
+                labels={n: label for n, label in record.labels.items() if n != name},
+                spans={n: spans for n, spans in record.spans.items() if n != name},
+            )
+        notes.append(
+            f"{name}: {task_data.limit:,} of {len(labelled):,} labelled training sentences are "
+            f"used (data.{name}.limit)."
+        )
+    return [record for record in kept if record.labels or record.spans]
+
+
+def _made_up(records: Sequence[Record], config: Config, notes: list[str]) -> list[Record]:
+    """What is trained on beside the user's own sentences."""
+    made: list[Record] = []
+    for task in config.task_list:
+        source = config.task_data[task.name]
+        count = sum(task.name in r.labels or task.name in r.spans for r in records)
+        if source.synthetic:
+            ways = [way.strip() for way in source.synthetic_ways.split(",") if way.strip()]
+            fresh = augment(
+                records,
+                task,
+                round(source.synthetic * count),
+                ways,
+                source.synthetic_rate,
+                read_gazetteer(source.gazetteer, task),
+                config.seed,
+            )
+            notes.append(
+                f"{task.name}: {len(fresh):,} synthetic training sentences from {count:,} "
+                f"({', '.join(ways)})."
+            )
+            made += fresh
+        if source.newswire:
+            made += newswire_extra(task, source.newswire, config.seed)
+            notes.append(
+                f"{task.name}: {source.newswire:,} sentences of the embedded corpus beside "
+                f"{count:,}."
+            )
+    return made
 
 
 def _need_labels(task: Task, records: Sequence[Record], config: Config) -> None:

@@ -4,13 +4,14 @@ import contextlib
 import hashlib
 import io
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
 from mtt_jax.config import Config
 from mtt_jax.data import newswire
 from mtt_jax.data.files import hold_out, read_file
+from mtt_jax.data.newswire import grammar
 from mtt_jax.data.records import LabelReader, Loaded, Place
 from mtt_jax.data.words import split_words
 from mtt_jax.errors import UserError
@@ -18,6 +19,9 @@ from mtt_jax.tasks import Task
 from mtt_jax.types import Record, Span
 
 SPLITS = ("train", "dev", "test")
+# What the embedded corpus labels.
+_TOPICS = ("sports", "politics", "others")
+_ENTITY_TYPES = ("PER", "ORG", "LOC", "MISC")
 
 
 # The embedded corpus
@@ -50,18 +54,44 @@ def read_newswire(config: Config, cache: Path) -> tuple[dict[str, list[Record]],
 
 
 def _newswire_record(row: dict, readers: dict[str, LabelReader], place: Place) -> Record:
+    words, found = _in_words(row["text"], row["entities"] or [])
     labels: dict[str, str] = {}
     spans: dict[str, tuple[Span, ...]] = {}
-    entities = row["entities"] or []
-    words = split_words(row["text"], [edge for start, end, _ in entities for edge in (start, end)])
     if "topic" in readers and row["topic"] is not None:
         labels["topic"] = readers["topic"].read(row["topic"], row["topic"], place)
     if "ner" in readers and row["entities"] is not None:
-        starts = {start: index for index, (start, _) in enumerate(words)}
-        ends = {end: index + 1 for index, (_, end) in enumerate(words)}
-        found = [Span(starts[start], ends[end], label) for start, end, label in entities]
         spans["ner"] = readers["ner"].keep(found, [place] * len(found))
     return Record(row["text"], words, labels, spans)
+
+
+def _in_words(text: str, entities: Sequence) -> tuple[tuple[tuple[int, int], ...], list[Span]]:
+    """Words of a text, and its entities (start, end, label) in them rather than in characters."""
+    words = split_words(text, [edge for start, end, _ in entities for edge in (start, end)])
+    starts = {start: index for index, (start, _) in enumerate(words)}
+    ends = {end: index + 1 for index, (_, end) in enumerate(words)}
+    return words, [Span(starts[start], ends[end], label) for start, end, label in entities]
+
+
+def newswire_extra(task: Task, count: int, seed: int) -> list[Record]:
+    """Sentences of the embedded corpus with labels of one task, to train on beside others.
+
+    Raises:
+      UserError: for a task whose labels are not those of the corpus.
+    """
+    known = _TOPICS if task.kind == "sentence" else _ENTITY_TYPES
+    if not set(known) <= set(task.labels):
+        raise UserError(
+            f"config.data.{task.name}.newswire: the corpus labels {', '.join(known)}, of which "
+            f"task '{task.name}' lacks some."
+        )
+    records = []
+    for sentence in grammar.generate("train", count, seed):
+        words, spans = _in_words(sentence.text, sentence.entities)
+        if task.kind == "sentence":
+            records.append(Record(sentence.text, words, {task.name: sentence.topic}, {}))
+        else:
+            records.append(Record(sentence.text, words, {}, {task.name: tuple(spans)}))
+    return records
 
 
 @contextlib.contextmanager

@@ -20,8 +20,9 @@ from mtt_jax.build import build_model, count_parameters, init_params
 from mtt_jax.checkpoint import Checkpoints, abstract
 from mtt_jax.config import Config
 from mtt_jax.console import Console
-from mtt_jax.data.pipeline import mixing_weights, parts_by_task, training_stream
+from mtt_jax.data.pipeline import training_stream
 from mtt_jax.data.prepare import Prepared, prepare
+from mtt_jax.data.sampling import expected_draws, parts_by_task
 from mtt_jax.decide import make_forward
 from mtt_jax.errors import UserError
 from mtt_jax.evaluate import evaluate, overall_score
@@ -275,9 +276,8 @@ def _checked(step: int, metrics: StepMetrics) -> tuple[int, StepMetrics]:
 
 def _describe(setup: Setup, phase: Phase, state: TrainState) -> None:
     """Says what is about to be trained on what."""
+    config = setup.config
     train_split = setup.data.splits["train"]
-    shares = mixing_weights(parts_by_task(train_split, phase.config), phase.config)
-    drawn = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
     labelled = ", ".join(f"{count:,} with {name}" for name, count in train_split.counts().items())
     if phase is setup.phases[0] or int(state.step) > phase.start:
         setup.console.say(
@@ -292,9 +292,18 @@ def _describe(setup: Setup, phase: Phase, state: TrainState) -> None:
         if not still
     )
     setup.console.say(
-        f"{phase.name}, steps {phase.start + 1:,} to {phase.end:,}: {trained:,} parameters train; "
-        f"sentences are drawn as {drawn}."
+        f"{phase.name}, steps {phase.start + 1:,} to {phase.end:,}: {trained:,} parameters train."
     )
+    parts = parts_by_task(train_split, phase.config)
+    lengths = np.minimum(train_split.lengths(), config.data.max_length)
+    draws = expected_draws(parts, lengths, phase.config)
+    for name, part in parts.items():
+        setup.console.say(
+            f"  {name}: {draws[name] / sum(draws.values()):.0%} of the sentences drawn, about "
+            f"{draws[name]:,.0f} from {len(np.unique(part)):,}"
+            + (f" ({len(part):,} with repeats)" if len(np.unique(part)) < len(part) else "")
+            + f", {draws[name] / len(part):.1f} passes."
+        )
 
 
 def _finish(setup: Setup, shapes, checkpoints: Checkpoints, seconds: float) -> dict:

@@ -10,7 +10,7 @@ import numpy as np
 
 from mtt_jax.config import Config, PhaseConfig
 from mtt_jax.data.encode import ExampleSet
-from mtt_jax.data.pipeline import parts_by_task
+from mtt_jax.data.sampling import parts_by_task
 from mtt_jax.errors import UserError, did_you_mean
 from mtt_jax.resolve import parse_pairs
 

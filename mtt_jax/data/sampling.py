@@ -1,0 +1,201 @@
+"""Sampling: which training sentences stand for a task, how often each, and the tasks' shares.
+
+    train.mixing     share of a task with n sentences, n no more than its sampling_cap
+    size             n
+    equal            1
+    temperature      n^(1/T)                   T = train.temperature
+    annealed         from n to n^(1/T)         over the phase (Stickland & Murray 2019)
+    explicit         tasks.NAME.sampling
+
+Temperature as in Arivazhagan et al. 2019 (arXiv:1907.05019), the cap as in Raffel et al. 2020
+(arXiv:1910.10683).
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from mtt_jax.config import Config, TaskConfig
+from mtt_jax.data.encode import ExampleSet
+from mtt_jax.resolve import parse_pairs
+from mtt_jax.tasks import OUTSIDE, Task
+
+# Annealing goes down in so many steps, between which the shares stand still.
+_STAGES = 20
+# Sentences in which the shares of a stage are met exactly.
+_CYCLE = 1000
+
+
+def seed_of(root: int, stream: str) -> int:
+    """A seed of its own for each stream, the same on every machine."""
+    return int(np.random.SeedSequence([root, *stream.encode()]).generate_state(1)[0] >> 1)
+
+
+def parts_by_task(examples: ExampleSet, config: Config) -> dict[str, np.ndarray]:
+    """Task -> int64 indices of the sentences that stand for it, repeated as its classes ask.
+
+    A sentence with several labels stands for the scarcest of them; one without a label of a task
+    whose weight is above 0 is left out.
+    """
+    counts = examples.counts()
+    tasks = [task for task in examples.tasks if config.tasks[task.name].weight]
+    owner = np.full(len(examples), "", dtype=object)
+    for task in sorted(tasks, key=lambda task: -counts[task.name]):
+        owner[examples.labelled(task)] = task.name
+    parts = {}
+    for task in tasks:
+        part = np.flatnonzero(owner == task.name)
+        if len(part):
+            seed = seed_of(config.seed, f"classes of {task.name}")
+            parts[task.name] = _resampled(part, examples, task, config.tasks[task.name], seed)
+    return parts
+
+
+def _resampled(
+    part: np.ndarray, examples: ExampleSet, task: Task, fields: TaskConfig, seed: int
+) -> np.ndarray:
+    """A task's sentences, those of scarce classes several times or those of frequent ones fewer."""
+    if not fields.class_sampling:
+        return part
+    holds = _classes(part, examples, task)
+    counts = holds.sum(axis=0)
+    present = np.maximum(counts, 1)
+    if fields.class_sampling == "over":
+        factor = counts.max() / present
+    elif fields.class_sampling == "under":
+        factor = counts[counts > 0].min() / present
+    else:
+        pairs = parse_pairs(fields.class_sampling, "class_sampling", kind=float)
+        factor = np.array([pairs.get(label, 1.0) for label in task.labels])
+    # The scarcest of a sentence's classes decides.
+    times = np.minimum(np.where(holds, factor, 0).max(axis=1), fields.repeat_cap)
+    whole = times.astype(np.int64)
+    more = np.random.default_rng(seed).random(len(part)) < times - whole
+    kept = np.repeat(part, whole + more)
+    return kept if len(kept) else part
+
+
+def _classes(part: np.ndarray, examples: ExampleSet, task: Task) -> np.ndarray:
+    """Bool [n, labels]: which labels each sentence holds; O for one without entities."""
+    holds = np.zeros((len(part), len(task.labels)), bool)
+    if task.kind == "sentence":
+        holds[np.arange(len(part)), examples.arrays[f"label/{task.name}"][part]] = True
+        return holds
+    columns = [task.labels.index(name) for name in task.entity_types]
+    for row, index in enumerate(part):
+        for _, _, kind in examples[int(index)].spans[task.name]:
+            holds[row, columns[kind]] = True
+    holds[~holds.any(axis=1), task.labels.index(OUTSIDE)] = True
+    return holds
+
+
+def mixing_weights(
+    sizes: Mapping[str, int], config: Config, progress: float = 1.0
+) -> dict[str, float]:
+    """Task -> share of the sentences that are drawn.
+
+    Args:
+      sizes: task -> sentences of its part.
+      config: how to mix.
+      progress: 0 at the start of the phase, 1 at its end; annealed shares go by it.
+    """
+    how, temperature = config.train.mixing, config.train.temperature
+    power = {
+        "size": 1.0,
+        "explicit": 1.0,
+        "equal": 0.0,
+        "temperature": 1 / temperature,
+        "annealed": 1 - progress * (1 - 1 / temperature),
+    }[how]
+    capped = {n: min(size, config.tasks[n].sampling_cap or size) for n, size in sizes.items()}
+    total = sum(capped.values())
+    shares = {n: (size / total) ** power for n, size in capped.items()}
+    if how == "explicit":
+        shares = {n: config.tasks[n].sampling or share for n, share in shares.items()}
+    whole = sum(shares.values())
+    return {n: share / whole for n, share in shares.items()}
+
+
+def expected_draws(
+    parts: Mapping[str, np.ndarray], lengths: np.ndarray, config: Config
+) -> dict[str, float]:
+    """Task -> about how many of its sentences a phase draws.
+
+    Args:
+      parts: of `parts_by_task`.
+      lengths: int [n] subwords of every example, as long as the model reads them.
+      config: of the phase.
+    """
+    rows = config.train.steps * config.train.batch_rows
+    sizes = {name: len(part) for name, part in parts.items()}
+    stages = [mixing_weights(sizes, config, stage) for stage in np.linspace(0, 1, _STAGES)]
+    shares = {name: float(np.mean([stage[name] for stage in stages])) for name in parts}
+    mean = sum(shares[name] * lengths[part].mean() for name, part in parts.items())
+    draws = rows * min(config.train.row_length / mean, config.slots)
+    return {name: share * draws for name, share in shares.items()}
+
+
+class AnnealedSelection:
+    """Which task, and which of its sentences, the i-th draw of a phase takes; for Grain.
+
+    The shares stand still within a stage, and a stage repeats one cycle of draws in which they
+    are met: any draw is found without those before it.
+    """
+
+    def __init__(self, shares: Sequence[Sequence[float]], draws: int):
+        """Plans the stages.
+
+        Args:
+          shares: share of each task, by stage.
+          draws: sentences of the whole phase; the last stage goes on for ever.
+        """
+        tasks = len(shares[0])
+        self._stage_length = max(1, draws // len(shares))
+        self._cycles = [_spread(stage) for stage in shares]
+        # Earlier draws of the same task: within a cycle, in a whole one, and before a stage.
+        self._ranks = [_ranks(cycle) for cycle in self._cycles]
+        self._counts = np.stack([np.bincount(cycle, minlength=tasks) for cycle in self._cycles])
+        whole, rest = divmod(self._stage_length, _CYCLE)
+        within = whole * self._counts + np.stack(
+            [np.bincount(cycle[:rest], minlength=tasks) for cycle in self._cycles]
+        )
+        self._before = np.cumsum(within, axis=0) - within
+
+    def __len__(self) -> int:
+        return 2**62
+
+    def __getitem__(self, index: int) -> tuple[int, int]:
+        stage = min(index // self._stage_length, len(self._cycles) - 1)
+        cycle, place = divmod(index - stage * self._stage_length, _CYCLE)
+        task = int(self._cycles[stage][place])
+        earlier = self._before[stage, task] + cycle * self._counts[stage, task]
+        return task, int(earlier + self._ranks[stage][place])
+
+
+def annealed_selection(
+    parts: Mapping[str, np.ndarray], lengths: np.ndarray, config: Config, processes: int
+) -> AnnealedSelection:
+    """The selection of a phase for one of `processes`; arguments as of `expected_draws`."""
+    sizes = {name: len(part) for name, part in parts.items()}
+    draws = sum(expected_draws(parts, lengths, config).values()) / processes
+    stages = [
+        list(mixing_weights(sizes, config, stage).values()) for stage in np.linspace(0, 1, _STAGES)
+    ]
+    return AnnealedSelection(stages, int(draws))
+
+
+def _spread(shares: Sequence[float]) -> np.ndarray:
+    """A cycle of draws that meets the shares, each task's spread evenly; none is left out."""
+    counts = np.maximum(np.floor(np.array(shares) * _CYCLE), 1).astype(np.int64)
+    counts[np.argmax(counts)] += _CYCLE - counts.sum()
+    # The k-th of n draws of a task falls at (k + 1/2) / n of the cycle.
+    due = np.concatenate([(np.arange(count) + 0.5) / count for count in counts])
+    return np.repeat(np.arange(len(counts)), counts)[np.argsort(due, kind="stable")]
+
+
+def _ranks(cycle: np.ndarray) -> np.ndarray:
+    """How many earlier draws of the cycle took the same task."""
+    ranks = np.zeros(len(cycle), np.int64)
+    for task in np.unique(cycle):
+        ranks[cycle == task] = np.arange((cycle == task).sum())
+    return ranks

@@ -1,0 +1,149 @@
+"""Sampling: who stands for a task, how often a class comes, and how tasks share the draws."""
+
+import numpy as np
+import pytest
+from conftest import make_config, record
+
+from mtt_jax.data.encode import encode_records
+from mtt_jax.data.sampling import (
+    AnnealedSelection,
+    expected_draws,
+    mixing_weights,
+    parts_by_task,
+)
+
+PERSON, PLACE = (0, 1, "PER"), (0, 1, "LOC")
+# Eight topics, then eight sentences with entities: 4 without any, 3 with PER, 1 with PER and LOC.
+ROWS = [
+    *[("Tom ran .", "sports", None)] * 6,
+    *[("Tom ran .", "others", None)] * 2,
+    *[("Shares fell .", None, [])] * 4,
+    *[("Tom ran .", None, [PERSON])] * 3,
+    ("Oslo Tom .", None, [PLACE, (1, 2, "PER")]),
+]
+TOPICS, NAMES = list(range(8)), list(range(8, 16))
+
+
+@pytest.fixture(scope="module")
+def corpus(tokenizer):
+    return encode_records([record(*row) for row in ROWS], tokenizer, make_config().task_list)
+
+
+def times(corpus, task, **overrides):
+    """How often each sentence of a task comes in an epoch."""
+    part = parts_by_task(corpus, make_config(**overrides))[task]
+    return np.bincount(part, minlength=len(corpus))[TOPICS if task == "topic" else NAMES].tolist()
+
+
+def test_a_sentence_stands_for_the_scarcest_of_its_tasks(tokenizer):
+    rows = [("Tom ran .", "sports", None)] * 3 + [("Tom ran .", "sports", [PERSON])] * 2
+    both = encode_records([record(*r) for r in rows], tokenizer, make_config().task_list)
+    parts = parts_by_task(both, make_config())
+    assert (parts["topic"].tolist(), parts["ner"].tolist()) == ([0, 1, 2], [3, 4])
+    only = parts_by_task(both, make_config(tasks__ner__weight=0.0))
+    assert {name: part.tolist() for name, part in only.items()} == {"topic": [0, 1, 2, 3, 4]}
+
+
+def test_a_sentence_without_a_label_stands_for_none(tokenizer):
+    unlabelled = encode_records([record("Tom ran .")], tokenizer, make_config().task_list)
+    assert parts_by_task(unlabelled, make_config()) == {}
+
+
+def test_over_sampling_makes_classes_as_frequent_as_the_most_frequent(corpus):
+    assert times(corpus, "topic", tasks__topic__class_sampling="over") == [1] * 6 + [3, 3]
+    # PER and O stand in four sentences each, LOC in one.
+    assert times(corpus, "ner", tasks__ner__class_sampling="over") == [1] * 7 + [4]
+
+
+def test_under_sampling_makes_classes_as_scarce_as_the_scarcest(corpus):
+    found = [
+        times(corpus, "topic", tasks__topic__class_sampling="under", seed=seed)
+        for seed in range(200)
+    ]
+    assert all(max(row) == 1 and row[6:] == [1, 1] for row in found)
+    assert np.mean([row[:6] for row in found]) == pytest.approx(1 / 3, abs=0.05)
+
+
+def test_times_by_class_are_taken_as_given_and_the_largest_of_a_sentence_counts(corpus):
+    given = "PER=2, LOC=3, O=0"
+    assert times(corpus, "ner", tasks__ner__class_sampling=given) == [0] * 4 + [2] * 3 + [3]
+
+
+def test_a_fraction_is_kept_on_average_and_by_the_seed(corpus):
+    rows = [
+        times(corpus, "ner", tasks__ner__class_sampling="PER=1.5, O=1", seed=seed)
+        for seed in range(200)
+    ]
+    assert np.mean([row[4:] for row in rows]) == pytest.approx(1.5, abs=0.05)
+    assert rows[3] == times(corpus, "ner", tasks__ner__class_sampling="PER=1.5, O=1", seed=3)
+
+
+def test_no_sentence_is_repeated_more_often_than_the_cap(corpus):
+    given = {"tasks__ner__class_sampling": "over", "tasks__ner__repeat_cap": 2.0}
+    assert times(corpus, "ner", **given) == [1] * 7 + [2]
+
+
+SIZES = {"topic": 900, "ner": 100}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "ner"),
+    [
+        ({}, 0.1),
+        ({"train__mixing": "equal"}, 0.5),
+        ({"train__mixing": "temperature", "train__temperature": 1.0}, 0.1),
+        ({"train__mixing": "temperature", "train__temperature": 2.0}, 10 / 40),
+        ({"tasks__topic__sampling_cap": 300}, 0.25),
+        ({"train__mixing": "temperature", "train__temperature": 2.0,
+          "tasks__topic__sampling_cap": 400}, 10 / 30),
+        ({"train__mixing": "explicit", "tasks__topic__sampling": 1.0, "tasks__ner__sampling": 3.0},
+         0.75),
+        ({"train__mixing": "explicit", "tasks__ner__sampling": 0.9}, 0.5),
+        ({"train__mixing": "explicit"}, 0.1),
+    ],
+)  # fmt: skip
+def test_the_share_of_a_task_goes_by_the_mix(overrides, ner):
+    shares = mixing_weights(SIZES, make_config(**overrides))
+    assert shares["ner"] == pytest.approx(ner)
+    assert sum(shares.values()) == pytest.approx(1)
+
+
+def test_annealed_shares_go_from_size_to_temperature():
+    config = make_config(train__mixing="annealed", train__temperature=2.0)
+    assert mixing_weights(SIZES, config, 0)["ner"] == pytest.approx(0.1)
+    assert mixing_weights(SIZES, config, 0.5)["ner"] == pytest.approx(1 / (1 + 9**0.75))
+    assert mixing_weights(SIZES, config, 1)["ner"] == pytest.approx(0.25)
+
+
+def test_a_row_holds_no_more_sentences_than_its_slots(corpus):
+    config = make_config(train__steps=10, train__slots=2)
+    draws = expected_draws(parts_by_task(corpus, config), corpus.lengths(), config)
+    assert sum(draws.values()) == pytest.approx(10 * 8 * 2)
+
+
+def test_the_draws_of_a_phase_fill_its_batches(corpus):
+    config = make_config(train__steps=10, train__mixing="equal", train__slots=48)
+    parts = parts_by_task(corpus, config)
+    lengths = corpus.lengths()
+    draws = expected_draws(parts, lengths, config)
+    assert draws["topic"] == draws["ner"]
+    positions = sum(draws[name] * lengths[part].mean() for name, part in parts.items())
+    assert positions == pytest.approx(10 * 8 * 48)
+
+
+def test_a_selection_gives_each_task_its_sentences_one_after_another():
+    selection = AnnealedSelection([(0.75, 0.25), (0.5, 0.5), (0.25, 0.75)], 31_500)
+    taken = [selection[index] for index in range(41_500)]
+    for task in (0, 1):
+        places = [place for which, place in taken if which == task]
+        assert places == list(range(len(places)))
+    thirds = np.array([which for which, _ in taken[:31_500]]).reshape(3, -1).mean(axis=1)
+    np.testing.assert_allclose(thirds, [0.25, 0.5, 0.75], atol=1e-3)
+    assert np.mean([which for which, _ in taken[31_500:]]) == pytest.approx(0.75, abs=1e-3)
+    early = np.array([which for which, _ in taken[:40]])
+    assert early.sum() == 10, "spread within a cycle too"
+
+
+def test_the_smallest_share_is_never_none():
+    selection = AnnealedSelection([(0.99999, 0.00001)], 1000)
+    assert sum(selection[index][0] for index in range(1000)) == 1
