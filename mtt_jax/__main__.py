@@ -3,10 +3,11 @@
 import argparse
 import json
 import sys
+from pathlib import Path
 
 from mtt_jax import __version__
 from mtt_jax.errors import UserError
-from mtt_jax.train.stop import end_on_ctrl_c
+from mtt_jax.train.stop import InterruptedRunError, end_on_ctrl_c
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -18,13 +19,16 @@ def main(arguments: list[str] | None = None) -> int:
             # argparse takes files behind an option for strangers.
             options.files += [word for word in rest if word == "-" or not word.startswith("-")]
             rest = [word for word in rest if word.startswith("-") and word != "-"]
-        if rest and options.run is not _evaluate:
+        if rest and not getattr(options, "takes_rest", False):
             parser.error(f"unrecognized arguments: {' '.join(rest)}")
         options.rest = rest
         return options.run(options)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except InterruptedRunError as stop:
+        print(f"{stop}.", file=sys.stderr)
+        return stop.code
     except BrokenPipeError:
         return 0
 
@@ -43,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("run_dir", metavar="RUN", help="run directory, such as runs/balanced")
     evaluate.add_argument("--split", choices=("dev", "test"), default="test")
     evaluate.add_argument("--json", action="store_true", help="print the scores as JSON")
-    evaluate.set_defaults(run=_evaluate)
+    evaluate.set_defaults(run=_evaluate, takes_rest=True)
 
     predict = commands.add_parser("predict", help="predict for lines of text or JSONL")
     predict.add_argument("run_dir", metavar="RUN", help="run or model directory")
@@ -76,6 +80,19 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--tasks", default="", help="heads to write, as topic,ner (hf)")
     export.add_argument("--int8", action="store_true", help="matrices as 8-bit integers (onnx)")
     export.set_defaults(run=_export)
+
+    diagnose = commands.add_parser(
+        "diagnose",
+        help="one model or several, frozen or not: train each and compare on dev",
+        epilog="Fields of the config: --config.train.steps=200. Stopped, the same command goes on.",
+    )
+    diagnose.add_argument("--config", required=True, help="config file of the run to decide on")
+    diagnose.add_argument("--out", help="folder to make; runs/diagnose-NAME by default")
+    diagnose.add_argument("--seeds", type=int, default=5, help="runs of each kind (5)")
+    diagnose.add_argument(
+        "--balancers", default="", help="values of train.balance to compare, as pcgrad,famo"
+    )
+    diagnose.set_defaults(run=_diagnose, takes_rest=True)
 
     info = commands.add_parser("info", help="say what a run holds, as JSON")
     info.add_argument("run_dir", metavar="RUN", help="run or model directory")
@@ -187,6 +204,23 @@ def _export(options: argparse.Namespace) -> int:
     tasks = [name.strip() for name in options.tasks.split(",") if name.strip()]
     for file in export(options.run_dir, options.to, options.folder, tasks, options.int8):
         print(file)
+    return 0
+
+
+def _diagnose(options: argparse.Namespace) -> int:
+    from mtt_jax import backend, config_files
+    from mtt_jax.console import Console
+
+    fields, rest = _fields_of(options.rest)
+    if rest:
+        raise UserError(f"{rest[0]}: no such option; see python -m mtt_jax diagnose --help.")
+    config = config_files.override(config_files.load_file(options.config), fields)
+    balancers = [name.strip() for name in options.balancers.split(",") if name.strip()]
+    out = options.out or f"runs/diagnose-{Path(options.config).stem}"
+    from mtt_jax.diagnose.study import diagnose  # only now: JAX takes a second to import
+
+    backend.prepare()
+    diagnose(config, out, options.seeds, balancers, Console())
     return 0
 
 

@@ -92,6 +92,15 @@ class Checkpoints:
         args = ocp.args.Composite(state=ocp.args.StandardRestore(like))
         return self.manager.restore(step, args=args)["state"]
 
+    def steps(self) -> list[int]:
+        """The steps that are saved, in their order."""
+        return sorted(self.manager.all_steps())
+
+    def parameters(self, step: int) -> Any:
+        """The parameters of a step alone, as NumPy or JAX arrays on the default device."""
+        args = ocp.args.Composite(state=ocp.args.StandardRestore())
+        return self.manager.restore(step, args=args)["state"]["params"]
+
     def wait(self) -> None:
         """Blocks until everything saved is on disk."""
         self.manager.wait_until_finished()

@@ -133,6 +133,12 @@ class DataConfig:
     cache_dir: str = option("~/.cache/mtt_jax", "built corpora and encoded data; safe to delete")
     encoding: str = option("utf-8", "encoding of files")
     clean: bool = option(True, "turn HTML entities and markup in texts into plain text")
+    seed: int = option(
+        -1,
+        "root of what is drawn from the data once: the dev share, limits, synthetic sentences; "
+        "-1 for config.seed. Set, runs of several seeds train and choose on the same sentences",
+        low=-1,
+    )
     dev_share: float = option(
         0.1, "share of train held out as dev where none is given", low=0.001, high=0.5
     )
@@ -346,6 +352,11 @@ class Config:
             Task(name, task.kind, task.labels, task.scheme if task.kind == "token" else "")
             for name, task in self.tasks.items()
         )
+
+    @property
+    def data_seed(self) -> int:
+        """Root of what is drawn from the data once."""
+        return self.seed if self.data.seed < 0 else self.data.seed
 
     @property
     def slots(self) -> int:

@@ -1,5 +1,6 @@
 """Configs outside Python: files in configs/, flags, config.json and the page in docs/."""
 
+import ast
 import dataclasses
 import json
 import runpy
@@ -98,30 +99,51 @@ def check_override(config: ConfigDict, flag: str, text: str | None) -> None:
     Raises:
       UserError: for a field that is not there, or a value that is not of its type.
     """
+    _, _, value = _field(config, flag)
+    _typed(value, text, flag)
+
+
+def _field(config: ConfigDict, flag: str) -> tuple[Any, str, Any]:
+    """The group that holds the field `config.a.b`, the field's name in it, and its value."""
     node, walked = config, "config"
+    parent, name = config, ""
     for part in flag.split(".")[1:]:
         name, bracket, index = part.partition("[")
         if not isinstance(node, ConfigDict) or name not in node:
             known = node if isinstance(node, ConfigDict) else ()
             raise UserError(f"--{walked}.{name}: no such field.{did_you_mean(name, known)}")
-        node, walked = node[name], f"{walked}.{part}"
+        parent, node, walked = node, node[name], f"{walked}.{part}"
         if bracket:
             node = _element(node, index.removesuffix("]"), walked)
     if isinstance(node, ConfigDict):
         raise UserError(f"--{walked}: a group of fields; name one: {', '.join(node)}.")
+    return parent, name, node
+
+
+def _typed(old: Any, text: str | None, flag: str) -> Any:
+    """The value that a flag's text gives a field, of the type of its old one."""
     if text is None:
-        if isinstance(node, bool):
-            return
-        raise UserError(f"--{walked}: needs a value, as in --{walked}={node}.")
+        if isinstance(old, bool):
+            return True
+        raise UserError(f"--{flag}: needs a value, as in --{flag}={old}.")
     try:
-        if isinstance(node, bool):
-            if text.lower() not in ("true", "false", "1", "0", "t", "f"):
-                raise ValueError
-        elif isinstance(node, (int, float)):
-            type(node)(text)
-    except ValueError:
-        kind = {bool: "true or false", int: "a whole number", float: "a number"}[type(node)]
-        raise UserError(f"--{walked}: expected {kind}, got {text!r}.") from None
+        if isinstance(old, bool):
+            return {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}[
+                text.lower()
+            ]
+        if isinstance(old, (int, float)):
+            return type(old)(text)
+    except (ValueError, KeyError):
+        kind = {bool: "true or false", int: "a whole number", float: "a number"}[type(old)]
+        raise UserError(f"--{flag}: expected {kind}, got {text!r}.") from None
+    if isinstance(old, (tuple, list)):
+        try:
+            return ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            raise UserError(
+                f"--{flag}: expected a tuple as Python writes it, got {text!r}."
+            ) from None
+    return text
 
 
 def _element(values: Any, index: str, walked: str) -> Any:
@@ -145,8 +167,8 @@ def override(config: ConfigDict, flags: Sequence[tuple[str, str]]) -> Config:
     """
     for flag, value in flags:
         path = flag.removeprefix("--")
-        check_override(config, path, value)
-        config.update_from_flattened_dict({path.removeprefix("config."): value})
+        parent, name, old = _field(config, path)
+        parent[name] = _typed(old, value, path)
     return resolve(config)
 
 

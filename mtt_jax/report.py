@@ -8,7 +8,7 @@ from typing import Any
 _POINTS = 400
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM = 560, 220, 52, 24
 _COLOURS = ("#1f6fb4", "#d1622b", "#2f8f4e", "#8a4fb0", "#b0892a", "#4b4b4b")
-_STYLE = """
+STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem;
        color: #1c1c1c; background: #fff }
 h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin-top: 2.2rem }
@@ -49,7 +49,7 @@ def render(
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width">'
-        f"<title>{escape(name)}</title><style>{_STYLE}</style></head>\n<body>\n"
+        f"<title>{escape(name)}</title><style>{STYLE}</style></head>\n<body>\n"
         + "\n".join(parts)
         + "\n</body></html>\n"
     )
@@ -148,8 +148,8 @@ def _charts(history: Sequence[Mapping[str, Any]]) -> list[str]:
     train = [row for row in history if row.get("kind") == "train"]
     dev = [row for row in history if row.get("kind") == "dev"]
     charts = [
-        _chart("Training loss", _by_task(train, "losses")),
-        _chart("Score on dev", _by_task(dev, "scores")),
+        chart("Training loss", _by_task(train, "losses")),
+        chart("Score on dev", _by_task(dev, "scores")),
     ]
     for key, title in (
         ("learning_rate", "Learning rate"),
@@ -157,7 +157,7 @@ def _charts(history: Sequence[Mapping[str, Any]]) -> list[str]:
         ("tokens_per_second", "Subwords per second"),
     ):
         curve = [(row["step"], row[key]) for row in train if key in row]
-        charts.append(_chart(title, {key: curve} if curve else {}))
+        charts.append(chart(title, {key: curve} if curve else {}))
     return charts
 
 
@@ -169,7 +169,7 @@ def _by_task(rows: Sequence[Mapping[str, Any]], key: str) -> dict[str, Curve]:
     }
 
 
-def _chart(title: str, curves: Mapping[str, Curve]) -> str:
+def chart(title: str, curves: Mapping[str, Curve]) -> str:
     """A line chart as SVG; says so where there is nothing to draw."""
     caption = f"<figcaption>{escape(title)}</figcaption>"
     points = [point for curve in curves.values() for point in curve]

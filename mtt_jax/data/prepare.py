@@ -94,7 +94,7 @@ def _made_of(config: Config, given: Tokenizer | None) -> dict[str, Any]:
         files["tokenizer.file"] = _checksum(Path(config.tokenizer.file).expanduser())
     drawn = any(task.limit or task.synthetic for task in config.task_data.values())
     data = dataclasses.asdict(config.data)
-    for name in ("cache_dir", "overlap"):
+    for name in ("cache_dir", "overlap", "seed"):
         del data[name]
     embedded = config.data.source == "newswire" or any(
         task.newswire for task in config.task_data.values()
@@ -107,7 +107,7 @@ def _made_of(config: Config, given: Tokenizer | None) -> dict[str, Any]:
         "task_data": {name: dataclasses.asdict(task) for name, task in config.task_data.items()},
         "tasks": [dataclasses.asdict(task) for task in config.task_list],
         "tokenizer": given.to_str() if given else dataclasses.asdict(config.tokenizer),
-        "seed": config.seed if config.data.source != "newswire" or drawn else 0,
+        "seed": config.data_seed if config.data.source != "newswire" or drawn else 0,
     }
 
 
@@ -182,7 +182,7 @@ def _limited(records: Sequence[Record], config: Config, notes: list[str]) -> lis
         labelled = [i for i, r in enumerate(kept) if name in r.labels or name in r.spans]
         if not task_data.limit or len(labelled) <= task_data.limit:
             continue
-        rng = np.random.default_rng(seed_of(config.seed, f"limit of {name}"))
+        rng = np.random.default_rng(seed_of(config.data_seed, f"limit of {name}"))
         for index in rng.permutation(labelled)[task_data.limit :]:
             record = kept[index]
             kept[index] = record._replace(
@@ -211,7 +211,7 @@ def _made_up(records: Sequence[Record], config: Config, notes: list[str]) -> lis
                 ways,
                 source.synthetic_rate,
                 read_gazetteer(source.gazetteer, task),
-                config.seed,
+                config.data_seed,
             )
             notes.append(
                 f"{task.name}: {len(fresh):,} synthetic training sentences from {count:,} "
@@ -219,7 +219,7 @@ def _made_up(records: Sequence[Record], config: Config, notes: list[str]) -> lis
             )
             made += fresh
         if source.newswire:
-            made += newswire_extra(task, source.newswire, config.seed)
+            made += newswire_extra(task, source.newswire, config.data_seed)
             notes.append(
                 f"{task.name}: {source.newswire:,} sentences of the embedded corpus beside "
                 f"{count:,}."

@@ -195,7 +195,7 @@ def with_dev(
     """The splits of a task, dev held out of train where none is given."""
     if "dev" in loaded:
         return loaded
-    train, dev = hold_out(loaded["train"].records, config.data.dev_share, config.seed)
+    train, dev = hold_out(loaded["train"].records, config.data.dev_share, config.data_seed)
     if not train:
         raise UserError(
             f"config.data.{task.name}.train: too few different sentences to hold a dev share of "

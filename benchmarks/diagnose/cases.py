@@ -1,0 +1,62 @@
+"""What the three cases share: files from the embedded corpus's grammar, and the run itself."""
+
+import json
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from mtt_jax import backend
+from mtt_jax.config import TaskConfig, default_config
+from mtt_jax.console import Console
+from mtt_jax.data.newswire.grammar import generate
+from mtt_jax.diagnose.study import diagnose
+from mtt_jax.resolve import resolve
+
+TOPICS = ("sports", "politics", "others")
+
+
+def sentences(count, seed):
+    """(text, topic) of sentences that the grammar writes."""
+    return [(sentence.text, sentence.topic) for sentence in generate("train", count, seed)]
+
+
+def written(out, name, rows):
+    """A JSONL file of (text, label) rows."""
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / f"{name}.jsonl"
+    lines = (json.dumps({"text": text, "label": label}) + "\n" for text, label in rows)
+    path.write_text("".join(lines), encoding="utf-8")
+    return str(path)
+
+
+def config_of(labels, files, width, layers, **train):
+    """A small model of sentence tasks, from scratch.
+
+    Args:
+      labels: task -> its labels.
+      files: task -> {"train": file, "dev": file}.
+      width: of the encoder.
+      layers: of the encoder.
+      train: fields of config.train.
+    """
+    config = default_config({name: TaskConfig(labels=given) for name, given in labels.items()})
+    config.data.source = "files"
+    for name, paths in files.items():
+        config.data[name].update(paths)
+    config.data.max_length, config.data.overlap = 48, 8
+    config.tokenizer.vocab_size = 600
+    config.encoder.update(width=width, layers=layers, heads=2, feedforward=2 * width)
+    config.encoder.positions = "rotary"
+    config.train.update(row_length=48, slots=3, batch_rows=16, **train)
+    return resolve(config)
+
+
+def run(name, config, seeds, expected):
+    """Diagnoses; exits with 1 where the verdict is another than the one expected."""
+    backend.prepare()
+    report = diagnose(config, ROOT / "runs" / "diagnose" / name, seeds, (), Console())
+    found = report["verdicts"]["share or separate"]["kind"]
+    if found != expected:
+        sys.exit(f"expected {expected}, found {found}")

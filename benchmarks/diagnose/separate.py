@@ -1,0 +1,34 @@
+"""Topic beside sentences with random labels, in an encoder of little capacity: separate.
+
+python benchmarks/diagnose/separate.py
+"""
+
+from random import Random
+
+from cases import ROOT, TOPICS, config_of, run, sentences, written
+
+LABELLED, NOISE, DEV = 2000, 2000, 1000
+CLASSES = tuple(f"class{number}" for number in range(8))
+
+
+def main():
+    out = ROOT / "runs" / "diagnose-data" / "separate"
+    random = Random(0)
+    rows = sentences(LABELLED + NOISE + 2 * DEV, seed=2)
+
+    def noise(some):
+        return [(text, random.choice(CLASSES)) for text, _ in some]
+
+    files = {
+        "noise": {"train": written(out, "noise", noise(rows[LABELLED : LABELLED + NOISE])),
+                  "dev": written(out, "noise-dev", noise(rows[-DEV:]))},
+        "topic": {"train": written(out, "topic", rows[:LABELLED]),
+                  "dev": written(out, "topic-dev", rows[-2 * DEV : -DEV])},
+    }  # fmt: skip
+    labels = {"noise": CLASSES, "topic": TOPICS}
+    config = config_of(labels, files, width=8, layers=1, steps=1000, warmup=50, learning_rate=5e-3)
+    run("separate", config, seeds=5, expected="separate")
+
+
+if __name__ == "__main__":
+    main()

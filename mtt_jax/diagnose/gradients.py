@@ -1,0 +1,102 @@
+"""Do the tasks pull the encoder the same way? Their gradients compared, layer by layer."""
+
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mtt_jax.config import Config
+from mtt_jax.saved_model import unstack_layers
+from mtt_jax.train.step import make_losses
+from mtt_jax.types import Batch
+
+_DRAWS = 1000
+
+
+def compare_gradients(
+    model: Any, params: Any, batches: Sequence[Batch], config: Config
+) -> dict[str, dict[str, dict]]:
+    """Pair of tasks -> layer -> cosine, norm ratio and conflict rate over fixed batches.
+
+    Each of the three is {"mean", "low", "high"}, the interval by a bootstrap over the batches. A
+    conflict is a batch on which the cosine is below zero; the ratio is the first task's norm by
+    the second's. Without dropout. A batch that lacks one of the tasks is left out.
+
+    Args:
+      model: the model.
+      params: its parameters.
+      batches: the same for every call that is to be compared.
+      config: the tasks, with their weights.
+    """
+    losses_of = make_losses(config)
+    names = [name for name, task in config.tasks.items() if task.weight]
+
+    @jax.jit
+    def gradients(params, batch):
+        counts = {name: weights.sum() for name, weights in batch.weights.items()}
+
+        def losses(encoder):
+            logits = model.apply({"params": {**params, "encoder": encoder}}, batch).logits
+            found = losses_of(logits, batch, counts)
+            return jnp.stack([found[name] for name in names])
+
+        return jax.jacrev(losses)(params["encoder"])
+
+    rows: dict[str, dict[str, list[tuple[float, float]]]] = {}
+    for batch in batches:
+        by_task = jax.device_get(gradients(params, batch))
+        flat = [
+            _by_layer(jax.tree.map(lambda leaf, i=index: leaf[i], by_task))
+            for index in range(len(names))
+        ]
+        for one, other in combinations(range(len(names)), 2):
+            pair = rows.setdefault(f"{names[one]}, {names[other]}", {})
+            for layer in flat[one]:
+                ours, theirs = flat[one][layer], flat[other][layer]
+                norms = np.linalg.norm(ours), np.linalg.norm(theirs)
+                if min(norms) > 0:
+                    cosine = float(ours @ theirs / (norms[0] * norms[1]))
+                    pair.setdefault(layer, []).append((cosine, float(norms[0] / norms[1])))
+    return {
+        pair: {layer: _summary(np.array(values)) for layer, values in layers.items()}
+        for pair, layers in rows.items()
+    }
+
+
+def _by_layer(encoder: Any) -> dict[str, np.ndarray]:
+    """Layer -> its gradient as one vector: embeddings, layer_0, ..., top, and all together."""
+    groups: dict[str, list[np.ndarray]] = {}
+    for name, tree in unstack_layers({"encoder": encoder})["encoder"].items():
+        layer = (
+            name
+            if name.startswith("layer_")
+            else "top" if name in ("final_norm", "pooling") else "embeddings"
+        )  # fmt: skip
+        groups.setdefault(layer, []).extend(np.ravel(leaf) for leaf in jax.tree.leaves(tree))
+    vectors = {layer: np.concatenate(parts) for layer, parts in groups.items()}
+    order = sorted(vectors, key=_place)
+    return {layer: vectors[layer] for layer in order} | {"all": np.concatenate([*vectors.values()])}
+
+
+def _place(layer: str) -> int:
+    fixed = {"embeddings": -1, "top": 10**6}
+    return fixed[layer] if layer in fixed else int(layer.removeprefix("layer_"))
+
+
+def _summary(values: np.ndarray) -> dict[str, dict[str, float]]:
+    """Means over batches with bootstrap intervals, from (cosine, ratio) [M, 2]."""
+    rng = np.random.default_rng(0)
+    drawn = rng.integers(0, len(values), (_DRAWS, len(values)))
+    cosine, ratio = values.T
+    columns = {"cosine": cosine, "norm_ratio": ratio, "conflict_rate": (cosine < 0).astype(float)}
+    return {
+        name: {
+            "mean": float(column.mean()),
+            "low": float(np.quantile(column[drawn].mean(axis=1), 0.025)),
+            "high": float(np.quantile(column[drawn].mean(axis=1), 0.975)),
+        }
+        for name, column in columns.items()
+    }

@@ -1,0 +1,59 @@
+"""Outcomes: what a model got right, sentence by sentence, as counts that add up."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from mtt_jax.config import Config
+from mtt_jax.data.encode import ExampleSet
+from mtt_jax.decide import decide
+from mtt_jax.decode import decode_spans
+from mtt_jax.tasks import Task
+
+
+def outcomes(
+    forward: Callable, params: Any, examples: ExampleSet, config: Config
+) -> dict[str, np.ndarray]:
+    """Task -> counts of each of its labelled sentences, int64 [n, K].
+
+    K is C * C for a sentence task, one cell of the confusion matrix (gold by predicted) being 1,
+    and 3 for a token task: entities found right, found, and given.
+    """
+    decisions = list(decide(forward, params, examples, config, config.train.batch_rows))
+    found: dict[str, np.ndarray] = {}
+    for task in config.task_list:
+        rows = []
+        for index in np.flatnonzero(examples.labelled(task)):
+            example, decision = examples[int(index)], decisions[int(index)]
+            if task.kind == "sentence":
+                row = np.zeros(len(task.classes) ** 2, np.int64)
+                gold, predicted = example.labels[task.name], decision.sentence[task.name].argmax()
+                row[gold * len(task.classes) + predicted] = 1
+            else:
+                types = task.entity_types
+                given = {(int(a), int(b), types[int(k)]) for a, b, k in example.spans[task.name]}
+                spans = {tuple(span) for span in decode_spans(decision.words[task.name], task)}
+                row = np.array([len(given & spans), len(spans), len(given)], np.int64)
+            rows.append(row)
+        if rows:
+            found[task.name] = np.stack(rows)
+    return found
+
+
+def score(task: Task, totals: np.ndarray) -> np.ndarray:
+    """The task's main score from sums of counts [..., K]: macro F1, or strict entity F1.
+
+    Classes that are neither given nor predicted have no F1, and the others share the mean.
+    """
+    totals = np.asarray(totals, np.float64)
+    if task.kind == "token":
+        right, found, given = np.moveaxis(totals, -1, 0)
+        return 2 * right / np.maximum(found + given, 1)
+    size = len(task.classes)
+    matrix = totals.reshape(*totals.shape[:-1], size, size)
+    right = np.diagonal(matrix, axis1=-2, axis2=-1)
+    both = matrix.sum(axis=-1) + matrix.sum(axis=-2)
+    present = both > 0
+    by_class = np.where(present, 2 * right / np.maximum(both, 1), 0.0)
+    return by_class.sum(axis=-1) / np.maximum(present.sum(axis=-1), 1)

@@ -1,0 +1,356 @@
+"""The study: every arm trained over several seeds, compared on dev, and written down.
+
+    OUT/diagnose.json      the config that is diagnosed
+    OUT/runs/ARM-SEED/     each run, as launch.py leaves it
+    OUT/outcomes/*.npz     what each got right on dev, sentence by sentence
+    OUT/report.json        figures and verdicts
+    OUT/report.html        the same as a page that opens offline
+
+Whatever is there already is not done again. The test split is never looked at for a decision.
+"""
+
+import dataclasses
+import io
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+import numpy as np
+from rich.console import Console as RichConsole
+from rich.table import Table
+
+from mtt_jax import config_files, pretrained, saved_model
+from mtt_jax.build import build_model, count_parameters
+from mtt_jax.checkpoint import Checkpoints
+from mtt_jax.config import BALANCERS, Config
+from mtt_jax.console import Console
+from mtt_jax.data.pipeline import training_stream
+from mtt_jax.data.prepare import Prepared, prepare
+from mtt_jax.decide import make_forward
+from mtt_jax.diagnose.arms import alone, make_arms
+from mtt_jax.diagnose.gradients import compare_gradients
+from mtt_jax.diagnose.outcomes import outcomes, score
+from mtt_jax.diagnose.page import render
+from mtt_jax.diagnose.verdict import (
+    Difference,
+    Verdict,
+    balance_or_not,
+    difference,
+    freeze_or_train,
+    share_or_separate,
+)
+from mtt_jax.errors import UserError, did_you_mean
+from mtt_jax.sharding import describe_devices
+from mtt_jax.train.loop import train
+from mtt_jax.train.run_directory import write
+
+# Batches on which gradients are compared, the same at every point of training.
+_BATCHES = 16
+_ROUNDS = 3
+
+
+class Study(NamedTuple):
+    """What a diagnosis works with."""
+
+    config: Config
+    out: Path
+    data: Prepared
+    arms: dict[str, Config]
+    seeds: int
+    balancers: tuple[str, ...]
+    console: Console
+
+
+def diagnose(
+    config: Config, out: str | Path, seeds: int, balancers: Sequence[str], console: Console
+) -> dict:
+    """Runs what is not done yet, and returns the content of report.json.
+
+    Args:
+      config: of the run to decide on.
+      out: folder to make, or to go on with.
+      seeds: runs of each arm; at least 2.
+      balancers: values of train.balance to set beside plain joint training.
+      console: where the user sees progress.
+
+    Raises:
+      UserError: for what the user can mend.
+      InterruptedRunError: after SIGTERM or Ctrl-C, once everything is saved.
+    """
+    study = _prepared(config, Path(out).expanduser(), seeds, tuple(balancers), console)
+    found = _run_arms(study)
+    differences = _differences(study, found)
+    cost = _cost(study)
+    report = {
+        "config": json.loads(config_files.to_json(study.config)),
+        "device": describe_devices(),
+        "seeds": seeds,
+        "dev_sentences": study.data.splits["dev"].counts(),
+        "steps": {arm: c.train.steps for arm, c in study.arms.items()},
+        "scores": _scores(study, found),
+        "differences": {
+            name: {task: change._asdict() for task, change in changes.items()}
+            for name, changes in differences.items()
+        },
+        "cost": cost,
+        "gradients": _gradients(study),
+        "verdicts": {
+            question: verdict._asdict()
+            for question, verdict in _verdicts(study, differences, cost).items()
+        },
+    }
+    write(study.out / "report.json", json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+    write(study.out / "report.html", render(study.out.name, report))
+    _show(study, report)
+    return report
+
+
+def _prepared(
+    config: Config, out: Path, seeds: int, balancers: tuple[str, ...], console: Console
+) -> Study:
+    """Checks what is asked for, makes or recognises the folder, and reads the data."""
+    if config.phases:
+        raise UserError(
+            "config.phases: a diagnosis compares training at once with training apart; set "
+            "--config.phases='()' and --config.train.steps."
+        )
+    if sum(task.weight > 0 for task in config.tasks.values()) < 2:
+        raise UserError("config.tasks: a diagnosis needs two tasks with a weight above 0.")
+    if seeds < 2:
+        raise UserError(f"--seeds: {seeds} tells nothing of chance; at least 2.")
+    for name in balancers:
+        if name not in BALANCERS[1:]:
+            raise UserError(
+                f"--balancers: {name!r} is not one of {', '.join(BALANCERS[1:])}."
+                f"{did_you_mean(name, BALANCERS)}"
+            )
+    config = pretrained.complete(config)
+    # One dev split and one set of training sentences for all seeds.
+    config = dataclasses.replace(
+        config, data=dataclasses.replace(config.data, seed=config.data_seed)
+    )
+    _open(out, config)
+    console.say(f"Running on {describe_devices()}.")
+    data = prepare(config)
+    for note in data.notes:
+        console.say(note)
+    dev = data.splits["dev"].counts()
+    for name, task in config.tasks.items():
+        if task.weight and not dev[name]:
+            raise UserError(
+                f"config.data.{name}.dev: no labelled sentence; a diagnosis needs some."
+            )
+    arms = make_arms(config, data.splits["train"], balancers)
+    return Study(config, out, data, arms, seeds, balancers, console)
+
+
+def _open(out: Path, config: Config) -> None:
+    file = out / "diagnose.json"
+    if file.is_file():
+        there = config_files.from_json(file.read_text(encoding="utf-8"), str(file))
+        changed = config_files.differences(config, there)
+        if changed:
+            shown = "\n  ".join(changed[:8])
+            raise UserError(
+                f"--out: {out} holds a diagnosis of another config:\n  {shown}\n"
+                "Name another directory with --out=..., or give the config of that one."
+            )
+        return
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(f"--out: {out} is not empty and holds no diagnosis; name a new directory.")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        write(file, config_files.to_json(config))
+    except OSError as error:
+        raise UserError(f"--out: cannot write to {out}: {error.strerror}.") from None
+
+
+def _folder(study: Study, arm: str, seed: int) -> Path:
+    return study.out / "runs" / f"{arm.replace(' ', '-')}-{seed}"
+
+
+def _run_arms(study: Study) -> dict[str, list[dict[str, np.ndarray]]]:
+    """Arm -> for each seed: task -> counts by sentence of dev."""
+    total, done = study.seeds * len(study.arms), 0
+    found: dict[str, list[dict[str, np.ndarray]]] = {arm: [] for arm in study.arms}
+    forward = None
+    for seed in range(study.seeds):
+        for arm, config in study.arms.items():
+            done += 1
+            folder = _folder(study, arm, seed)
+            kept = study.out / "outcomes" / f"{folder.name}.npz"
+            if not kept.is_file():
+                study.console.say(f"run {done} of {total}: {arm}, seed {seed}")
+                quiet = Console(RichConsole(file=io.StringIO()))
+                train(dataclasses.replace(config, seed=config.seed + seed), folder, quiet)
+                model = saved_model.load(folder)
+                forward = forward or _forward(model)
+                arrays: dict[str, Any] = outcomes(
+                    forward, model.params, study.data.splits["dev"], model.config
+                )
+                kept.parent.mkdir(exist_ok=True)
+                fresh = kept.with_name(f".{kept.name}.new.npz")
+                np.savez(fresh, **arrays)
+                fresh.replace(kept)
+            with np.load(kept) as arrays:
+                found[arm].append(dict(arrays))
+    return found
+
+
+def _forward(model: saved_model.SavedModel):
+    return make_forward(build_model(model.config, model.tokenizer.get_vocab_size()))
+
+
+def _arm_of(study: Study, task: str, arm: str) -> bool:
+    """Whether an arm trains a task."""
+    return study.arms[arm].tasks[task].weight > 0
+
+
+def _scores(study: Study, found) -> dict[str, dict[str, dict]]:
+    """Task -> arm -> the mean score on dev, and that of each seed."""
+    return {
+        task.name: {
+            arm: {"mean": float(np.mean(each)), "seeds": each}
+            for arm in study.arms
+            if _arm_of(study, task.name, arm)
+            for each in [[float(score(task, run[task.name].sum(axis=0))) for run in found[arm]]]
+        }
+        for task in study.config.task_list
+        if study.config.tasks[task.name].weight
+    }
+
+
+def _differences(study: Study, found) -> dict[str, dict[str, Difference]]:
+    """What is compared -> task -> difference."""
+    tasks = [t for t in study.config.task_list if study.config.tasks[t.name].weight]
+
+    def of(arm: str, task) -> np.ndarray:
+        return np.stack([run[task.name] for run in found[arm]])
+
+    compared = {
+        "joint less alone": {
+            t.name: difference(t, of("joint", t), of(alone(t.name), t)) for t in tasks
+        }
+    }
+    for arm in study.arms:
+        if arm == "frozen" or arm in study.balancers:
+            compared[f"{arm} less joint"] = {
+                t.name: difference(t, of(arm, t), of("joint", t)) for t in tasks
+            }
+    return compared
+
+
+def _cost(study: Study) -> dict[str, dict[str, float]]:
+    """What each choice costs: parameters, seconds of training, sentences predicted in a second."""
+    apart = [arm for arm in study.arms if arm.endswith(" alone")]
+    dev = study.data.splits["dev"]
+    models = {arm: saved_model.load(_folder(study, arm, 0)) for arm in ("joint", *apart)}
+    forward = _forward(models["joint"])
+    seconds: dict[str, list[float]] = {arm: [] for arm in models}
+    for round_ in range(_ROUNDS + 1):
+        for arm, model in models.items():
+            start = time.perf_counter()
+            outcomes(forward, model.params, dev, model.config)
+            if round_:  # the first compiles
+                seconds[arm].append(time.perf_counter() - start)
+    trained = {
+        arm: median(
+            saved_model.read_json(_folder(study, arm, seed) / "metrics.json")["seconds"]
+            for seed in range(study.seeds)
+        )
+        for arm in study.arms
+    }
+    shared = models["joint"].params
+    separate = sum(
+        count_parameters(shared["encoder"])
+        + count_parameters(shared["heads"][arm.removesuffix(" alone")])
+        for arm in apart
+    )
+    cost = {
+        "joint": {
+            "parameters": count_parameters(shared),
+            "training_seconds": trained["joint"],
+            "dev_seconds": median(seconds["joint"]),
+        },
+        "separate": {
+            "parameters": separate,
+            "training_seconds": sum(trained[arm] for arm in apart),
+            "dev_seconds": sum(median(seconds[arm]) for arm in apart),
+        },
+    }
+    for arm in study.arms:
+        if arm == "frozen" or arm in study.balancers:
+            cost[arm] = {**cost["joint"], "training_seconds": trained[arm]}
+    return cost
+
+
+def _gradients(study: Study) -> list[dict]:
+    """For each saved step of the first joint run: the tasks' gradients, layer by layer."""
+    kept = study.out / "gradients.json"
+    if kept.is_file():
+        return json.loads(kept.read_text(encoding="utf-8"))
+    config = study.arms["joint"]
+    stream = iter(training_stream(study.data.splits["train"], config))
+    batches = [next(stream) for _ in range(_BATCHES)]
+    model = build_model(config, study.data.tokenizer.get_vocab_size())
+    checkpoints = Checkpoints(_folder(study, "joint", 0), config.train.keep)
+    try:
+        found = [
+            {
+                "step": step,
+                "pairs": compare_gradients(model, checkpoints.parameters(step), batches, config),
+            }
+            for step in checkpoints.steps()
+        ]
+    finally:
+        checkpoints.close()
+    write(kept, json.dumps(found) + "\n")
+    return found
+
+
+def _verdicts(study: Study, differences, cost) -> dict[str, Verdict]:
+    joint, separate = cost["joint"], cost["separate"]
+    verdicts = {
+        "share or separate": share_or_separate(
+            differences["joint less alone"],
+            separate["parameters"] / joint["parameters"],
+            separate["dev_seconds"] / joint["dev_seconds"],
+        )
+    }
+    if "frozen" in study.arms:
+        time_of = cost["frozen"]["training_seconds"] / joint["training_seconds"]
+        verdicts["freeze or train the encoder"] = freeze_or_train(
+            differences["frozen less joint"], time_of
+        )
+    if study.balancers:
+        verdicts["balance or not"] = balance_or_not(
+            {name: differences[f"{name} less joint"] for name in study.balancers}
+        )
+    return verdicts
+
+
+def _show(study: Study, report: dict) -> None:
+    """The report on the terminal."""
+    tasks = list(report["scores"])
+    table = Table(title="dev score, mean over seeds", title_justify="left")
+    for heading in ("", *tasks):
+        table.add_column(heading)
+    for arm in study.arms:
+        cells = [
+            f"{report['scores'][task][arm]['mean']:.3f}" if arm in report["scores"][task] else ""
+            for task in tasks
+        ]
+        table.add_row(arm, *cells)
+    study.console.rich.print(table)
+    table = Table(title="difference, with 95% interval", title_justify="left")
+    for heading in ("", *tasks):
+        table.add_column(heading)
+    for name, changes in report["differences"].items():
+        table.add_row(name, *(str(Difference(**changes[task])) for task in tasks))
+    study.console.rich.print(table)
+    for question, verdict in report["verdicts"].items():
+        study.console.say(f"{question}: {verdict['kind'].upper()}. {verdict['text']}")
+    study.console.say(f"Wrote {study.out}/: report.html, report.json, runs/.")

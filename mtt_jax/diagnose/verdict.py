@@ -1,0 +1,166 @@
+"""The verdict: differences with their intervals, and what follows from them in plain words."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from mtt_jax.diagnose.outcomes import score
+from mtt_jax.tasks import Task
+
+_DRAWS = 1000
+
+
+class Difference(NamedTuple):
+    """How much better one way is than another on one task's score, with a 95% interval."""
+
+    mean: float
+    low: float
+    high: float
+
+    @property
+    def better(self) -> bool:
+        """The whole interval is above zero."""
+        return self.low > 0
+
+    @property
+    def worse(self) -> bool:
+        """The whole interval is below zero."""
+        return self.high < 0
+
+    def __str__(self) -> str:
+        return f"{self.mean:+.3f} [{self.low:+.3f}, {self.high:+.3f}]"
+
+
+def difference(task: Task, ours: np.ndarray, theirs: np.ndarray, seed: int = 0) -> Difference:
+    """Ours less theirs, paired by seed and by sentence.
+
+    Two sources of chance add up: the seeds of training, by Student's t over the paired
+    differences of the seeds, and the sentences of dev, by a bootstrap that draws the same
+    sentences for both.
+
+    Args:
+      task: whose score is compared.
+      ours: counts [seeds, n, K] as `outcomes` gives them; at least two seeds.
+      theirs: the same of the other.
+      seed: of the bootstrap.
+    """
+    seeds, sentences = ours.shape[:2]
+    by_seed = score(task, ours.sum(axis=1)) - score(task, theirs.sum(axis=1))
+    of_training = stats.t.ppf(0.975, seeds - 1) * by_seed.std(ddof=1) / np.sqrt(seeds)
+    rng = np.random.default_rng(seed)
+    drawn = rng.multinomial(sentences, np.full(sentences, 1 / sentences), size=_DRAWS)
+    means = np.mean(
+        [
+            score(task, drawn @ one) - score(task, drawn @ other)
+            for one, other in zip(ours, theirs, strict=True)
+        ],
+        axis=0,
+    )
+    of_sentences = 1.96 * means.std()
+    half = float(np.hypot(of_training, of_sentences))
+    mean = float(by_seed.mean())
+    return Difference(mean, mean - half, mean + half)
+
+
+class Verdict(NamedTuple):
+    """What to do, and why.
+
+    Attributes:
+      kind: "share", "separate", "depends" or "no difference found".
+      text: the reason, in sentences.
+    """
+
+    kind: str
+    text: str
+
+
+def share_or_separate(
+    differences: Mapping[str, Difference], parameters: float, prediction: float
+) -> Verdict:
+    """One model or one for each task.
+
+    Args:
+      differences: task -> joint less alone.
+      parameters: of the separate models together, as a multiple of the shared one's.
+      prediction: time of the separate models together, as a multiple of the shared one's.
+    """
+    better = [name for name, change in differences.items() if change.better]
+    worse = [name for name, change in differences.items() if change.worse]
+    shown = "; ".join(f"{name} {change}" for name, change in differences.items())
+    cost = (
+        f"Separate models have {parameters:.1f} times the parameters and take {prediction:.1f} "
+        "times as long to predict."
+    )
+    if better and not worse:
+        text = f"One model scores higher on {_and(better)} and lower on none ({shown}). {cost}"
+        return Verdict("share", text)
+    if worse and not better:
+        text = (
+            f"One model scores lower on {_and(worse)} and higher on none ({shown}). {cost} If that "
+            "is too dear, try a larger encoder, other task weights or a balancer."
+        )
+        return Verdict("separate", text)
+    if better and worse:
+        text = (
+            f"One model scores higher on {_and(better)} and lower on {_and(worse)} ({shown}). "
+            f"Weigh {_and(worse)} more, or keep the tasks apart. {cost}"
+        )
+        return Verdict("depends", text)
+    widest = max(change.high - change.low for change in differences.values()) / 2
+    text = (
+        f"No difference found at this budget ({shown}): one of {widest:.3f} and less would not "
+        f"have shown. {cost} More seeds, more dev sentences or longer runs tell more; until then "
+        "the cheaper one does as well, as far as this shows."
+    )
+    return Verdict("no difference found", text)
+
+
+def freeze_or_train(differences: Mapping[str, Difference], time: float) -> Verdict:
+    """Train the encoder or leave it as it is.
+
+    Args:
+      differences: task -> frozen less joint.
+      time: of training frozen, as a multiple of joint.
+    """
+    better = [name for name, change in differences.items() if change.better]
+    worse = [name for name, change in differences.items() if change.worse]
+    shown = "; ".join(f"{name} {change}" for name, change in differences.items())
+    cost = f"Training heads alone took {time:.2f} times as long."
+    if worse and not better:
+        return Verdict("train", f"Frozen it scores lower on {_and(worse)} ({shown}). {cost}")
+    if better and not worse:
+        return Verdict("freeze", f"Frozen it scores higher on {_and(better)} ({shown}). {cost}")
+    if better and worse:
+        text = f"Frozen it gains on {_and(better)} and loses on {_and(worse)} ({shown}). {cost}"
+        return Verdict("depends", text)
+    return Verdict("no difference found", f"No difference found at this budget ({shown}). {cost}")
+
+
+def balance_or_not(by_balancer: Mapping[str, Mapping[str, Difference]]) -> Verdict:
+    """Whether a balancer does better than plain joint training.
+
+    Args:
+      by_balancer: balancer -> task -> balanced less joint.
+    """
+    gains = {
+        balancer: sum(change.mean for change in changes.values())
+        for balancer, changes in by_balancer.items()
+        if any(change.better for change in changes.values())
+        and not any(change.worse for change in changes.values())
+    }
+    shown = ". ".join(
+        f"{balancer}: " + "; ".join(f"{name} {change}" for name, change in changes.items())
+        for balancer, changes in by_balancer.items()
+    )
+    if not gains:
+        text = f"None of them scores higher on a task and lower on none ({shown})."
+        return Verdict("plain", text)
+    best = max(gains, key=lambda name: gains[name])
+    several = " The best of several is partly chance." if len(by_balancer) > 1 else ""
+    return Verdict(best, f"It scores higher and nowhere lower ({shown}).{several}")
+
+
+def _and(names: list[str]) -> str:
+    return " and ".join(names)
