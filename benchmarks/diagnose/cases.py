@@ -31,7 +31,7 @@ def written(out, name, rows):
     return str(path)
 
 
-def config_of(labels, files, width, layers, **train):
+def config_of(labels, files, width, layers, weights=None, **train):
     """A small model of sentence tasks, from scratch.
 
     Args:
@@ -39,12 +39,15 @@ def config_of(labels, files, width, layers, **train):
       files: task -> {"train": file, "dev": file}.
       width: of the encoder.
       layers: of the encoder.
+      weights: task -> weight of its loss, 1 where not named.
       train: fields of config.train.
     """
     config = default_config({name: TaskConfig(labels=given) for name, given in labels.items()})
     config.data.source = "files"
     for name, paths in files.items():
         config.data[name].update(paths)
+    for name, weight in (weights or {}).items():
+        config.tasks[name].weight = weight
     config.data.max_length, config.data.overlap = 48, 8
     config.tokenizer.vocab_size = 600
     config.encoder.update(width=width, layers=layers, heads=2, feedforward=2 * width)

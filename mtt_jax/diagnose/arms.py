@@ -76,12 +76,21 @@ def make_arms(config: Config, examples: ExampleSet, balancers: Sequence[str]) ->
 
 
 def shares_of_subwords(config: Config, examples: ExampleSet) -> dict[str, float]:
-    """Task -> share of the subwords that a run of all tasks reads."""
+    """Task -> share of the subwords that a run of all tasks reads which carry its labels."""
     parts = parts_by_task(examples, config)
     lengths = np.minimum(examples.lengths(), config.data.max_length)
     draws = expected_draws(parts, lengths, config)
-    read = {name: draws[name] * float(lengths[part].mean()) for name, part in parts.items()}
-    return {name: size / sum(read.values()) for name, size in read.items()}
+    total = sum(draws[name] * float(lengths[part].mean()) for name, part in parts.items())
+    shares = {}
+    for task in config.task_list:
+        labelled = examples.labelled(task)
+        read = sum(
+            draws[name] * float((lengths[part] * labelled[part]).mean())
+            for name, part in parts.items()
+        )
+        if config.tasks[task.name].weight:
+            shares[task.name] = read / total
+    return shares
 
 
 def _with_train(config: Config, **fields) -> Config:
