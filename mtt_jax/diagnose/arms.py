@@ -1,10 +1,11 @@
 """Arms: the ways to train that a diagnosis compares, as configs of equal budget.
 
-joint             one model, all tasks, train.steps
-TASK alone        a model of one task; the steps of all of these add up to train.steps, each
-having as many of its task's subwords as joint
-frozen            joint, heads alone on the encoder that the run starts from
-a balancer        joint, with train.balance
+    joint             one model, all tasks, train.steps
+    TASK alone        a model of one task that reads as many of its task's subwords as joint
+    frozen            joint, heads alone on the encoder that the run starts from
+    a balancer        joint, with train.balance
+
+Where no sentence has two labels, the steps of the models alone add up to train.steps.
 """
 
 import dataclasses

@@ -49,7 +49,7 @@ from mtt_jax.train.run_directory import write
 
 # Batches on which gradients are compared, the same at every point of training.
 _BATCHES = 16
-_ROUNDS = 3
+_ROUNDS = 5
 
 
 class Study(NamedTuple):
