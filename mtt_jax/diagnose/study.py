@@ -81,7 +81,7 @@ def diagnose(
       InterruptedRunError: after SIGTERM or Ctrl-C, once everything is saved.
     """
     study = _prepared(config, Path(out).expanduser(), seeds, tuple(balancers), console)
-    found = _run_arms(study)
+    found = run_arms(study)
     differences = _differences(study, found)
     cost = _cost(study)
     report = {
@@ -168,19 +168,20 @@ def _open(out: Path, config: Config) -> None:
         raise UserError(f"--out: cannot write to {out}: {error.strerror}.") from None
 
 
-def _folder(study: Study, arm: str, seed: int) -> Path:
+def folder_of(study: Study, arm: str, seed: int) -> Path:
+    """The run directory of an arm with a seed."""
     return study.out / "runs" / f"{arm.replace(' ', '-')}-{seed}"
 
 
-def _run_arms(study: Study) -> dict[str, list[dict[str, np.ndarray]]]:
-    """Arm -> for each seed: task -> counts by sentence of dev."""
+def run_arms(study: Study) -> dict[str, list[dict[str, np.ndarray]]]:
+    """Arm -> for each seed: task -> counts by sentence of dev; trains what is not there yet."""
     total, done = study.seeds * len(study.arms), 0
     found: dict[str, list[dict[str, np.ndarray]]] = {arm: [] for arm in study.arms}
     forward = None
     for seed in range(study.seeds):
         for arm, config in study.arms.items():
             done += 1
-            folder = _folder(study, arm, seed)
+            folder = folder_of(study, arm, seed)
             kept = study.out / "outcomes" / f"{folder.name}.npz"
             if not kept.is_file():
                 study.console.say(f"run {done} of {total}: {arm}, seed {seed}")
@@ -247,7 +248,7 @@ def _cost(study: Study) -> dict[str, dict[str, float]]:
     """What each choice costs: parameters, seconds of training, sentences predicted in a second."""
     apart = [arm for arm in study.arms if arm.endswith(" alone")]
     dev = study.data.splits["dev"]
-    models = {arm: saved_model.load(_folder(study, arm, 0)) for arm in ("joint", *apart)}
+    models = {arm: saved_model.load(folder_of(study, arm, 0)) for arm in ("joint", *apart)}
     forward = _forward(models["joint"])
     seconds: dict[str, list[float]] = {arm: [] for arm in models}
     for round_ in range(_ROUNDS + 1):
@@ -258,7 +259,7 @@ def _cost(study: Study) -> dict[str, dict[str, float]]:
                 seconds[arm].append(time.perf_counter() - start)
     trained = {
         arm: median(
-            saved_model.read_json(_folder(study, arm, seed) / "metrics.json")["seconds"]
+            saved_model.read_json(folder_of(study, arm, seed) / "metrics.json")["seconds"]
             for seed in range(study.seeds)
         )
         for arm in study.arms
@@ -296,7 +297,7 @@ def _gradients(study: Study) -> list[dict]:
     stream = iter(training_stream(study.data.splits["train"], config))
     batches = [next(stream) for _ in range(_BATCHES)]
     model = build_model(config, study.data.tokenizer.get_vocab_size())
-    checkpoints = Checkpoints(_folder(study, "joint", 0), config.train.keep)
+    checkpoints = Checkpoints(folder_of(study, "joint", 0), config.train.keep)
     try:
         found = [
             {

