@@ -77,9 +77,9 @@ def answers(base):
         PLAIN: changed(),
         "weight 3": changed(tasks__ner__weight=3.0),
         "equal": changed(train__mixing="equal"),
-        "equal, weight 3": changed(train__mixing="equal", tasks__ner__weight=3.0),
-        "equal, weight 3, synthetic": changed(
-            train__mixing="equal", tasks__ner__weight=3.0, data__ner__synthetic=3.0
+        "equal, synthetic": changed(train__mixing="equal", data__ner__synthetic=3.0),
+        "equal, encoder frozen": changed(
+            train__mixing="equal", train__freeze=("encoder/.*",), train__learning_rate=3e-3
         ),
         "topic, then both": dataclasses.replace(
             later, phases=resolve({**base.to_dict(), "phases": sequence}).phases
@@ -116,7 +116,7 @@ def parse():
     parser.add_argument("--out", default=ROOT / "runs" / "imbalance", type=Path)
     parser.add_argument("--topics", default=3000, type=int)
     parser.add_argument("--entities", default=300, type=int)
-    parser.add_argument("--steps", default=150, type=int)
+    parser.add_argument("--steps", default=120, type=int)
     parser.add_argument("--seeds", default=3, type=int)
     return parser.parse_args()
 
