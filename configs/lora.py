@@ -4,8 +4,8 @@
     python launch.py --config=configs/lora.py \
         --config.data.topic.train=ag_news/train.csv --config.data.ner.train=train.conll
 
-One in fifty parameters trains, and checkpoints hold moments for no more than those. model/ has
-the additions merged: it predicts and exports as any other.
+One in seventy-five parameters trains, and checkpoints hold moments for no more than those. model/
+has the additions merged: it predicts and exports as any other.
 """
 
 from configs.pretrained import get_config as pretrained

@@ -87,7 +87,14 @@ def test_a_run_that_starts_from_an_encoder_is_also_tried_frozen(raw):
     examples = prepare(config).splits["train"]
     arms = make_arms(resolve({**raw.to_dict(), "init_from": "runs/other"}), examples, ())
     assert arms["frozen"].train.freeze == ("encoder/.*",)
-    assert "frozen" not in make_arms(config, examples, ())
+    assert set(make_arms(config, examples, ())) == {"joint", "tone alone", "who alone"}
+
+
+def test_a_run_with_made_up_sentences_is_also_tried_without(examples):
+    config = make_config(data__ner__synthetic=2.0)
+    arms = make_arms(config, examples, ())
+    assert arms["real sentences"].task_data["ner"].synthetic == 0
+    assert arms["joint"].task_data["ner"].synthetic == 2
 
 
 def test_every_arm_is_scored_on_dev_for_every_seed(study):

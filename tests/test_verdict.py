@@ -10,6 +10,7 @@ from mtt_jax.diagnose.verdict import (
     balance_or_not,
     difference,
     freeze_or_train,
+    made_up_or_real,
     share_or_separate,
 )
 from mtt_jax.metrics import Classification
@@ -101,6 +102,20 @@ def test_frozen_or_not(change, kind):
     verdict = freeze_or_train({"a": change}, 0.4)
     assert verdict.kind == kind
     assert "0.40 times as long" in verdict.text
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "words"),
+    [
+        (DOWN, "made-up", "raise the score of a (a +0.100 [+0.010, +0.200])"),
+        (UP, "real", "lower the score of a (a -0.100 [-0.150, -0.050])"),
+        (NONE, "no difference found", "at this budget"),
+    ],
+)
+def test_made_up_sentences_or_not(change, kind, words):
+    verdict = made_up_or_real({"a": change})
+    assert verdict.kind == kind
+    assert words in verdict.text
 
 
 def test_a_balancer_is_named_only_where_it_gains_and_loses_nothing():

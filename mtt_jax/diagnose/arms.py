@@ -3,6 +3,8 @@
     joint             one model, all tasks, train.steps
     TASK alone        a model of one task that reads as many of its task's subwords as joint
     frozen            joint, heads alone on the encoder that the run starts from
+    real sentences    joint, without the synthetic ones and the embedded corpus, where the run has
+                      some
     a balancer        joint, with train.balance
 
 Where no sentence has two labels, the steps of the models alone add up to train.steps.
@@ -19,6 +21,7 @@ from mtt_jax.data.sampling import expected_draws, parts_by_task
 
 # Heads alone want larger steps than an encoder that is fine-tuned.
 _FROZEN_RATE = 10.0
+FROZEN, REAL = "frozen", "real sentences"
 # Checkpoints of a run at which gradients are compared.
 POINTS = 8
 
@@ -63,7 +66,7 @@ def make_arms(config: Config, examples: ExampleSet, balancers: Sequence[str]) ->
             balance_on="parameters",
         )
     if config.encoder.init or config.init_from:
-        arms["frozen"] = _with_train(
+        arms[FROZEN] = _with_train(
             joint,
             freeze=(*config.train.freeze, "encoder/.*"),
             learning_rate=_FROZEN_RATE * config.train.learning_rate,
@@ -71,6 +74,12 @@ def make_arms(config: Config, examples: ExampleSet, balancers: Sequence[str]) ->
             balance_options="",
             balance_on="parameters",
         )
+    if any(source.synthetic or source.newswire for source in config.task_data.values()):
+        real = {
+            name: dataclasses.replace(source, synthetic=0.0, gazetteer="", newswire=0)
+            for name, source in config.task_data.items()
+        }
+        arms[REAL] = dataclasses.replace(joint, task_data=real)
     for balancer in balancers:
         arms[balancer] = _with_train(joint, balance=balancer, balance_options="")
     return arms

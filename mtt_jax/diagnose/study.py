@@ -30,7 +30,7 @@ from mtt_jax.console import Console
 from mtt_jax.data.pipeline import training_stream
 from mtt_jax.data.prepare import Prepared, prepare
 from mtt_jax.decide import make_forward
-from mtt_jax.diagnose.arms import alone, make_arms
+from mtt_jax.diagnose.arms import FROZEN, REAL, alone, make_arms
 from mtt_jax.diagnose.gradients import compare_gradients
 from mtt_jax.diagnose.outcomes import outcomes, score
 from mtt_jax.diagnose.page import render
@@ -40,6 +40,7 @@ from mtt_jax.diagnose.verdict import (
     balance_or_not,
     difference,
     freeze_or_train,
+    made_up_or_real,
     share_or_separate,
 )
 from mtt_jax.errors import UserError, did_you_mean
@@ -237,7 +238,7 @@ def _differences(study: Study, found) -> dict[str, dict[str, Difference]]:
         }
     }
     for arm in study.arms:
-        if arm == "frozen" or arm in study.balancers:
+        if arm in (FROZEN, REAL, *study.balancers):
             compared[f"{arm} less joint"] = {
                 t.name: difference(t, of(arm, t), of("joint", t)) for t in tasks
             }
@@ -283,7 +284,7 @@ def _cost(study: Study) -> dict[str, dict[str, float]]:
         },
     }
     for arm in study.arms:
-        if arm == "frozen" or arm in study.balancers:
+        if arm in (FROZEN, REAL, *study.balancers):
             cost[arm] = {**cost["joint"], "training_seconds": trained[arm]}
     return cost
 
@@ -321,10 +322,14 @@ def _verdicts(study: Study, differences, cost) -> dict[str, Verdict]:
             separate["dev_seconds"] / joint["dev_seconds"],
         )
     }
-    if "frozen" in study.arms:
-        time_of = cost["frozen"]["training_seconds"] / joint["training_seconds"]
+    if FROZEN in study.arms:
+        time_of = cost[FROZEN]["training_seconds"] / joint["training_seconds"]
         verdicts["freeze or train the encoder"] = freeze_or_train(
-            differences["frozen less joint"], time_of
+            differences[f"{FROZEN} less joint"], time_of
+        )
+    if REAL in study.arms:
+        verdicts["made-up sentences or real ones alone"] = made_up_or_real(
+            differences[f"{REAL} less joint"]
         )
     if study.balancers:
         verdicts["balance or not"] = balance_or_not(

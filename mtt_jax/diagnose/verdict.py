@@ -138,6 +138,29 @@ def freeze_or_train(differences: Mapping[str, Difference], time: float) -> Verdi
     return Verdict("no difference found", f"No difference found at this budget ({shown}). {cost}")
 
 
+def made_up_or_real(differences: Mapping[str, Difference]) -> Verdict:
+    """Whether synthetic sentences and those of the embedded corpus help.
+
+    Args:
+      differences: task -> real sentences alone less joint, which has both.
+    """
+    changes = {
+        name: Difference(-change.mean, -change.high, -change.low)
+        for name, change in differences.items()
+    }
+    better = [name for name, change in changes.items() if change.better]
+    worse = [name for name, change in changes.items() if change.worse]
+    shown = "; ".join(f"{name} {change}" for name, change in changes.items())
+    if better and not worse:
+        return Verdict("made-up", f"They raise the score of {_and(better)} ({shown}).")
+    if worse and not better:
+        return Verdict("real", f"They lower the score of {_and(worse)} ({shown}).")
+    if better and worse:
+        text = f"They raise the score of {_and(better)} and lower that of {_and(worse)} ({shown})."
+        return Verdict("depends", text)
+    return Verdict("no difference found", f"No difference found at this budget ({shown}).")
+
+
 def balance_or_not(by_balancer: Mapping[str, Mapping[str, Difference]]) -> Verdict:
     """Whether a balancer does better than plain joint training.
 
