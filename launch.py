@@ -3,7 +3,13 @@
 Every field of the config can be set on the command line; docs/config.md lists them.
 """
 
+import signal
 import sys
+
+if __name__ == "__main__":
+    # Before the other imports, so that Ctrl-C during them shows no traceback.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 from pathlib import Path
 from typing import NoReturn
 
