@@ -6,6 +6,10 @@
         --config.data.ner.train=train.conll --config.data.ner.dev=dev.conll \
         --config.data.ner.test=test.conll
 
+Two cores, the first 4,000 sentences of AG News and 6,000 of WikiNEuRal, two epochs: 6 minutes.
+Test: topic accuracy 0.943, strict entity F1 0.797, means of three seeds by benchmarks/finetune.py;
+two separate fine-tunings with transformers reach 0.944 and 0.788.
+
 Any BERT, RoBERTa, XLM-R, DistilBERT or ModernBERT works the same, from a folder or by its name on
 the hub: `--config.encoder.init=PATH_OR_NAME`. Files are laid out as for configs/news_files.py.
 """

@@ -123,17 +123,27 @@ def _training(config: Mapping[str, Any], final: Mapping[str, Any]) -> str:
     encoder, train = config["encoder"], config["train"]
     return (
         f"{encoder['layers']} layers of width {encoder['width']} with {encoder['heads']} attention "
-        f"heads, {encoder['positions']} positions, {encoder['pooling']} pooling. "
+        f"heads, {encoder['positions']} positions, {encoder['pooling']} pooling{_lora(encoder)}. "
         f"{final['steps']:,} steps of {train['batch_rows']} rows of {train['row_length']} "
-        f"subwords with AdamW at a peak learning rate of {train['learning_rate']:g}; step "
+        f"subwords with AdamW{_rate(train, final)}; step "
         f"{final['best_step']:,} was kept. {final['seconds']:,.0f} seconds on {final['device']}. "
         f"{_phases(final)}config.json has every setting."
     )
 
 
+def _lora(encoder: Mapping[str, Any]) -> str:
+    rank = encoder.get("lora_rank", 0)
+    return f", low-rank additions of rank {rank} (merged)" if rank else ""
+
+
+def _rate(train: Mapping[str, Any], final: Mapping[str, Any]) -> str:
+    return "" if final.get("phases") else f" at a peak learning rate of {train['learning_rate']:g}"
+
+
 def _phases(final: Mapping[str, Any]) -> str:
     phases = [
-        f"{phase['name']} (to step {phase['end']:,}, on {' and '.join(phase['tasks'])})"
+        f"{phase['name']} (to step {phase['end']:,}, on {' and '.join(phase['tasks'])}, peak rate "
+        f"{phase['learning_rate']:g})"
         for phase in final.get("phases", [])
     ]
     return f"Trained in phases: {'; '.join(phases)}. " if phases else ""

@@ -300,8 +300,8 @@ class PhaseConfig:
     steps: int = option(0, "optimiser steps; 0 for epochs", low=0)
     epochs: float = option(
         0.0,
-        "in place of steps: as many as fill their batches with all subwords of the training "
-        "sentences of its tasks, so many times",
+        "in place of steps: as many as all training sentences of its tasks fill, so many times; "
+        "with train.mixing other than size some come more often than others",
         low=0,
     )
     tasks: tuple[str, ...] = option(
@@ -312,7 +312,9 @@ class PhaseConfig:
         (".*",), "regular expressions of parameter paths that train; the others stand still"
     )
     learning_rate: float = option(0.0, "peak learning rate; 0 for train.learning_rate", low=0)
-    warmup: int = option(-1, "steps of linear warm-up; -1 for train.warmup", low=-1)
+    warmup: int = option(
+        -1, "steps of linear warm-up; -1 for train.warmup, or a tenth of the phase", low=-1
+    )
     schedule: str = option(
         "same",
         "decay after warm-up, to zero at the phase's end; same for train.schedule",

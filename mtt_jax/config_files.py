@@ -138,7 +138,8 @@ def _typed(old: Any, text: str | None, flag: str) -> Any:
         raise UserError(f"--{flag}: expected {kind}, got {text!r}.") from None
     if isinstance(old, (tuple, list)):
         try:
-            return ast.literal_eval(text)
+            value = ast.literal_eval(text)
+            return value if isinstance(value, (list, tuple)) else (str(value),)
         except (ValueError, SyntaxError):
             raise UserError(
                 f"--{flag}: expected a tuple as Python writes it, got {text!r}."

@@ -8,8 +8,10 @@ from conftest import SENTENCES, make_config, record
 
 from mtt_jax.config import SYNTHETIC_WAYS
 from mtt_jax.data.augment import augment, read_gazetteer
+from mtt_jax.data.words import split_words
 from mtt_jax.errors import UserError
 from mtt_jax.tasks import spans_to_tags
+from mtt_jax.types import Record, Span
 
 NER = make_config().task_list[1]
 RECORDS = [record(*sentence) for sentence in SENTENCES]
@@ -17,7 +19,7 @@ EXTRA = {"PER": ["Jo  van Gogh"]}
 
 
 def made(*ways, count=60, rate=0.9, gazetteer=None, records=RECORDS, seed=0):
-    return augment(records, NER, count, ways, rate, gazetteer or {}, seed)
+    return augment(records, NER, count, ways, rate, gazetteer or {}, frozenset(), seed)
 
 
 def tokens(r):
@@ -80,6 +82,24 @@ def test_words_are_shuffled_within_their_segment():
 def test_case_changes_and_letters_do_not():
     assert {r.text.lower() for r in made("case")} <= {r.text.lower() for r in RECORDS}
     assert any(r.text.isupper() for r in made("case", rate=1.0))
+
+
+def test_words_that_were_apart_never_become_one():
+    text = "Tom, who ran, met Ann."
+    words = ((0, 3), (3, 4), (5, 8), (9, 12), (12, 13), (14, 17), (18, 21), (21, 22))
+    spans = {"ner": (Span(0, 1, "PER"), Span(6, 7, "PER"))}
+    sentences = made(*SYNTHETIC_WAYS, records=[Record(text, words, {}, spans)])
+    known = {text[a:b].lower() for a, b in words}
+    assert len(sentences) > 20
+    for r in sentences:
+        assert {r.text[a:b].lower() for a, b in split_words(r.text)} <= known
+
+
+def test_no_sentence_of_dev_or_test_is_made():
+    every = made("mention")
+    taken = frozenset(r.text for r in every[:20])
+    again = augment(RECORDS, NER, 60, ("mention",), 0.9, {}, taken, 0)
+    assert not taken & {r.text for r in again}
 
 
 def test_the_seed_decides():

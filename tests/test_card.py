@@ -45,8 +45,10 @@ def test_it_tells_data_scores_limits_and_how_to_load():
 
 
 def test_it_names_the_phases():
-    phases = [{"name": "a", "end": 1200, "tasks": ["topic", "ner"]}]
-    assert "in phases: a (to step 1,200, on topic and ner)." in render(phases=phases)
+    phases = [{"name": "a", "end": 1200, "tasks": ["topic", "ner"], "learning_rate": 3e-3}]
+    text = render(phases=phases)
+    assert "in phases: a (to step 1,200, on topic and ner, peak rate 0.003)." in text
+    assert "0.001" not in text, "the rate of a run without phases"
     assert "phases" not in render()
 
 

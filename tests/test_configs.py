@@ -68,3 +68,8 @@ def test_the_default_run_draws_the_scarce_task_more_often_than_its_share():
     config = resolve(load_file(str(ROOT / "configs" / "balanced.py")))
     ner, topic = config.tasks["ner"].sampling, config.tasks["topic"].sampling
     assert ner / (ner + topic) > 2 * (1_200 / 13_200)
+
+
+def test_no_page_has_a_gap():
+    for page in [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md"]:
+        assert "@@" not in page.read_text(encoding="utf-8"), page

@@ -1,8 +1,10 @@
 """A diagnosis from end to end on a small corpus: equal budgets, every arm, and going on."""
 
+import dataclasses
 import io
 import json
 import shutil
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -18,7 +20,7 @@ from mtt_jax.data.prepare import prepare
 from mtt_jax.diagnose.arms import alone, make_arms, shares_of_subwords
 from mtt_jax.diagnose.gradients import compare_gradients
 from mtt_jax.diagnose.outcomes import outcomes, score
-from mtt_jax.diagnose.study import diagnose
+from mtt_jax.diagnose.study import Study, diagnose, run_arms
 from mtt_jax.errors import UserError
 from mtt_jax.evaluate import evaluate, main_score
 from mtt_jax.resolve import resolve
@@ -88,6 +90,8 @@ def test_a_run_that_starts_from_an_encoder_is_also_tried_frozen(raw):
     arms = make_arms(resolve({**raw.to_dict(), "init_from": "runs/other"}), examples, ())
     assert arms["frozen"].train.freeze == ("encoder/.*",)
     assert set(make_arms(config, examples, ())) == {"joint", "tone alone", "who alone"}
+    heads = resolve({**raw.to_dict(), "init_from": "runs/other", "init_parts": "heads"})
+    assert "frozen" not in make_arms(heads, examples, ())
 
 
 def test_a_run_with_made_up_sentences_is_also_tried_without(examples):
@@ -95,6 +99,9 @@ def test_a_run_with_made_up_sentences_is_also_tried_without(examples):
     arms = make_arms(config, examples, ())
     assert arms["real sentences"].task_data["ner"].synthetic == 0
     assert arms["joint"].task_data["ner"].synthetic == 2
+    real = arms["real sentences"]
+    assert real.train.mixing == "explicit"
+    assert real.tasks["ner"].sampling + real.tasks["topic"].sampling == pytest.approx(1)
 
 
 def test_every_arm_is_scored_on_dev_for_every_seed(study):
@@ -143,6 +150,55 @@ def test_what_is_there_is_not_done_again_and_what_is_missing_is(raw, study, tmp_
     assert repeated["scores"] == report["scores"]
     assert repeated["differences"] == report["differences"]
     assert console.rich.file.getvalue().count("run 6 of 6: who alone, seed 1") == 1
+
+
+def test_other_data_is_refused(raw, study, tmp_path):
+    out, _, _ = study
+    again = tmp_path / "again"
+    shutil.copytree(out, again)
+    dev = Path(raw.data.tone.dev)
+    before = dev.read_text(encoding="utf-8")
+    try:
+        dev.write_text(before.replace("day", "night"), encoding="utf-8")
+        with pytest.raises(UserError, match="dev changed since this began"):
+            diagnose(resolve(raw), again, 2, (), quiet())
+    finally:
+        dev.write_text(before, encoding="utf-8")
+
+
+def test_a_run_of_another_config_is_not_taken_for_this_one(raw, study, tmp_path):
+    out, _, _ = study
+    config = resolve(raw)
+    arms = make_arms(config, prepare(config).splits["train"], ())
+    arms["joint"] = dataclasses.replace(
+        arms["joint"], train=dataclasses.replace(arms["joint"].train, learning_rate=0.5)
+    )
+    other = Study(config, out, prepare(config), arms, 2, (), quiet())
+    with pytest.raises(UserError, match=r"trained with another config \(.*learning_rate"):
+        run_arms(other)
+
+
+def test_a_mistake_in_the_data_can_be_mended_and_the_command_repeated(raw, tmp_path):
+    file = tmp_path / "train.jsonl"
+    file.write_text(json.dumps({"text": "x", "tone": "fine", "who": "a"}) + "\n" * 1)
+    plain = raw.to_dict()
+    plain["data"]["tone"]["train"] = str(file)
+    with pytest.raises(UserError, match="'fine' is not a label"):
+        diagnose(resolve(plain), tmp_path / "out", 2, (), quiet())
+    plain["data"]["tone"]["label_map"] = "fine=wrong"
+    with pytest.raises(UserError, match="'wrong'|'fine'"):
+        diagnose(resolve(plain), tmp_path / "out", 2, (), quiet())
+
+
+def test_arms_are_checked_before_the_first_run(raw):
+    examples = prepare(resolve(raw)).splits["train"]
+    plain = raw.to_dict()
+    plain["train"] = {**plain["train"], "accumulate": 2}
+    with pytest.raises(UserError, match="leave accumulate at 1"):
+        make_arms(resolve(plain), examples, ("pcgrad",))
+    plain["train"] = {**plain["train"], "accumulate": 1, "balance": "mgda"}
+    with pytest.raises(UserError, match="--balancers: are compared with plain joint"):
+        make_arms(resolve(plain), examples, ("pcgrad",))
 
 
 def test_another_config_is_refused(raw, study):

@@ -64,6 +64,13 @@ def test_a_phase_has_the_weights_and_rates_that_it_names_and_the_runs_where_it_n
     assert (own.learning_rate, own.warmup, own.schedule) == (1e-2, 1, "cosine")
 
 
+def test_warm_up_that_is_inherited_takes_no_more_than_a_tenth(tiny, examples):
+    long, short = planned(
+        tiny[2], examples, phase("long", steps=90), phase("short", steps=5), train__warmup=20
+    )
+    assert (long.config.train.warmup, short.config.train.warmup) == (9, 1)
+
+
 def test_what_is_not_trainable_is_frozen_and_so_are_the_heads_of_other_tasks(tiny, examples):
     first, second, third = planned(
         tiny[2], examples,

@@ -491,7 +491,7 @@ def test_a_run_refuses_a_changed_file_and_names_it(task, split, place, run):
     text = Path(path).read_text(encoding="utf-8")
     written(place.folder, path, text.replace("1", "2", 1))
     message = place.complaint(run)
-    assert f"{run}: config.data.{task}.{split} changed since this run began" in message
+    assert f"{run}: config.data.{task}.{split} changed since this began" in message
     assert message.count("config.data") == 1
     assert "--workdir=" in message
     written(place.folder, path, text)
@@ -502,7 +502,7 @@ def test_a_run_refuses_another_reading_of_its_data(place, run):
     place.prepare(run)
     place.raw.data.topic.label_map = "1=others, 2=sports, 3=others"
     message = place.complaint(run)
-    assert f"{run}: the data changed since this run began" in message
+    assert f"{run}: the data changed since this began" in message
     assert "--workdir=" in message
 
 

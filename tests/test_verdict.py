@@ -22,24 +22,31 @@ UP, DOWN, NONE = Difference(0.1, 0.05, 0.15), Difference(-0.1, -0.2, -0.01), Dif
 def answers(rng, accuracy, seeds=5, sentences=400):
     """Counts [seeds, n, 9] of a topic model that is right so often."""
     gold = rng.integers(0, 3, sentences)
-    counts = np.zeros((seeds, sentences, 9), np.int64)
-    for seed in range(seeds):
-        right = rng.random(sentences) < accuracy
-        predicted = np.where(right, gold, (gold + 1) % 3)
-        counts[seed, np.arange(sentences), 3 * gold + predicted] = 1
-    return counts
+    return np.stack([of_answers(gold, guessed(rng, gold, accuracy)) for _ in range(seeds)])
+
+
+def guessed(rng, gold, accuracy):
+    return np.where(rng.random(len(gold)) < accuracy, gold, (gold + 1) % 3)
+
+
+def of_answers(gold, predicted):
+    """Counts [n, 9]: right, found and given of each class."""
+    found, given = np.eye(3, dtype=np.int64)[predicted], np.eye(3, dtype=np.int64)[gold]
+    return np.concatenate([found * given, found, given], axis=1)
 
 
 def test_a_score_is_that_of_the_metrics():
     rng = np.random.default_rng(0)
-    counts = answers(rng, 0.7)[0]
-    matrix = counts.sum(axis=0).reshape(3, 3)
+    gold = rng.integers(0, 3, 400)
+    predicted = guessed(rng, gold, 0.7)
+    matrix = Classification.count(gold, predicted, 3)
     wanted = Classification.compute(matrix, TOPIC.labels)["macro_f1"]
-    assert float(score(TOPIC, counts.sum(axis=0))) == pytest.approx(wanted)
+    totals = of_answers(gold, predicted).sum(axis=0)
+    assert float(score(TOPIC, totals)) == pytest.approx(wanted)
     assert float(score(NER, np.array([3, 4, 8]))) == pytest.approx(0.5)
     assert float(score(NER, np.zeros(3))) == 0
     absent = np.zeros(9)
-    absent[0] = 5
+    absent[[0, 3, 6]] = 5
     assert float(score(TOPIC, absent)) == 1, "classes that do not occur do not count"
 
 

@@ -47,9 +47,10 @@ def augment(
     ways: Sequence[str],
     rate: float,
     gazetteer: Mapping[str, Sequence[str]],
+    taken: frozenset[str],
     seed: int,
 ) -> list[Record]:
-    """Synthetic sentences, none of which is a training sentence or another of them.
+    """Synthetic sentences, none of which is a sentence of the data or another of them.
 
     Args:
       records: training sentences; those without labels of `task` are left out.
@@ -58,18 +59,20 @@ def augment(
       ways: of config.SYNTHETIC_WAYS, one of which is drawn for each sentence.
       rate: how likely each entity, word or segment is changed.
       gazetteer: entity type -> further names.
+      taken: texts that none may have, those of dev and test among them.
       seed: root of the randomness; the same arguments give the same sentences.
     """
     sources = [(r.text, _segments(r, task.name)) for r in records if task.name in r.spans]
     mentions, words = _pools([segments for _, segments in sources], gazetteer)
     random = Random(f"augment {task.name} {seed}")
-    known = {text for text, _ in sources}
+    known = {*taken, *(text for text, _ in sources)}
     made: list[Record] = []
     for _ in range(count):
         for _ in range(_TRIES):
             _, segments = random.choice(sources)
             way = random.choice(list(ways))
-            record = _joined(_changed(segments, way, rate, mentions, words, random), task.name)
+            changed = _changed(segments, way, rate, mentions, words, random)
+            record = _joined(changed, _glued(segments), task.name)
             if record.text not in known:
                 known.add(record.text)
                 made.append(record)
@@ -185,8 +188,19 @@ def _changed(
     return changed
 
 
-def _joined(segments: Sequence[Segment], task: str) -> Record:
-    """Segments as a sentence, with their offsets and entities."""
+def _glued(segments: Sequence[Segment]) -> set[tuple[str, str]]:
+    """The neighbours of a sentence, in lower case, between which there is nothing."""
+    words = [word.lower() for segment in segments for word in segment.words]
+    gaps = [gap for segment in segments for gap in segment.gaps]
+    return {pair for pair, gap in zip(pairwise(words), gaps, strict=False) if not gap}
+
+
+def _joined(segments: Sequence[Segment], glued: set[tuple[str, str]], task: str) -> Record:
+    """Segments as a sentence, with their offsets and entities.
+
+    New neighbours get a blank between them where they would read as one word: "Tom, who" with its
+    words shuffled is "Tom who ,", not "Tomwho ,".
+    """
     text = ""
     words: list[tuple[int, int]] = []
     spans: list[Span] = []
@@ -194,6 +208,10 @@ def _joined(segments: Sequence[Segment], task: str) -> Record:
         if segment.label != OUTSIDE:
             spans.append(Span(len(words), len(words) + len(segment.words), segment.label))
         for word, gap in zip(segment.words, segment.gaps, strict=True):
+            before = text[words[-1][0] : words[-1][1]] if words else ""
+            together = bool(before) and text.endswith(before)
+            if together and (before.lower(), word.lower()) not in glued:
+                text += " " * (len(split_words(before + word)) < 2)
             words.append((len(text), len(text) + len(word)))
             text += word + gap
     return Record(text, tuple(words), {}, {task: tuple(spans)})

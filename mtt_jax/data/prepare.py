@@ -60,7 +60,7 @@ def prepare(
 
     Args:
       config: what to read and how.
-      run: a run directory; it remembers its data and refuses to go on with other data.
+      run: a directory that remembers its data and refuses to go on with other data.
       given_tokenizer: used instead of training or loading one.
 
     Raises:
@@ -135,8 +135,8 @@ def _remember(run: Path, made_of: dict[str, Any]) -> None:
     ]
     what = ", ".join(f"config.{name}" for name in changed) or "the data"
     raise UserError(
-        f"{run}: {what} changed since this run began, so it cannot go on where it stopped. Bring "
-        "the data back as it was, or start a new run with --workdir=..."
+        f"{run}: {what} changed since this began, so it cannot go on where it stopped. Bring the "
+        "data back as it was, or start anew in another directory (--workdir=..., --out=...)."
     )
 
 
@@ -158,8 +158,9 @@ def _encode(
     for task in config.task_list:
         _need_labels(task, records["train"], config)
     notes += _repeats(records)
+    known = frozenset(record.text for split in SPLITS for record in records[split])
     real = _limited(records["train"], config, notes)
-    records["train"] = [*real, *_made_up(real, config, notes)]
+    records["train"] = [*real, *_made_up(real, known, config, notes)]
     chosen = given
     if chosen is None and config.tokenizer.file:
         chosen = tokenizer.load(config.tokenizer.file)
@@ -196,8 +197,10 @@ def _limited(records: Sequence[Record], config: Config, notes: list[str]) -> lis
     return [record for record in kept if record.labels or record.spans]
 
 
-def _made_up(records: Sequence[Record], config: Config, notes: list[str]) -> list[Record]:
-    """What is trained on beside the user's own sentences."""
+def _made_up(
+    records: Sequence[Record], known: frozenset[str], config: Config, notes: list[str]
+) -> list[Record]:
+    """What is trained on beside the user's own sentences; `known` are the texts of all splits."""
     made: list[Record] = []
     for task in config.task_list:
         source = config.task_data[task.name]
@@ -211,6 +214,7 @@ def _made_up(records: Sequence[Record], config: Config, notes: list[str]) -> lis
                 ways,
                 source.synthetic_rate,
                 read_gazetteer(source.gazetteer, task),
+                known,
                 config.data_seed,
             )
             notes.append(

@@ -2,9 +2,10 @@
 
     joint             one model, all tasks, train.steps
     TASK alone        a model of one task that reads as many of its task's subwords as joint
-    frozen            joint, heads alone on the encoder that the run starts from
+    frozen            joint, heads alone on the encoder that the run starts from, at ten times the
+                      learning rate
     real sentences    joint, without the synthetic ones and the embedded corpus, where the run has
-                      some
+                      some, at the same shares of the draws
     a balancer        joint, with train.balance
 
 Where no sentence has two labels, the steps of the models alone add up to train.steps.
@@ -15,9 +16,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mtt_jax.config import Config
+from mtt_jax.config import BALANCERS_BY_GRADIENT, Config
 from mtt_jax.data.encode import ExampleSet
-from mtt_jax.data.sampling import expected_draws, parts_by_task
+from mtt_jax.data.sampling import expected_draws, mixing_weights, parts_by_task
+from mtt_jax.errors import UserError
+from mtt_jax.resolve import check
 
 # Heads alone want larger steps than an encoder that is fine-tuned.
 _FROZEN_RATE = 10.0
@@ -38,15 +41,17 @@ def make_arms(config: Config, examples: ExampleSet, balancers: Sequence[str]) ->
       config: of the run to decide on, without phases.
       examples: its training split.
       balancers: values of train.balance to set beside plain joint training.
+
+    Raises:
+      UserError: for an arm that contradicts the config, as a balancer with train.accumulate.
     """
     steps = config.train.steps
-    joint = _with_train(
-        config,
-        eval_every=steps,
-        save_every=max(1, steps // POINTS),
-        keep=POINTS,
-        tensorboard=False,
-    )
+    if balancers and config.train.balance != "fixed":
+        raise UserError(
+            f"--balancers: are compared with plain joint training, and config.train.balance is "
+            f"{config.train.balance!r}; leave it at 'fixed'."
+        )
+    joint = _with_train(config, eval_every=steps, save_every=steps, keep=1, tensorboard=False)
     arms = {"joint": joint}
     for name, share in shares_of_subwords(config, examples).items():
         tasks = {
@@ -65,7 +70,8 @@ def make_arms(config: Config, examples: ExampleSet, balancers: Sequence[str]) ->
             balance_options="",
             balance_on="parameters",
         )
-    if config.encoder.init or config.init_from:
+    starts = config.encoder.init or (config.init_from and config.init_parts != "heads")
+    if starts and "encoder/.*" not in config.train.freeze:
         arms[FROZEN] = _with_train(
             joint,
             freeze=(*config.train.freeze, "encoder/.*"),
@@ -79,10 +85,27 @@ def make_arms(config: Config, examples: ExampleSet, balancers: Sequence[str]) ->
             name: dataclasses.replace(source, synthetic=0.0, gazetteer="", newswire=0)
             for name, source in config.task_data.items()
         }
-        arms[REAL] = dataclasses.replace(joint, task_data=real)
+        # The same shares of the draws: more sentences alone would draw a task more often.
+        sizes = {name: len(part) for name, part in parts_by_task(examples, config).items()}
+        shares = mixing_weights(sizes, config)
+        tasks = {
+            name: dataclasses.replace(task, sampling=shares.get(name, 0.0), sampling_cap=0)
+            for name, task in config.tasks.items()
+        }
+        arms[REAL] = _with_train(
+            dataclasses.replace(joint, task_data=real, tasks=tasks), mixing="explicit"
+        )
     for balancer in balancers:
-        arms[balancer] = _with_train(joint, balance=balancer, balance_options="")
+        where = config.train.balance_on if balancer in BALANCERS_BY_GRADIENT else "parameters"
+        arms[balancer] = _with_train(joint, balance=balancer, balance_options="", balance_on=where)
+    for arm in arms.values():
+        check(arm)
     return arms
+
+
+def with_points(config: Config) -> Config:
+    """The config with as many checkpoints kept along training as gradients are compared at."""
+    return _with_train(config, save_every=-(-config.train.steps // POINTS), keep=POINTS)
 
 
 def shares_of_subwords(config: Config, examples: ExampleSet) -> dict[str, float]:

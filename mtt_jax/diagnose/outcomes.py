@@ -17,8 +17,8 @@ def outcomes(
 ) -> dict[str, np.ndarray]:
     """Task -> counts of each of its labelled sentences, int64 [n, K].
 
-    K is C * C for a sentence task, one cell of the confusion matrix (gold by predicted) being 1,
-    and 3 for a token task: entities found right, found, and given.
+    K is 3 for a token task: entities found right, found, and given. It is 3 * C for a sentence
+    task: the same three for every class.
     """
     decisions = list(decide(forward, params, examples, config, config.train.batch_rows))
     found: dict[str, np.ndarray] = {}
@@ -27,9 +27,11 @@ def outcomes(
         for index in np.flatnonzero(examples.labelled(task)):
             example, decision = examples[int(index)], decisions[int(index)]
             if task.kind == "sentence":
-                row = np.zeros(len(task.classes) ** 2, np.int64)
+                size = len(task.classes)
                 gold, predicted = example.labels[task.name], decision.sentence[task.name].argmax()
-                row[gold * len(task.classes) + predicted] = 1
+                row = np.zeros(3 * size, np.int64)
+                row[size + predicted] = row[2 * size + gold] = 1
+                row[gold] = gold == predicted
             else:
                 types = task.entity_types
                 given = {(int(a), int(b), types[int(k)]) for a, b, k in example.spans[task.name]}
@@ -50,10 +52,9 @@ def score(task: Task, totals: np.ndarray) -> np.ndarray:
     if task.kind == "token":
         right, found, given = np.moveaxis(totals, -1, 0)
         return 2 * right / np.maximum(found + given, 1)
-    size = len(task.classes)
-    matrix = totals.reshape(*totals.shape[:-1], size, size)
-    right = np.diagonal(matrix, axis1=-2, axis2=-1)
-    both = matrix.sum(axis=-1) + matrix.sum(axis=-2)
+    by_kind = totals.reshape(*totals.shape[:-1], 3, len(task.classes))
+    right, found, given = np.moveaxis(by_kind, -2, 0)
+    both = found + given
     present = both > 0
     by_class = np.where(present, 2 * right / np.maximum(both, 1), 0.0)
     return by_class.sum(axis=-1) / np.maximum(present.sum(axis=-1), 1)

@@ -19,7 +19,7 @@ def render(name: str, report: Mapping[str, Any]) -> str:
     about = (
         f"{report['seeds']} seeds; dev sentences: "
         + ", ".join(f"{task} {count:,}" for task, count in report["dev_sentences"].items())
-        + f"; {report['device']}. Decided on dev; test was not looked at."
+        + f"; {report['device']}. Decided on dev; no decision looks at test."
     )
     parts = [
         f"<h1>{escape(name)}</h1>",
@@ -93,7 +93,7 @@ def _forest(name: str, changes: Mapping[str, Mapping[str, float]]) -> str:
 
 def _cost(cost: Mapping[str, Mapping[str, float]]) -> str:
     lines = [
-        "<table><tr><th>choice</th><th>parameters</th><th>seconds to train</th>"
+        "<table><tr><th>choice</th><th>parameters</th><th>seconds of a run, start to end</th>"
         "<th>seconds to predict dev</th></tr>"
     ]
     for name, row in cost.items():

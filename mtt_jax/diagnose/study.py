@@ -1,12 +1,13 @@
 """The study: every arm trained over several seeds, compared on dev, and written down.
 
-    OUT/diagnose.json      the config that is diagnosed
+    OUT/diagnose.json      the config that is diagnosed; data.json what its data was
     OUT/runs/ARM-SEED/     each run, as launch.py leaves it
     OUT/outcomes/*.npz     what each got right on dev, sentence by sentence
+    OUT/gradients.json     the tasks' gradients along the first joint run
     OUT/report.json        figures and verdicts
     OUT/report.html        the same as a page that opens offline
 
-Whatever is there already is not done again. The test split is never looked at for a decision.
+Whatever is there already is not done again. No decision looks at the test split.
 """
 
 import dataclasses
@@ -30,7 +31,7 @@ from mtt_jax.console import Console
 from mtt_jax.data.pipeline import training_stream
 from mtt_jax.data.prepare import Prepared, prepare
 from mtt_jax.decide import make_forward
-from mtt_jax.diagnose.arms import FROZEN, REAL, alone, make_arms
+from mtt_jax.diagnose.arms import FROZEN, POINTS, REAL, alone, make_arms, with_points
 from mtt_jax.diagnose.gradients import compare_gradients
 from mtt_jax.diagnose.outcomes import outcomes, score
 from mtt_jax.diagnose.page import render
@@ -135,7 +136,7 @@ def _prepared(
     )
     _open(out, config)
     console.say(f"Running on {describe_devices()}.")
-    data = prepare(config)
+    data = prepare(config, out)
     for note in data.notes:
         console.say(note)
     dev = data.splits["dev"].counts()
@@ -150,6 +151,10 @@ def _prepared(
 
 def _open(out: Path, config: Config) -> None:
     file = out / "diagnose.json"
+    if file.is_file() and not (out / "runs").is_dir():
+        # It stopped before its first run, as on a mistake in the data: nothing to keep.
+        (out / "data.json").unlink(missing_ok=True)
+        write(file, config_files.to_json(config))
     if file.is_file():
         there = config_files.from_json(file.read_text(encoding="utf-8"), str(file))
         changed = config_files.differences(config, there)
@@ -175,31 +180,54 @@ def folder_of(study: Study, arm: str, seed: int) -> Path:
 
 
 def run_arms(study: Study) -> dict[str, list[dict[str, np.ndarray]]]:
-    """Arm -> for each seed: task -> counts by sentence of dev; trains what is not there yet."""
+    """Arm -> for each seed: task -> counts by sentence of dev; trains what is not there yet.
+
+    Raises:
+      UserError: where what is there was trained with another config.
+    """
     total, done = study.seeds * len(study.arms), 0
     found: dict[str, list[dict[str, np.ndarray]]] = {arm: [] for arm in study.arms}
     forward = None
     for seed in range(study.seeds):
         for arm, config in study.arms.items():
             done += 1
+            if arm == "joint" and seed == 0:
+                config = with_points(config)
+            config = dataclasses.replace(config, seed=config.seed + seed)
             folder = folder_of(study, arm, seed)
-            kept = study.out / "outcomes" / f"{folder.name}.npz"
+            kept = _kept(study, arm, seed)
             if not kept.is_file():
                 study.console.say(f"run {done} of {total}: {arm}, seed {seed}")
-                quiet = Console(RichConsole(file=io.StringIO()))
-                train(dataclasses.replace(config, seed=config.seed + seed), folder, quiet)
+                final = train(config, folder, Console(RichConsole(file=io.StringIO())))
                 model = saved_model.load(folder)
                 forward = forward or _forward(model)
-                arrays: dict[str, Any] = outcomes(
-                    forward, model.params, study.data.splits["dev"], model.config
-                )
+                counts = outcomes(forward, model.params, study.data.splits["dev"], model.config)
+                about = {"config": config_files.to_json(config), "seconds": final["seconds"]}
                 kept.parent.mkdir(exist_ok=True)
                 fresh = kept.with_name(f".{kept.name}.new.npz")
+                arrays: dict[str, Any] = {**counts, "about": np.array(json.dumps(about))}
                 np.savez(fresh, **arrays)
                 fresh.replace(kept)
-            with np.load(kept) as arrays:
-                found[arm].append(dict(arrays))
+            there = config_files.from_json(_about(kept)["config"], str(kept))
+            changed = config_files.differences(config, there)
+            if changed:
+                raise UserError(
+                    f"{kept}: was trained with another config ({changed[0]}). Name another "
+                    "directory with --out=..., or delete this file and the run beside it."
+                )
+            with np.load(kept) as arrays_there:
+                found[arm].append({n: a for n, a in arrays_there.items() if n != "about"})
     return found
+
+
+def _kept(study: Study, arm: str, seed: int) -> Path:
+    return study.out / "outcomes" / f"{folder_of(study, arm, seed).name}.npz"
+
+
+def _about(kept: Path) -> dict[str, Any]:
+    """The config of a run and the seconds that it took."""
+    with np.load(kept) as arrays:
+        return json.loads(str(arrays["about"]))
 
 
 def _forward(model: saved_model.SavedModel):
@@ -259,10 +287,7 @@ def _cost(study: Study) -> dict[str, dict[str, float]]:
             if round_:  # the first compiles
                 seconds[arm].append(time.perf_counter() - start)
     trained = {
-        arm: median(
-            saved_model.read_json(folder_of(study, arm, seed) / "metrics.json")["seconds"]
-            for seed in range(study.seeds)
-        )
+        arm: median(_about(_kept(study, arm, seed))["seconds"] for seed in range(study.seeds))
         for arm in study.arms
     }
     shared = models["joint"].params
@@ -298,7 +323,7 @@ def _gradients(study: Study) -> list[dict]:
     stream = iter(training_stream(study.data.splits["train"], config))
     batches = [next(stream) for _ in range(_BATCHES)]
     model = build_model(config, study.data.tokenizer.get_vocab_size())
-    checkpoints = Checkpoints(folder_of(study, "joint", 0), config.train.keep)
+    checkpoints = Checkpoints(folder_of(study, "joint", 0), POINTS)
     try:
         found = [
             {

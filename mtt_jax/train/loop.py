@@ -295,6 +295,9 @@ def _describe(setup: Setup, phase: Phase, state: TrainState) -> None:
         f"{phase.name}, steps {phase.start + 1:,} to {phase.end:,}: {trained:,} parameters train."
     )
     parts = parts_by_task(train_split, phase.config)
+    for name, task in phase.config.tasks.items():
+        if task.weight and name not in parts:
+            setup.console.say(f"  {name}: its sentences are drawn as those of another task.")
     lengths = np.minimum(train_split.lengths(), config.data.max_length)
     draws = expected_draws(parts, lengths, phase.config)
     for name, part in parts.items():
@@ -353,6 +356,7 @@ def _effects(phases: Sequence[Phase], history: Sequence[dict]) -> list[dict]:
             "start": phase.start,
             "end": phase.end,
             "tasks": [name for name, task in phase.config.tasks.items() if task.weight],
+            "learning_rate": phase.config.train.learning_rate,
             "before": scores.get(phase.start, {}),
             "after": scores.get(phase.end, {}),
         }

@@ -52,7 +52,12 @@ def plan(config: Config, examples: ExampleSet | None, params: Any) -> tuple[Phas
         where = f"config.phases[{index}]" if config.phases else "config.train"
         view = _view(config, spec, index)
         steps = spec.steps or _steps(spec.epochs, view, examples)
-        view = dataclasses.replace(view, train=dataclasses.replace(view.train, steps=steps))
+        warmup = view.train.warmup
+        if config.phases and spec.warmup < 0:
+            warmup = min(warmup, max(1, steps // 10))
+        view = dataclasses.replace(
+            view, train=dataclasses.replace(view.train, steps=steps, warmup=warmup)
+        )
         if view.train.warmup > steps:
             raise UserError(
                 f"{where}.warmup: {view.train.warmup} steps of warm-up are more than the {steps} "
@@ -88,8 +93,11 @@ def _steps(epochs: float, view: Config, examples: ExampleSet | None) -> int:
     """Batches that as many subwords fill as the phase's sentences hold, `epochs` times."""
     assert examples is not None
     lengths = np.minimum(examples.lengths(), view.data.max_length)
-    subwords = sum(int(lengths[part].sum()) for part in parts_by_task(examples, view).values())
-    return max(1, math.ceil(epochs * subwords / (view.train.batch_rows * view.train.row_length)))
+    parts = parts_by_task(examples, view).values()
+    subwords = sum(int(lengths[part].sum()) for part in parts)
+    # A row ends where its positions do, or where its slots do.
+    rows = max(subwords / view.train.row_length, sum(map(len, parts)) / view.slots)
+    return max(1, math.ceil(epochs * rows / view.train.batch_rows))
 
 
 def param_paths(params: Any) -> Any:

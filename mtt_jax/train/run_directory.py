@@ -20,7 +20,7 @@ def open_run(run: Path, config: Config) -> dict | None:
         there = config_files.from_json(file.read_text(encoding="utf-8"), str(file))
         changed = config_files.differences(config, there)
         begun = (run / "checkpoints").is_dir() and any((run / "checkpoints").iterdir())
-        if changed and not begun:
+        if not begun:
             # It stopped before its first checkpoint, as on a mistake in the data: nothing to keep.
             (run / "data.json").unlink(missing_ok=True)
             write(file, config_files.to_json(config))

@@ -1,0 +1,52 @@
+"""The run directory: made once, gone on with, and never taken for another run's."""
+
+import pytest
+from conftest import make_config
+
+from mtt_jax.errors import UserError
+from mtt_jax.train.run_directory import open_run
+
+CONFIG = make_config()
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run that has just begun, and remembers its data."""
+    run = tmp_path / "run"
+    assert open_run(run, CONFIG) is None
+    (run / "data.json").write_text("{}", encoding="utf-8")
+    return run
+
+
+def begin(run):
+    (run / "checkpoints" / "3").mkdir(parents=True)
+
+
+@pytest.mark.parametrize("config", [CONFIG, make_config(seed=1)])
+def test_before_the_first_checkpoint_config_and_data_may_be_mended(run, config):
+    open_run(run, config)
+    assert not (run / "data.json").exists()
+    begin(run)
+    assert open_run(run, config) is None
+
+
+def test_from_then_on_the_data_is_remembered_and_the_config_stands(run):
+    begin(run)
+    open_run(run, CONFIG)
+    assert (run / "data.json").exists()
+    with pytest.raises(UserError, match=r"another config:\n  seed: 1 here, 0 there"):
+        open_run(run, make_config(seed=1))
+
+
+def test_a_finished_run_gives_its_figures(run):
+    begin(run)
+    (run / "metrics.json").write_text('{"steps": 3}', encoding="utf-8")
+    assert open_run(run, CONFIG) == {"steps": 3}
+
+
+def test_a_folder_of_other_things_is_refused(tmp_path):
+    (tmp_path / "notes.txt").write_text("x", encoding="utf-8")
+    with pytest.raises(UserError, match="is not empty and holds no run"):
+        open_run(tmp_path, CONFIG)
+    with pytest.raises(UserError, match="is a file; name a directory"):
+        open_run(tmp_path / "notes.txt", CONFIG)
