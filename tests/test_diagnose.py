@@ -166,9 +166,10 @@ def test_other_data_is_refused(raw, study, tmp_path):
         dev.write_text(before, encoding="utf-8")
 
 
-def test_a_run_of_another_config_is_not_taken_for_this_one(raw, study, tmp_path):
+def test_a_run_of_another_config_is_not_taken_for_this_one(raw, study):
     out, _, _ = study
     config = resolve(raw)
+    config = dataclasses.replace(config, data=dataclasses.replace(config.data, seed=0))
     arms = make_arms(config, prepare(config).splits["train"], ())
     arms["joint"] = dataclasses.replace(
         arms["joint"], train=dataclasses.replace(arms["joint"].train, learning_rate=0.5)
