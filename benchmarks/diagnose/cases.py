@@ -1,6 +1,7 @@
 """What the three cases share: files from the embedded corpus's grammar, and the run itself."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def written(out, name, rows):
     path = out / f"{name}.jsonl"
     lines = (json.dumps({"text": text, "label": label}) + "\n" for text, label in rows)
     path.write_text("".join(lines), encoding="utf-8")
-    return str(path)
+    return os.path.relpath(path)  # so that a report is the same wherever it is made
 
 
 def config_of(labels, files, width, layers, weights=None, **train):
