@@ -3,12 +3,13 @@
 Every field of the config can be set on the command line; docs/config.md lists them.
 """
 
+import os
 import signal
 import sys
 
 if __name__ == "__main__":
     # Before the other imports, so that Ctrl-C during them shows no traceback.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, lambda number, frame: os._exit(128 + number))
 
 from pathlib import Path
 from typing import NoReturn
