@@ -11,7 +11,6 @@ goes on. The last line is JSON.
 """
 
 import argparse
-import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -72,7 +71,6 @@ def answers(base):
         phase("topic", steps=most, tasks=("topic",)),
         phase("both", steps=steps - most, weights="topic=1, ner=3"),
     )
-    later = changed(train__mixing="equal")
     return {
         PLAIN: changed(),
         "weight 3": changed(tasks__ner__weight=3.0),
@@ -81,9 +79,7 @@ def answers(base):
         "equal, encoder frozen": changed(
             train__mixing="equal", train__freeze=("encoder/.*",), train__learning_rate=3e-3
         ),
-        "topic, then both": dataclasses.replace(
-            later, phases=resolve({**base.to_dict(), "phases": sequence}).phases
-        ),
+        "topic, then both": changed(train__mixing="equal", phases=sequence),
     }
 
 

@@ -4,8 +4,7 @@
     python launch.py --config=configs/joint.py \
         --config.data.topic.train=ag_news/train.csv --config.data.ner.train=train.conll
 
-The plainest answer, and the one to beat. docs/phases.md sets it beside its alternatives, which
-differ from configs/pretrained.py in their phases alone.
+The plainest answer, and the one to beat. docs/configs.md has its alternatives.
 """
 
 from configs.pretrained import get_config as pretrained

@@ -200,27 +200,30 @@ def _predict(options: argparse.Namespace) -> int:
 
 def _export(options: argparse.Namespace) -> int:
     from mtt_jax.predict.export import export
+    from mtt_jax.resolve import parse_names
 
-    tasks = [name.strip() for name in options.tasks.split(",") if name.strip()]
+    tasks = parse_names(options.tasks)
     for file in export(options.run_dir, options.to, options.folder, tasks, options.int8):
         print(file)
     return 0
 
 
 def _diagnose(options: argparse.Namespace) -> int:
-    from mtt_jax import backend, config_files
+    from mtt_jax import config_files
     from mtt_jax.console import Console
+    from mtt_jax.resolve import parse_names
 
     fields, rest = _fields_of(options.rest)
     if rest:
         raise UserError(f"{rest[0]}: no such option; see python -m mtt_jax diagnose --help.")
     config = config_files.override(config_files.load_file(options.config), fields)
-    balancers = [name.strip() for name in options.balancers.split(",") if name.strip()]
-    out = options.out or f"runs/diagnose-{Path(options.config).stem}"
-    from mtt_jax.diagnose.study import diagnose  # only now: JAX takes a second to import
+    # Only now: JAX takes a second to import, and a mistake above needs none of it.
+    from mtt_jax import backend
+    from mtt_jax.diagnose.study import diagnose
 
     backend.prepare()
-    diagnose(config, out, options.seeds, balancers, Console())
+    out = options.out or f"runs/diagnose-{Path(options.config).stem}"
+    diagnose(config, out, options.seeds, parse_names(options.balancers), Console())
     return 0
 
 

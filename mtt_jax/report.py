@@ -8,7 +8,7 @@ from typing import Any
 _POINTS = 400
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM = 560, 220, 52, 24
 _COLOURS = ("#1f6fb4", "#d1622b", "#2f8f4e", "#8a4fb0", "#b0892a", "#4b4b4b")
-STYLE = """
+_STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem;
        color: #1c1c1c; background: #fff }
 h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin-top: 2.2rem }
@@ -46,10 +46,15 @@ def render(
         f'<h2>Training</h2><div class="charts">{"".join(_charts(history))}</div>',
         f"<h2>Config</h2><pre>{escape(_settings(config))}</pre>",
     ]
+    return page(name, parts)
+
+
+def page(title: str, parts: Sequence[str]) -> str:
+    """A whole HTML page of some parts, with its style and nothing from outside."""
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width">'
-        f"<title>{escape(name)}</title><style>{STYLE}</style></head>\n<body>\n"
+        f"<title>{escape(title)}</title><style>{_STYLE}</style></head>\n<body>\n"
         + "\n".join(parts)
         + "\n</body></html>\n"
     )

@@ -261,13 +261,14 @@ def _contradictions(config: Config) -> Iterator[str]:
 def _contradictions_of_synthesis(name: str, config: Config) -> Iterator[str]:
     task, source = config.tasks[name], config.task_data[name]
     where = f"config.data.{name}"
-    for way in filter(None, (way.strip() for way in source.synthetic_ways.split(","))):
+    ways = parse_names(source.synthetic_ways)
+    for way in ways:
         if way not in SYNTHETIC_WAYS:
             yield (
                 f"{where}.synthetic_ways: {way!r} is not one of {', '.join(SYNTHETIC_WAYS)}."
                 f"{did_you_mean(way, SYNTHETIC_WAYS)}"
             )
-    if source.synthetic and not source.synthetic_ways.strip(" ,"):
+    if source.synthetic and not ways:
         yield f"{where}.synthetic_ways: empty; name some of {', '.join(SYNTHETIC_WAYS)}."
     if source.synthetic and task.kind != "token":
         yield f"{where}.synthetic: makes sentences for token tasks, and {name} is none."
@@ -319,6 +320,11 @@ def task_classes(task: TaskConfig) -> tuple[str, ...]:
     )
 
 
+def parse_names(text: str) -> list[str]:
+    """Reads 'a, b' as ["a", "b"]."""
+    return [name for name in (part.strip() for part in text.split(",")) if name]
+
+
 def parse_pairs(text: str, where: str, known: tuple[str, ...] = (), kind: type = str) -> dict:
     """Reads 'A=1, B=2' as {"A": kind("1"), "B": kind("2")}.
 
@@ -327,7 +333,7 @@ def parse_pairs(text: str, where: str, known: tuple[str, ...] = (), kind: type =
         that is not a finite number of at least 0 where `kind` is float.
     """
     pairs: dict[str, Any] = {}
-    for part in filter(None, (part.strip() for part in text.split(","))):
+    for part in parse_names(text):
         name, equals, value = (piece.strip() for piece in part.partition("="))
         if not equals or not name or not value:
             raise UserError(f"{where}: expected 'NAME=VALUE, NAME=VALUE', got {part!r}.")

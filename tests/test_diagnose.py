@@ -18,7 +18,7 @@ from mtt_jax.console import Console
 from mtt_jax.data.encode import encode_records
 from mtt_jax.data.prepare import prepare
 from mtt_jax.diagnose.arms import alone, make_arms, shares_of_subwords
-from mtt_jax.diagnose.gradients import compare_gradients
+from mtt_jax.diagnose.gradients import compare_gradients, make_gradients
 from mtt_jax.diagnose.outcomes import outcomes, score
 from mtt_jax.diagnose.study import Study, diagnose, run_arms
 from mtt_jax.errors import UserError
@@ -250,9 +250,10 @@ def test_tasks_that_ask_the_same_pull_the_same_way(tokenizer, records):
     labelled = [record._replace(labels=dict.fromkeys(tasks, "a"), spans={}) for record in records]
     batch = batch_of(encode_records(labelled, tokenizer, config.task_list), config).batch
     model, params = model_and_params(config, tokenizer)
+    gradients = make_gradients(model, config)
     head = params["heads"]["one"]
     same = {**params, "heads": {"one": head, "two": head}}
-    found = compare_gradients(model, same, [batch, batch], config)["one, two"]
+    found = compare_gradients(gradients, same, [batch, batch], config)["one, two"]
     assert set(found) == {"embeddings", "layer_0", "top", "all"}
     for row in found.values():
         assert row["cosine"]["mean"] == pytest.approx(1, abs=1e-5)
@@ -260,6 +261,6 @@ def test_tasks_that_ask_the_same_pull_the_same_way(tokenizer, records):
         assert row["conflict_rate"]["mean"] == 0
     swapped = {"logits": jax.tree.map(lambda leaf: np.flip(leaf, -1), head["logits"])}
     against = {**params, "heads": {"one": head, "two": swapped}}
-    row = compare_gradients(model, against, [batch], config)["one, two"]["all"]
+    row = compare_gradients(gradients, against, [batch], config)["one, two"]["all"]
     assert row["cosine"]["mean"] < 0
     assert row["conflict_rate"]["mean"] == 1

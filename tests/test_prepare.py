@@ -425,6 +425,14 @@ def test_a_limit_of_a_sentence_with_two_labels_takes_one_of_them(place):
     assert (labelled(data, "topic"), labelled(data, "ner")) == (8, 3)
 
 
+def test_unlabelled_sentences_stay_where_nothing_is_limited(place):
+    rows = [{"text": f"Tom ran {i} .", "label": "others", "entities": []} for i in range(8)]
+    for split in ("train", "dev", "test"):
+        place.give_both(split, rows)
+    place.give_both("train", [*rows, {"text": "Zebras graze ."}])
+    assert len(place.prepare().splits["train"]) == 9
+
+
 def test_synthetic_sentences_join_training_alone_and_are_counted(place):
     place.raw.data.ner.update(limit=10, synthetic=1.5)
     data = place.prepare()

@@ -32,6 +32,28 @@ def written(out, name, rows):
     return os.path.relpath(path)  # so that a report is the same wherever it is made
 
 
+def halves(name, labelled, dev):
+    """The config of two tasks with the same labels, each on half of a small data set.
+
+    Args:
+      name: of the case, for its files.
+      labelled: training sentences of each task.
+      dev: dev sentences of each.
+    """
+    out = ROOT / "runs" / "diagnose-data" / name
+    rows = sentences(2 * labelled + 2 * dev, seed=1)
+    parts = {"train": rows[: 2 * labelled], "dev": rows[2 * labelled :]}
+    files = {
+        task: {
+            split: written(out, f"{task}-{split}", some[half * len(some) // 2 :][: len(some) // 2])
+            for split, some in parts.items()
+        }
+        for half, task in enumerate(("first", "second"))
+    }
+    labels = dict.fromkeys(files, TOPICS)
+    return config_of(labels, files, width=32, layers=2, steps=400, warmup=20, learning_rate=3e-3)
+
+
 def config_of(labels, files, width, layers, weights=None, **train):
     """A small model of sentence tasks, from scratch.
 

@@ -1,9 +1,9 @@
 """Topic beside sentences with random labels, in an encoder of little capacity: separate.
 
-Two hundred sentences with labels drawn by lot can only be learned by heart, which takes what
-little room there is; their loss counts five times.
+    python benchmarks/diagnose/separate.py
 
-python benchmarks/diagnose/separate.py
+Two hundred sentences with labels drawn by lot can only be learned by heart, which takes what
+little room there is; their loss counts five times. Ends with 1 where the verdict is another.
 """
 
 from random import Random

@@ -15,7 +15,13 @@ import numpy as np
 from mtt_jax.config import Config
 from mtt_jax.data.encode import ExampleSet
 from mtt_jax.data.pack import features, to_batch
-from mtt_jax.data.sampling import annealed_selection, mixing_weights, parts_by_task, seed_of
+from mtt_jax.data.sampling import (
+    annealed_selection,
+    lengths_read,
+    mixing_weights,
+    parts_by_task,
+    seed_of,
+)
 from mtt_jax.tasks import Task
 from mtt_jax.types import Batch, Example
 
@@ -61,7 +67,7 @@ def training_stream(
         for name, part in parts.items()
     ]
     if config.train.mixing == "annealed":
-        lengths = np.minimum(examples.lengths(), config.data.max_length)
+        lengths = lengths_read(examples, config)
         selection = annealed_selection(parts, lengths, config, processes)
         mixed = grain.MapDataset.select_from_datasets(streams, selection)
     else:

@@ -32,6 +32,7 @@ from mtt_jax.data.sources import (
 )
 from mtt_jax.data.tfds_source import read_tfds
 from mtt_jax.errors import UserError
+from mtt_jax.resolve import parse_names
 from mtt_jax.tasks import Task
 from mtt_jax.types import Record
 
@@ -179,6 +180,7 @@ def _encode(
 def _limited(records: Sequence[Record], config: Config, notes: list[str]) -> list[Record]:
     """Training sentences, of each task no more labelled ones than its limit."""
     kept = list(records)
+    emptied: set[int] = set()
     for name, task_data in config.task_data.items():
         labelled = [i for i, r in enumerate(kept) if name in r.labels or name in r.spans]
         if not task_data.limit or len(labelled) <= task_data.limit:
@@ -190,11 +192,13 @@ def _limited(records: Sequence[Record], config: Config, notes: list[str]) -> lis
                 labels={n: label for n, label in record.labels.items() if n != name},
                 spans={n: spans for n, spans in record.spans.items() if n != name},
             )
+            if not (kept[index].labels or kept[index].spans):
+                emptied.add(index)
         notes.append(
             f"{name}: {task_data.limit:,} of {len(labelled):,} labelled training sentences are "
             f"used (data.{name}.limit)."
         )
-    return [record for record in kept if record.labels or record.spans]
+    return [record for index, record in enumerate(kept) if index not in emptied]
 
 
 def _made_up(
@@ -206,7 +210,7 @@ def _made_up(
         source = config.task_data[task.name]
         count = sum(task.name in r.labels or task.name in r.spans for r in records)
         if source.synthetic:
-            ways = [way.strip() for way in source.synthetic_ways.split(",") if way.strip()]
+            ways = parse_names(source.synthetic_ways)
             fresh = augment(
                 records,
                 task,

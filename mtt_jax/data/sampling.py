@@ -51,6 +51,11 @@ def parts_by_task(examples: ExampleSet, config: Config) -> dict[str, np.ndarray]
     return parts
 
 
+def lengths_read(examples: ExampleSet, config: Config) -> np.ndarray:
+    """int64 [n] subwords of every example, as long as the model reads them in training."""
+    return np.minimum(examples.lengths(), config.data.max_length)
+
+
 def _resampled(
     part: np.ndarray, examples: ExampleSet, task: Task, fields: TaskConfig, seed: int
 ) -> np.ndarray:
@@ -81,10 +86,14 @@ def _classes(part: np.ndarray, examples: ExampleSet, task: Task) -> np.ndarray:
     if task.kind == "sentence":
         holds[np.arange(len(part)), examples.arrays[f"label/{task.name}"][part]] = True
         return holds
-    columns = [task.labels.index(name) for name in task.entity_types]
-    for row, index in enumerate(part):
-        for _, _, kind in examples[int(index)].spans[task.name]:
-            holds[row, columns[kind]] = True
+    columns = np.array([task.labels.index(name) for name in task.entity_types])
+    ends, spans = (examples.arrays[f"span/{task.name}{name}"] for name in ("_ends", "s"))
+    # Which example each entity stands in, and which row of the part that is.
+    owner = np.repeat(np.arange(len(examples)), np.diff(ends, prepend=0))
+    row = np.full(len(examples), -1)
+    row[part] = np.arange(len(part))
+    inside = row[owner] >= 0
+    holds[row[owner][inside], columns[spans[inside, 2]]] = True
     holds[~holds.any(axis=1), task.labels.index(OUTSIDE)] = True
     return holds
 
@@ -123,12 +132,11 @@ def expected_draws(
 
     Args:
       parts: of `parts_by_task`.
-      lengths: int [n] subwords of every example, as long as the model reads them.
+      lengths: of `lengths_read`.
       config: of the phase.
     """
     rows = config.train.steps * config.train.batch_rows
-    sizes = {name: len(part) for name, part in parts.items()}
-    stages = [mixing_weights(sizes, config, stage) for stage in np.linspace(0, 1, _STAGES)]
+    stages = _stages(parts, config)
     shares = {name: float(np.mean([stage[name] for stage in stages])) for name in parts}
     mean = sum(shares[name] * lengths[part].mean() for name, part in parts.items())
     draws = rows * min(config.train.row_length / mean, config.slots)
@@ -176,12 +184,15 @@ def annealed_selection(
     parts: Mapping[str, np.ndarray], lengths: np.ndarray, config: Config, processes: int
 ) -> AnnealedSelection:
     """The selection of a phase for one of `processes`; arguments as of `expected_draws`."""
-    sizes = {name: len(part) for name, part in parts.items()}
     draws = sum(expected_draws(parts, lengths, config).values()) / processes
-    stages = [
-        list(mixing_weights(sizes, config, stage).values()) for stage in np.linspace(0, 1, _STAGES)
-    ]
+    stages = [list(stage.values()) for stage in _stages(parts, config)]
     return AnnealedSelection(stages, int(draws))
+
+
+def _stages(parts: Mapping[str, np.ndarray], config: Config) -> list[dict[str, float]]:
+    """Task -> share, for each stage of a phase."""
+    sizes = {name: len(part) for name, part in parts.items()}
+    return [mixing_weights(sizes, config, progress) for progress in np.linspace(0, 1, _STAGES)]
 
 
 def _spread(shares: Sequence[float]) -> np.ndarray:

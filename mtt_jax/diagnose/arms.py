@@ -14,16 +14,16 @@ Where no sentence has two labels, the steps of the models alone add up to train.
 import dataclasses
 from collections.abc import Sequence
 
-import numpy as np
-
 from mtt_jax.config import BALANCERS_BY_GRADIENT, Config
 from mtt_jax.data.encode import ExampleSet
-from mtt_jax.data.sampling import expected_draws, mixing_weights, parts_by_task
+from mtt_jax.data.sampling import expected_draws, lengths_read, mixing_weights, parts_by_task
 from mtt_jax.errors import UserError
 from mtt_jax.resolve import check
 
 # Heads alone want larger steps than an encoder that is fine-tuned.
 _FROZEN_RATE = 10.0
+# An encoder that one task has, or that stands still, leaves nothing to balance.
+_UNBALANCED = {"balance": "fixed", "balance_options": "", "balance_on": "parameters"}
 FROZEN, REAL = "frozen", "real sentences"
 # Checkpoints of a run at which gradients are compared.
 POINTS = 8
@@ -66,9 +66,7 @@ def make_arms(config: Config, examples: ExampleSet, balancers: Sequence[str]) ->
             eval_every=own,
             save_every=own,
             score=f"{name}=1",
-            balance="fixed",
-            balance_options="",
-            balance_on="parameters",
+            **_UNBALANCED,
         )
     starts = config.encoder.init or (config.init_from and config.init_parts != "heads")
     if starts and "encoder/.*" not in config.train.freeze:
@@ -76,9 +74,7 @@ def make_arms(config: Config, examples: ExampleSet, balancers: Sequence[str]) ->
             joint,
             freeze=(*config.train.freeze, "encoder/.*"),
             learning_rate=_FROZEN_RATE * config.train.learning_rate,
-            balance="fixed",
-            balance_options="",
-            balance_on="parameters",
+            **_UNBALANCED,
         )
     if any(source.synthetic or source.newswire for source in config.task_data.values()):
         real = {
@@ -111,7 +107,7 @@ def with_points(config: Config) -> Config:
 def shares_of_subwords(config: Config, examples: ExampleSet) -> dict[str, float]:
     """Task -> share of the subwords that a run of all tasks reads which carry its labels."""
     parts = parts_by_task(examples, config)
-    lengths = np.minimum(examples.lengths(), config.data.max_length)
+    lengths = lengths_read(examples, config)
     draws = expected_draws(parts, lengths, config)
     total = sum(draws[name] * float(lengths[part].mean()) for name, part in parts.items())
     shares = {}

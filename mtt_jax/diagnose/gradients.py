@@ -1,6 +1,6 @@
 """Do the tasks pull the encoder the same way? Their gradients compared, layer by layer."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -10,29 +10,21 @@ import numpy as np
 
 from mtt_jax.config import Config
 from mtt_jax.saved_model import unstack_layers
+from mtt_jax.train.optim import depth
 from mtt_jax.train.step import make_losses
 from mtt_jax.types import Batch
 
 _DRAWS = 1000
 
 
-def compare_gradients(
-    model: Any, params: Any, batches: Sequence[Batch], config: Config
-) -> dict[str, dict[str, dict]]:
-    """Pair of tasks -> layer -> cosine, norm ratio and conflict rate over fixed batches.
-
-    Each of the three is {"mean", "low", "high"}, the interval by a bootstrap over the batches. A
-    conflict is a batch on which the cosine is below zero; the ratio is the first task's norm by
-    the second's. Without dropout. A batch that lacks one of the tasks is left out.
+def make_gradients(model: Any, config: Config) -> Callable[[Any, Batch], Any]:
+    """Compiles gradients(params, batch) -> the encoder's tree, its leaves with an axis of tasks.
 
     Args:
       model: the model.
-      params: its parameters.
-      batches: the same for every call that is to be compared.
-      config: the tasks, with their weights.
+      config: the tasks; those with a weight above 0 are compared.
     """
     losses_of = make_losses(config)
-    names = [name for name, task in config.tasks.items() if task.weight]
 
     @jax.jit
     def gradients(params, batch):
@@ -41,10 +33,33 @@ def compare_gradients(
         def losses(encoder):
             logits = model.apply({"params": {**params, "encoder": encoder}}, batch).logits
             found = losses_of(logits, batch, counts)
-            return jnp.stack([found[name] for name in names])
+            return jnp.stack([found[name] for name in _compared(config)])
 
         return jax.jacrev(losses)(params["encoder"])
 
+    return gradients
+
+
+def _compared(config: Config) -> list[str]:
+    return [name for name, task in config.tasks.items() if task.weight]
+
+
+def compare_gradients(
+    gradients: Callable[[Any, Batch], Any], params: Any, batches: Sequence[Batch], config: Config
+) -> dict[str, dict[str, dict]]:
+    """Pair of tasks -> layer -> cosine, norm ratio and conflict rate over fixed batches.
+
+    Each of the three is {"mean", "low", "high"}, the interval by a bootstrap over the batches. A
+    conflict is a batch on which the cosine is below zero; the ratio is the first task's norm by
+    the second's. Without dropout. A batch that lacks one of the tasks is left out.
+
+    Args:
+      gradients: of `make_gradients`.
+      params: the model's.
+      batches: the same for every call that is to be compared.
+      config: as for `make_gradients`.
+    """
+    names = _compared(config)
     rows: dict[str, dict[str, list[tuple[float, float]]]] = {}
     for batch in batches:
         by_task = jax.device_get(gradients(params, batch))
@@ -68,22 +83,15 @@ def compare_gradients(
 
 def _by_layer(encoder: Any) -> dict[str, np.ndarray]:
     """Layer -> its gradient as one vector: embeddings, layer_0, ..., top, and all together."""
-    groups: dict[str, list[np.ndarray]] = {}
-    for name, tree in unstack_layers({"encoder": encoder})["encoder"].items():
-        layer = (
-            name
-            if name.startswith("layer_")
-            else "top" if name in ("final_norm", "pooling") else "embeddings"
-        )  # fmt: skip
-        groups.setdefault(layer, []).extend(np.ravel(leaf) for leaf in jax.tree.leaves(tree))
-    vectors = {layer: np.concatenate(parts) for layer, parts in groups.items()}
-    order = sorted(vectors, key=_place)
-    return {layer: vectors[layer] for layer in order} | {"all": np.concatenate([*vectors.values()])}
-
-
-def _place(layer: str) -> int:
-    fixed = {"embeddings": -1, "top": 10**6}
-    return fixed[layer] if layer in fixed else int(layer.removeprefix("layer_"))
+    parts = unstack_layers({"encoder": encoder})["encoder"]
+    layers = sum(name.startswith("layer_") for name in parts)
+    groups: dict[int, list[np.ndarray]] = {}
+    for name, tree in parts.items():
+        vectors = [np.ravel(leaf) for leaf in jax.tree.leaves(tree)]
+        groups.setdefault(depth(name, layers), []).extend(vectors)
+    names = {-1: "embeddings", layers: "top"}
+    by_layer = {names.get(d, f"layer_{d}"): np.concatenate(groups[d]) for d in sorted(groups)}
+    return by_layer | {"all": np.concatenate([*by_layer.values()])}
 
 
 def _summary(values: np.ndarray) -> dict[str, dict[str, float]]:

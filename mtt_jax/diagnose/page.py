@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from mtt_jax.report import STYLE, chart
+from mtt_jax.report import chart, page
 
 _WIDTH, _ROW, _LABEL = 720, 26, 260
 
@@ -38,13 +38,7 @@ def render(name: str, report: Mapping[str, Any]) -> str:
         "<h2>Do the tasks pull the encoder the same way?</h2>",
         *_gradients(report["gradients"]),
     ]
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width">'
-        f"<title>{escape(name)}</title><style>{STYLE}</style></head>\n<body>\n"
-        + "\n".join(parts)
-        + "\n</body></html>\n"
-    )
+    return page(name, parts)
 
 
 def _scores(report: Mapping[str, Any]) -> str:

@@ -32,7 +32,7 @@ from mtt_jax.data.pipeline import training_stream
 from mtt_jax.data.prepare import Prepared, prepare
 from mtt_jax.decide import make_forward
 from mtt_jax.diagnose.arms import FROZEN, POINTS, REAL, alone, make_arms, with_points
-from mtt_jax.diagnose.gradients import compare_gradients
+from mtt_jax.diagnose.gradients import compare_gradients, make_gradients
 from mtt_jax.diagnose.outcomes import outcomes, score
 from mtt_jax.diagnose.page import render
 from mtt_jax.diagnose.verdict import (
@@ -46,8 +46,9 @@ from mtt_jax.diagnose.verdict import (
 )
 from mtt_jax.errors import UserError, did_you_mean
 from mtt_jax.sharding import describe_devices
+from mtt_jax.tasks import Task
 from mtt_jax.train.loop import train
-from mtt_jax.train.run_directory import write
+from mtt_jax.train.run_directory import open_folder, write
 
 # Batches on which gradients are compared, the same at every point of training.
 _BATCHES = 16
@@ -134,7 +135,7 @@ def _prepared(
     config = dataclasses.replace(
         config, data=dataclasses.replace(config.data, seed=config.data_seed)
     )
-    _open(out, config)
+    open_folder(out, config, "diagnose.json", "runs", "--out", "a diagnosis", "of")
     console.say(f"Running on {describe_devices()}.")
     data = prepare(config, out)
     for note in data.notes:
@@ -147,31 +148,6 @@ def _prepared(
             )
     arms = make_arms(config, data.splits["train"], balancers)
     return Study(config, out, data, arms, seeds, balancers, console)
-
-
-def _open(out: Path, config: Config) -> None:
-    file = out / "diagnose.json"
-    if file.is_file() and not (out / "runs").is_dir():
-        # It stopped before its first run, as on a mistake in the data: nothing to keep.
-        (out / "data.json").unlink(missing_ok=True)
-        write(file, config_files.to_json(config))
-    if file.is_file():
-        there = config_files.from_json(file.read_text(encoding="utf-8"), str(file))
-        changed = config_files.differences(config, there)
-        if changed:
-            shown = "\n  ".join(changed[:8])
-            raise UserError(
-                f"--out: {out} holds a diagnosis of another config:\n  {shown}\n"
-                "Name another directory with --out=..., or give the config of that one."
-            )
-        return
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"--out: {out} is not empty and holds no diagnosis; name a new directory.")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        write(file, config_files.to_json(config))
-    except OSError as error:
-        raise UserError(f"--out: cannot write to {out}: {error.strerror}.") from None
 
 
 def folder_of(study: Study, arm: str, seed: int) -> Path:
@@ -208,15 +184,15 @@ def run_arms(study: Study) -> dict[str, list[dict[str, np.ndarray]]]:
                 arrays: dict[str, Any] = {**counts, "about": np.array(json.dumps(about))}
                 np.savez(fresh, **arrays)
                 fresh.replace(kept)
-            there = config_files.from_json(_about(kept)["config"], str(kept))
+            about, counts = _read(kept)
+            there = config_files.from_json(about["config"], str(kept))
             changed = config_files.differences(config, there)
             if changed:
                 raise UserError(
                     f"{kept}: was trained with another config ({changed[0]}). Name another "
                     "directory with --out=..., or delete this file and the run beside it."
                 )
-            with np.load(kept) as arrays_there:
-                found[arm].append({n: a for n, a in arrays_there.items() if n != "about"})
+            found[arm].append(counts)
     return found
 
 
@@ -224,58 +200,57 @@ def _kept(study: Study, arm: str, seed: int) -> Path:
     return study.out / "outcomes" / f"{folder_of(study, arm, seed).name}.npz"
 
 
-def _about(kept: Path) -> dict[str, Any]:
-    """The config of a run and the seconds that it took."""
-    with np.load(kept) as arrays:
-        return json.loads(str(arrays["about"]))
+def _read(kept: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """The config of a run with the seconds that it took, and its counts by task."""
+    with np.load(kept) as file:
+        arrays = dict(file)
+    return json.loads(str(arrays.pop("about"))), arrays
 
 
 def _forward(model: saved_model.SavedModel):
     return make_forward(build_model(model.config, model.tokenizer.get_vocab_size()))
 
 
-def _arm_of(study: Study, task: str, arm: str) -> bool:
-    """Whether an arm trains a task."""
-    return study.arms[arm].tasks[task].weight > 0
+def _tasks(study: Study) -> list[Task]:
+    """The tasks that are trained."""
+    return [t for t in study.config.task_list if study.config.tasks[t.name].weight]
+
+
+def _variants(study: Study) -> list[str]:
+    """The arms that train all tasks in another way than joint."""
+    apart = {alone(task.name) for task in _tasks(study)}
+    return [arm for arm in study.arms if arm != "joint" and arm not in apart]
 
 
 def _scores(study: Study, found) -> dict[str, dict[str, dict]]:
     """Task -> arm -> the mean score on dev, and that of each seed."""
-    return {
-        task.name: {
-            arm: {"mean": float(np.mean(each)), "seeds": each}
-            for arm in study.arms
-            if _arm_of(study, task.name, arm)
-            for each in [[float(score(task, run[task.name].sum(axis=0))) for run in found[arm]]]
-        }
-        for task in study.config.task_list
-        if study.config.tasks[task.name].weight
-    }
+    scores: dict[str, dict[str, dict]] = {}
+    for task in _tasks(study):
+        scores[task.name] = {}
+        for arm, config in study.arms.items():
+            if config.tasks[task.name].weight:
+                each = [float(score(task, run[task.name].sum(axis=0))) for run in found[arm]]
+                scores[task.name][arm] = {"mean": float(np.mean(each)), "seeds": each}
+    return scores
 
 
 def _differences(study: Study, found) -> dict[str, dict[str, Difference]]:
     """What is compared -> task -> difference."""
-    tasks = [t for t in study.config.task_list if study.config.tasks[t.name].weight]
 
-    def of(arm: str, task) -> np.ndarray:
-        return np.stack([run[task.name] for run in found[arm]])
+    def less(task: Task, ours: str, theirs: str) -> Difference:
+        one, other = (np.stack([run[task.name] for run in found[arm]]) for arm in (ours, theirs))
+        return difference(task, one, other)
 
-    compared = {
-        "joint less alone": {
-            t.name: difference(t, of("joint", t), of(alone(t.name), t)) for t in tasks
-        }
-    }
-    for arm in study.arms:
-        if arm in (FROZEN, REAL, *study.balancers):
-            compared[f"{arm} less joint"] = {
-                t.name: difference(t, of(arm, t), of("joint", t)) for t in tasks
-            }
+    tasks = _tasks(study)
+    compared = {"joint less alone": {t.name: less(t, "joint", alone(t.name)) for t in tasks}}
+    for arm in _variants(study):
+        compared[f"{arm} less joint"] = {t.name: less(t, arm, "joint") for t in tasks}
     return compared
 
 
 def _cost(study: Study) -> dict[str, dict[str, float]]:
     """What each choice costs: parameters, seconds of training, sentences predicted in a second."""
-    apart = [arm for arm in study.arms if arm.endswith(" alone")]
+    apart = {alone(task.name): task.name for task in _tasks(study)}
     dev = study.data.splits["dev"]
     models = {arm: saved_model.load(folder_of(study, arm, 0)) for arm in ("joint", *apart)}
     forward = _forward(models["joint"])
@@ -287,14 +262,13 @@ def _cost(study: Study) -> dict[str, dict[str, float]]:
             if round_:  # the first compiles
                 seconds[arm].append(time.perf_counter() - start)
     trained = {
-        arm: median(_about(_kept(study, arm, seed))["seconds"] for seed in range(study.seeds))
+        arm: median(_read(_kept(study, arm, seed))[0]["seconds"] for seed in range(study.seeds))
         for arm in study.arms
     }
     shared = models["joint"].params
     separate = sum(
-        count_parameters(shared["encoder"])
-        + count_parameters(shared["heads"][arm.removesuffix(" alone")])
-        for arm in apart
+        count_parameters(shared["encoder"]) + count_parameters(shared["heads"][task])
+        for task in apart.values()
     )
     cost = {
         "joint": {
@@ -308,9 +282,8 @@ def _cost(study: Study) -> dict[str, dict[str, float]]:
             "dev_seconds": sum(median(seconds[arm]) for arm in apart),
         },
     }
-    for arm in study.arms:
-        if arm in (FROZEN, REAL, *study.balancers):
-            cost[arm] = {**cost["joint"], "training_seconds": trained[arm]}
+    for arm in _variants(study):
+        cost[arm] = {**cost["joint"], "training_seconds": trained[arm]}
     return cost
 
 
@@ -322,13 +295,15 @@ def _gradients(study: Study) -> list[dict]:
     config = study.arms["joint"]
     stream = iter(training_stream(study.data.splits["train"], config))
     batches = [next(stream) for _ in range(_BATCHES)]
-    model = build_model(config, study.data.tokenizer.get_vocab_size())
+    gradients = make_gradients(build_model(config, study.data.tokenizer.get_vocab_size()), config)
     checkpoints = Checkpoints(folder_of(study, "joint", 0), POINTS)
     try:
         found = [
             {
                 "step": step,
-                "pairs": compare_gradients(model, checkpoints.parameters(step), batches, config),
+                "pairs": compare_gradients(
+                    gradients, checkpoints.parameters(step), batches, config
+                ),
             }
             for step in checkpoints.steps()
         ]

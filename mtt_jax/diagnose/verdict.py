@@ -10,6 +10,7 @@ from mtt_jax.diagnose.outcomes import score
 from mtt_jax.tasks import Task
 
 _DRAWS = 1000
+_DEPENDS, _NONE = "depends", "no difference found"
 
 
 class Difference(NamedTuple):
@@ -79,6 +80,28 @@ class Verdict(NamedTuple):
     text: str
 
 
+class _Sides(NamedTuple):
+    """The tasks on which one way is better and worse than another, and all differences in words."""
+
+    better: str
+    worse: str
+    shown: str
+
+    def kind(self, gain: str, loss: str) -> str:
+        """The kind of a verdict: `gain` where some task is better and none worse, and so on."""
+        if self.better and self.worse:
+            return _DEPENDS
+        return gain if self.better else loss if self.worse else _NONE
+
+
+def _sides(differences: Mapping[str, Difference]) -> _Sides:
+    return _Sides(
+        " and ".join(name for name, change in differences.items() if change.better),
+        " and ".join(name for name, change in differences.items() if change.worse),
+        "; ".join(f"{name} {change}" for name, change in differences.items()),
+    )
+
+
 def share_or_separate(
     differences: Mapping[str, Difference], parameters: float, prediction: float
 ) -> Verdict:
@@ -89,35 +112,24 @@ def share_or_separate(
       parameters: of the separate models together, as a multiple of the shared one's.
       prediction: time of the separate models together, as a multiple of the shared one's.
     """
-    better = [name for name, change in differences.items() if change.better]
-    worse = [name for name, change in differences.items() if change.worse]
-    shown = "; ".join(f"{name} {change}" for name, change in differences.items())
+    better, worse, shown = sides = _sides(differences)
     cost = (
         f"Separate models have {parameters:.1f} times the parameters and take {prediction:.1f} "
         "times as long to predict."
     )
-    if better and not worse:
-        text = f"One model scores higher on {_and(better)} and lower on none ({shown}). {cost}"
-        return Verdict("share", text)
-    if worse and not better:
-        text = (
-            f"One model scores lower on {_and(worse)} and higher on none ({shown}). {cost} If that "
-            "is too dear, try a larger encoder, other task weights or a balancer."
-        )
-        return Verdict("separate", text)
-    if better and worse:
-        text = (
-            f"One model scores higher on {_and(better)} and lower on {_and(worse)} ({shown}). "
-            f"Weigh {_and(worse)} more, or keep the tasks apart. {cost}"
-        )
-        return Verdict("depends", text)
     widest = max(change.high - change.low for change in differences.values()) / 2
-    text = (
-        f"No difference found at this budget ({shown}): one of {widest:.3f} and less would not "
-        f"have shown. {cost} More seeds, more dev sentences or longer runs tell more; until then "
-        "the cheaper one does as well, as far as this shows."
-    )
-    return Verdict("no difference found", text)
+    kind = sides.kind("share", "separate")
+    text = {
+        "share": f"One model scores higher on {better} and lower on none ({shown}). {cost}",
+        "separate": f"One model scores lower on {worse} and higher on none ({shown}). {cost} If "
+        "that is too dear, try a larger encoder, other task weights or a balancer.",
+        _DEPENDS: f"One model scores higher on {better} and lower on {worse} ({shown}). Weigh "
+        f"{worse} more, or keep the tasks apart. {cost}",
+        _NONE: f"No difference found at this budget ({shown}): one of {widest:.3f} and less would "
+        f"not have shown. {cost} More seeds, more dev sentences or longer runs tell more; until "
+        "then the cheaper one does as well, as far as this shows.",
+    }[kind]
+    return Verdict(kind, text)
 
 
 def freeze_or_train(differences: Mapping[str, Difference], time: float) -> Verdict:
@@ -127,18 +139,15 @@ def freeze_or_train(differences: Mapping[str, Difference], time: float) -> Verdi
       differences: task -> frozen less joint.
       time: of training frozen, as a multiple of joint.
     """
-    better = [name for name, change in differences.items() if change.better]
-    worse = [name for name, change in differences.items() if change.worse]
-    shown = "; ".join(f"{name} {change}" for name, change in differences.items())
-    cost = f"Training heads alone took {time:.2f} times as long."
-    if worse and not better:
-        return Verdict("train", f"Frozen it scores lower on {_and(worse)} ({shown}). {cost}")
-    if better and not worse:
-        return Verdict("freeze", f"Frozen it scores higher on {_and(better)} ({shown}). {cost}")
-    if better and worse:
-        text = f"Frozen it gains on {_and(better)} and loses on {_and(worse)} ({shown}). {cost}"
-        return Verdict("depends", text)
-    return Verdict("no difference found", f"No difference found at this budget ({shown}). {cost}")
+    better, worse, shown = sides = _sides(differences)
+    kind = sides.kind("freeze", "train")
+    text = {
+        "freeze": f"Frozen it scores higher on {better}",
+        "train": f"Frozen it scores lower on {worse}",
+        _DEPENDS: f"Frozen it gains on {better} and loses on {worse}",
+        _NONE: "No difference found at this budget",
+    }[kind]
+    return Verdict(kind, f"{text} ({shown}). Training heads alone took {time:.2f} times as long.")
 
 
 def made_up_or_real(differences: Mapping[str, Difference]) -> Verdict:
@@ -147,21 +156,17 @@ def made_up_or_real(differences: Mapping[str, Difference]) -> Verdict:
     Args:
       differences: task -> real sentences alone less joint, which has both.
     """
-    changes = {
-        name: Difference(-change.mean, -change.high, -change.low)
-        for name, change in differences.items()
-    }
-    better = [name for name, change in changes.items() if change.better]
-    worse = [name for name, change in changes.items() if change.worse]
-    shown = "; ".join(f"{name} {change}" for name, change in changes.items())
-    if better and not worse:
-        return Verdict("made-up", f"They raise the score of {_and(better)} ({shown}).")
-    if worse and not better:
-        return Verdict("real", f"They lower the score of {_and(worse)} ({shown}).")
-    if better and worse:
-        text = f"They raise the score of {_and(better)} and lower that of {_and(worse)} ({shown})."
-        return Verdict("depends", text)
-    return Verdict("no difference found", f"No difference found at this budget ({shown}).")
+    better, worse, shown = sides = _sides(
+        {name: Difference(-c.mean, -c.high, -c.low) for name, c in differences.items()}
+    )
+    kind = sides.kind("made-up", "real")
+    text = {
+        "made-up": f"They raise the score of {better}",
+        "real": f"They lower the score of {worse}",
+        _DEPENDS: f"They raise the score of {better} and lower that of {worse}",
+        _NONE: "No difference found at this budget",
+    }[kind]
+    return Verdict(kind, f"{text} ({shown}).")
 
 
 def balance_or_not(by_balancer: Mapping[str, Mapping[str, Difference]]) -> Verdict:
@@ -170,23 +175,16 @@ def balance_or_not(by_balancer: Mapping[str, Mapping[str, Difference]]) -> Verdi
     Args:
       by_balancer: balancer -> task -> balanced less joint.
     """
+    sides = {balancer: _sides(changes) for balancer, changes in by_balancer.items()}
     gains = {
-        balancer: sum(change.mean for change in changes.values())
-        for balancer, changes in by_balancer.items()
-        if any(change.better for change in changes.values())
-        and not any(change.worse for change in changes.values())
+        balancer: sum(change.mean for change in by_balancer[balancer].values())
+        for balancer, (better, worse, _) in sides.items()
+        if better and not worse
     }
-    shown = ". ".join(
-        f"{balancer}: " + "; ".join(f"{name} {change}" for name, change in changes.items())
-        for balancer, changes in by_balancer.items()
-    )
+    shown = ". ".join(f"{balancer}: {side.shown}" for balancer, side in sides.items())
     if not gains:
         text = f"None of them scores higher on a task and lower on none ({shown})."
         return Verdict("plain", text)
     best = max(gains, key=lambda name: gains[name])
     several = " The best of several is partly chance." if len(by_balancer) > 1 else ""
     return Verdict(best, f"It scores higher and nowhere lower ({shown}).{several}")
-
-
-def _and(names: list[str]) -> str:
-    return " and ".join(names)

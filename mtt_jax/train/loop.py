@@ -22,7 +22,7 @@ from mtt_jax.config import Config
 from mtt_jax.console import Console
 from mtt_jax.data.pipeline import training_stream
 from mtt_jax.data.prepare import Prepared, prepare
-from mtt_jax.data.sampling import expected_draws, parts_by_task
+from mtt_jax.data.sampling import expected_draws, lengths_read, parts_by_task
 from mtt_jax.decide import make_forward
 from mtt_jax.errors import UserError
 from mtt_jax.evaluate import evaluate, overall_score
@@ -166,20 +166,27 @@ def _fit(setup: Setup, shapes, checkpoints: Checkpoints) -> None:
     """Steps from the newest checkpoint, or from the start, to the last."""
     config, console = setup.config, setup.console
     first = checkpoints.latest() or 0
+    if first == setup.steps:
+        return
     # At the edge between two phases the next one's stream starts afresh.
     within = next((phase for phase in setup.phases if phase.start < first < phase.end), None)
     stream = _stream(setup, within) if within else None
     if not first:
         state = _initial_state(setup, shapes)
     else:
-        if first < setup.steps:
-            console.say(f"Continuing {setup.run} from step {first}.")
+        console.say(f"Continuing {setup.run} from step {first}.")
         like = _state_like(setup, shapes)
         state = (
             checkpoints.restore(first, like, stream)
             if stream
             else checkpoints.restore_state(first, like)
         )
+    train_split = setup.data.splits["train"]
+    labelled = ", ".join(f"{count:,} with {name}" for name, count in train_split.counts().items())
+    console.say(
+        f"{count_parameters(state.params):,} parameters; {len(train_split):,} sentences to train "
+        f"on ({labelled})."
+    )
     forward = make_forward(setup.model)
     with (
         History(setup.run, first, config) as history,
@@ -275,15 +282,8 @@ def _checked(step: int, metrics: StepMetrics) -> tuple[int, StepMetrics]:
 
 
 def _describe(setup: Setup, phase: Phase, state: TrainState) -> None:
-    """Says what is about to be trained on what."""
-    config = setup.config
+    """Says what a phase is about to train on what."""
     train_split = setup.data.splits["train"]
-    labelled = ", ".join(f"{count:,} with {name}" for name, count in train_split.counts().items())
-    if phase is setup.phases[0] or int(state.step) > phase.start:
-        setup.console.say(
-            f"{count_parameters(state.params):,} parameters; {len(train_split):,} sentences to "
-            f"train on ({labelled})."
-        )
     trained = sum(
         leaf.size
         for leaf, still in zip(
@@ -298,14 +298,13 @@ def _describe(setup: Setup, phase: Phase, state: TrainState) -> None:
     for name, task in phase.config.tasks.items():
         if task.weight and name not in parts:
             setup.console.say(f"  {name}: its sentences are drawn as those of another task.")
-    lengths = np.minimum(train_split.lengths(), config.data.max_length)
-    draws = expected_draws(parts, lengths, phase.config)
+    draws = expected_draws(parts, lengths_read(train_split, phase.config), phase.config)
     for name, part in parts.items():
+        different = len(np.unique(part))
+        repeats = f" ({len(part):,} with repeats)" if different < len(part) else ""
         setup.console.say(
             f"  {name}: {draws[name] / sum(draws.values()):.0%} of the sentences drawn, about "
-            f"{draws[name]:,.0f} from {len(np.unique(part)):,}"
-            + (f" ({len(part):,} with repeats)" if len(np.unique(part)) < len(part) else "")
-            + f", {draws[name] / len(part):.1f} passes."
+            f"{draws[name]:,.0f} from {different:,}{repeats}, {draws[name] / len(part):.1f} passes."
         )
 
 

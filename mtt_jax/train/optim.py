@@ -111,10 +111,18 @@ def _layers_above(path: str, layers: int):
     """How far below the heads a parameter stands: the top layer 1, embeddings layers + 1."""
     part, _, rest = path.partition("/")
     name = rest.split("/")[0]
-    if part != "encoder" or name in ("final_norm", "pooling"):
-        return 0
-    if name == "layers":
+    if part == "encoder" and name == "layers":
         return layers - jnp.arange(layers)
+    return layers - depth(name, layers) if part == "encoder" else 0
+
+
+def depth(name: str, layers: int) -> int:
+    """Where a part of the encoder stands: embeddings -1, layer_0 0, ..., what is on top `layers`.
+
+    Args:
+      name: of the part, the second piece of a parameter's path.
+      layers: of the encoder, not stacked.
+    """
     if name.startswith("layer_"):
-        return layers - int(name.removeprefix("layer_"))
-    return layers + 1
+        return int(name.removeprefix("layer_"))
+    return layers if name in ("final_norm", "pooling") else -1

@@ -6,11 +6,10 @@ import re
 from typing import Any, NamedTuple
 
 import jax
-import numpy as np
 
 from mtt_jax.config import Config, PhaseConfig
 from mtt_jax.data.encode import ExampleSet
-from mtt_jax.data.sampling import parts_by_task
+from mtt_jax.data.sampling import lengths_read, parts_by_task
 from mtt_jax.errors import UserError, did_you_mean
 from mtt_jax.resolve import parse_pairs
 
@@ -92,7 +91,7 @@ def _view(config: Config, spec: PhaseConfig, index: int) -> Config:
 def _steps(epochs: float, view: Config, examples: ExampleSet | None) -> int:
     """Batches that as many subwords fill as the phase's sentences hold, `epochs` times."""
     assert examples is not None
-    lengths = np.minimum(examples.lengths(), view.data.max_length)
+    lengths = lengths_read(examples, view)
     parts = parts_by_task(examples, view).values()
     subwords = sum(int(lengths[part].sum()) for part in parts)
     # A row ends where its positions do, or where its slots do.

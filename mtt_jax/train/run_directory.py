@@ -13,32 +13,53 @@ def open_run(run: Path, config: Config) -> dict | None:
     Raises:
       UserError: where the directory holds a run of another config, or other things.
     """
-    file = run / "config.json"
-    if run.exists() and not run.is_dir():
-        raise UserError(f"--workdir: {run} is a file; name a directory.")
-    if file.is_file():
-        there = config_files.from_json(file.read_text(encoding="utf-8"), str(file))
+    open_folder(run, config, "config.json", "checkpoints", "--workdir", "a run", "with")
+    return saved_model.read_json(run / "metrics.json")
+
+
+def open_folder(
+    folder: Path, config: Config, file: str, work: str, flag: str, what: str, of: str
+) -> None:
+    """Makes a folder that belongs to one config, or recognises it.
+
+    Until the work begins both config and data may change: it stopped on a mistake in them.
+
+    Args:
+      folder: to make or to go on with.
+      config: what it belongs to.
+      file: in the folder, which holds the config.
+      work: folder in it that has something in it once the work has begun.
+      flag: of the command line that names the folder.
+      what: it is, as "a run".
+      of: what joins that to its config, as "with".
+
+    Raises:
+      UserError: where it holds the work of another config, or other things.
+    """
+    path, kind = folder / file, what.split()[-1]
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{flag}: {folder} is a file; name a directory.")
+    if path.is_file():
+        there = config_files.from_json(path.read_text(encoding="utf-8"), str(path))
         changed = config_files.differences(config, there)
-        begun = (run / "checkpoints").is_dir() and any((run / "checkpoints").iterdir())
+        begun = (folder / work).is_dir() and any((folder / work).iterdir())
         if not begun:
-            # It stopped before its first checkpoint, as on a mistake in the data: nothing to keep.
-            (run / "data.json").unlink(missing_ok=True)
-            write(file, config_files.to_json(config))
+            (folder / "data.json").unlink(missing_ok=True)
+            write(path, config_files.to_json(config))
         elif changed:
             shown = "\n  ".join(changed[:8])
             raise UserError(
-                f"--workdir: {run} holds a run with another config:\n  {shown}\n"
-                "Name another directory with --workdir=..., or give the config of that run."
+                f"{flag}: {folder} holds {what} {of} another config:\n  {shown}\n"
+                f"Name another directory with {flag}=..., or give the config of that {kind}."
             )
-        return saved_model.read_json(run / "metrics.json")
-    if run.is_dir() and any(run.iterdir()):
-        raise UserError(f"--workdir: {run} is not empty and holds no run; name a new directory.")
+        return
+    if folder.is_dir() and any(folder.iterdir()):
+        raise UserError(f"{flag}: {folder} is not empty and holds no {kind}; name a new directory.")
     try:
-        run.mkdir(parents=True, exist_ok=True)
-        write(file, config_files.to_json(config))
+        folder.mkdir(parents=True, exist_ok=True)
+        write(path, config_files.to_json(config))
     except OSError as error:
-        raise UserError(f"--workdir: cannot write to {run}: {error.strerror}.") from None
-    return None
+        raise UserError(f"{flag}: cannot write to {folder}: {error.strerror}.") from None
 
 
 def write(path: Path, text: str) -> None:
