@@ -169,7 +169,7 @@ def _contradictions(config: Config) -> Iterator[str]:
         if task.sampling and train.mixing != "explicit":
             yield (
                 f"{where}.sampling: train.mixing={train.mixing} takes no shares; set "
-                "--config.train.mixing=explicit."
+                f"--config.train.mixing=explicit, or --{where}.sampling=0."
             )
         yield from _contradictions_of_synthesis(name, config)
         parse_pairs(config.task_data[name].label_map, f"config.data.{name}.label_map")
