@@ -11,16 +11,20 @@ from mtt_jax.model.multitask import HeadSpec, MultiTask
 from mtt_jax.types import Batch
 
 
-def build_model(config: Config, vocab_size: int, slots: int | None = None) -> MultiTask:
+def build_model(
+    config: Config, vocab_size: int, slots: int | None = None, attention: str | None = None
+) -> MultiTask:
     """The model of a config.
 
     Args:
       config: the run's.
       vocab_size: subwords of the tokenizer.
       slots: S, where it is not the config's; no parameter depends on it.
+      attention: the way of computing it, where it is not the config's; none either.
     """
     fields = dataclasses.asdict(config.encoder)
     del fields["init"]  # where it started says nothing about what it is
+    fields["attention"] = _way(attention or config.encoder.attention)
     specs = {
         task.name: HeadSpec(
             task.kind,
@@ -34,6 +38,15 @@ def build_model(config: Config, vocab_size: int, slots: int | None = None) -> Mu
         FrozenDict({**fields, "vocab_size": vocab_size, "slots": slots or config.slots}),
         FrozenDict(specs),
     )
+
+
+def _way(attention: str) -> str:
+    """The way of computing attention here; a model that a GPU trained opens on a CPU as well."""
+    backend = jax.default_backend()
+    if attention != "auto" and (attention != "cudnn" or backend == "gpu"):
+        return attention
+    # Blocks follow one another, which would idle all devices but one.
+    return "blocked" if backend == "cpu" and jax.device_count() == 1 else "plain"
 
 
 def init_params(model: MultiTask, key: jax.Array, row_length: int) -> dict:

@@ -202,14 +202,25 @@ class EncoderConfig:
     gated: bool = option(
         False, "multiply the activation by a second projection (GLU, Shazeer 2020)"
     )
-    dropout: float = option(0.1, "dropout of embeddings and block outputs", low=0, high=0.99)
+    dropout: float = option(
+        0.1, "dropout of embeddings and block outputs, to the nearest 1/256", low=0, high=0.99
+    )
     token_dropout: float = option(
         0.0,
         "share of subwords hidden in training, so that context decides (Gal & Ghahramani 2016)",
         low=0,
         high=0.99,
     )
-    attention_dropout: float = option(0.0, "dropout of attention weights", low=0, high=0.99)
+    attention_dropout: float = option(
+        0.0, "dropout of attention weights, likewise", low=0, high=0.99
+    )
+    attention: str = option(
+        "auto",
+        "how attention is computed; auto: blocked on one CPU device, else plain; cudnn: NVIDIA's "
+        "fused kernel, for bfloat16, rows a multiple of 128 long and no attention_dropout, and "
+        "auto where there is no such GPU",
+        choices=("auto", "plain", "blocked", "cudnn"),
+    )
     lora_rank: int = option(
         0,
         "rank of the trained addition to every matrix of attention and feed-forward (LoRA, Hu et "

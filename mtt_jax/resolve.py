@@ -199,6 +199,13 @@ def _contradictions(config: Config) -> Iterator[str]:
             f"config.encoder.scan: one compiled layer for all, but encoder.{different} makes "
             "layers differ; leave scan at False."
         )
+    if encoder.attention == "cudnn" and (
+        encoder.dtype != "bfloat16" or train.row_length % 128 or encoder.attention_dropout
+    ):
+        yield (
+            "config.encoder.attention: cudnn needs encoder.dtype=bfloat16, a train.row_length "
+            "that is a multiple of 128 and encoder.attention_dropout=0."
+        )
     if train.row_length < data.max_length:
         yield (
             f"config.train.row_length: a row of {train.row_length} cannot hold a sentence of "

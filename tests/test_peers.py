@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from mtt_jax.losses import masked_cross_entropy
-from mtt_jax.model.encoder import Layer, segment_bias
+from mtt_jax.model.attention import segment_bias
+from mtt_jax.model.encoder import Layer
 
 torch = pytest.importorskip("torch", reason="needs: pip install -r requirements-peers.txt")
 pytestmark = pytest.mark.peers
@@ -17,8 +18,9 @@ WIDTH, HEADS, FEEDFORWARD = 24, 4, 40
 def ours(norm, activation):
     layer = Layer(
         heads=HEADS, feedforward=FEEDFORWARD, norm=norm, norm_epsilon=1e-5,
-        activation=activation, gated=False, dropout=0.0, attention_dropout=0.0, rotary_base=0.0,
-        dtype=jnp.dtype("float32"), lora_rank=0, lora_alpha=1.0,
+        activation=activation, gated=False, dropout=0.0, attention_dropout=0.0,
+        attention="blocked", rotary_base=0.0, dtype=jnp.dtype("float32"), lora_rank=0,
+        lora_alpha=1.0,
     )  # fmt: skip
     x = jax.random.normal(jax.random.key(0), (2, 10, WIDTH))
     positions = jnp.zeros((2, 10), jnp.int32)

@@ -12,6 +12,8 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from mtt_jax.model.attention import attend, rotate, segment_bias, window_bias
+from mtt_jax.model.dropout import Dropout
 from mtt_jax.model.lora import Linear
 from mtt_jax.model.pooling import Pooling
 
@@ -35,49 +37,6 @@ class Norm(nn.Module):
         return nn.LayerNorm(epsilon=self.epsilon, dtype=jnp.float32, name="norm")(x).astype(x.dtype)
 
 
-def segment_bias(segments: jax.Array) -> jax.Array:
-    """Additive attention mask: 0 inside a sentence, a large negative number across.
-
-        segments  1 1 2 0      1 1 . .
-                               1 1 . .       . masked
-                               . . 1 .
-                               . . . 1       empty positions see one another, so no row of the
-                                             softmax is empty
-    Args:
-      segments: int32 [B, L].
-
-    Returns:
-      float32 [B, 1, L, L]. The number is finite: with -inf a masked row would be NaN.
-    """
-    same = segments[:, :, None] == segments[:, None, :]
-    return jnp.where(same, 0.0, -1e9).astype(jnp.float32)[:, None]
-
-
-def window_bias(bias: jax.Array, positions: jax.Array, window: int) -> jax.Array:
-    """`segment_bias` with what is further than `window` positions away masked as well."""
-    distance = jnp.abs(positions[:, :, None] - positions[:, None, :])
-    return jnp.where((distance <= window)[:, None], bias, -1e9)
-
-
-def rotate(x: jax.Array, positions: jax.Array, base: float) -> jax.Array:
-    """Rotary position embedding: turns pairs (i, i + K/2) by position * frequency.
-
-    Args:
-      x: [B, L, H, K] queries or keys.
-      positions: int32 [B, L].
-      base: the slowest frequency is 1 / base.
-    """
-    half = x.shape[-1] // 2
-    frequency = base ** (-jnp.arange(half, dtype=jnp.float32) / half)
-    angle = positions[..., None, None].astype(jnp.float32) * frequency  # [B, L, 1, K/2]
-    first, second = x[..., :half].astype(jnp.float32), x[..., half:].astype(jnp.float32)
-    turned = [
-        first * jnp.cos(angle) - second * jnp.sin(angle),
-        second * jnp.cos(angle) + first * jnp.sin(angle),
-    ]
-    return jnp.concatenate(turned, axis=-1).astype(x.dtype)
-
-
 def sinusoid(positions: jax.Array, width: int) -> jax.Array:
     """Sinusoidal position embedding, float32 [B, L, width]: sines, then cosines."""
     half = width // 2
@@ -98,11 +57,12 @@ def linear_of(module) -> Callable:
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention, written as plain products that XLA runs well on a CPU."""
+    """Multi-head self-attention, computed in the way that `way` names (attention.py)."""
 
     heads: int
     dropout: float
     rotary_base: float
+    way: str
     dtype: jnp.dtype
     lora_rank: int
     lora_alpha: float
@@ -110,16 +70,14 @@ class Attention(nn.Module):
     @nn.compact
     def __call__(self, x, bias, positions, train: bool):
         """Mixes [B, L, D] along L under the additive mask `bias` [B, 1, L, L]."""
-        size = x.shape[-1] // self.heads
         linear = linear_of(self)
-        qkv = linear((3, self.heads, size), name="qkv")(x)
-        query, key, value = (qkv[:, :, i] for i in range(3))  # [B, L, H, K]
+        qkv = linear((3, self.heads, x.shape[-1] // self.heads), name="qkv")(x)
+        # Not three slices, whose gradients would be padded and added up.
+        query, key, value = (part[:, :, 0] for part in jax.lax.split(qkv, (1, 1, 1), axis=2))
         if self.rotary_base:
             query, key = (rotate(x, positions, self.rotary_base) for x in (query, key))
-        logits = jnp.einsum("BQHK,BPHK->BHQP", query, key).astype(jnp.float32)
-        weights = nn.softmax(logits * size**-0.5 + bias).astype(self.dtype)
-        weights = nn.Dropout(self.dropout, deterministic=not train)(weights)
-        mixed = jnp.einsum("BHQP,BPHK->BQHK", weights, value)
+        rng = self.make_rng("dropout") if train and self.dropout else None
+        mixed = attend(self.way, query, key, value, bias, self.dropout, rng)  # [B, L, H, K]
         return linear(x.shape[-1], axis=(-2, -1), name="out")(mixed)
 
 
@@ -139,6 +97,7 @@ class Layer(nn.Module):
     gated: bool
     dropout: float
     attention_dropout: float
+    attention: str
     rotary_base: float
     dtype: jnp.dtype
     lora_rank: int
@@ -152,6 +111,7 @@ class Layer(nn.Module):
             self.heads,
             self.attention_dropout,
             self.rotary_base,
+            self.attention,
             self.dtype,
             self.lora_rank,
             self.lora_alpha,
@@ -176,7 +136,7 @@ class Layer(nn.Module):
         """X + block(norm(x)), or norm(x + block(x)) where normalisation comes after."""
         norm = Norm(self.norm_epsilon, name=name) if name else lambda x: x
         mixed = block(norm(x) if self.norm == "pre" else x)
-        x = x + nn.Dropout(self.dropout, deterministic=not train)(mixed)
+        x = x + Dropout(self.dropout)(mixed, train)
         return x if self.norm == "pre" else norm(x)
 
 
@@ -206,6 +166,7 @@ class Encoder(nn.Module):
     dropout: float
     token_dropout: float
     attention_dropout: float
+    attention: str
     lora_rank: int
     lora_alpha: float
     pooling: str
@@ -230,7 +191,7 @@ class Encoder(nn.Module):
         x = self._embed(tokens, positions, train).astype(dtype)
         if self.norm == "post" or self.embedding_norm:
             x = Norm(self.norm_epsilon, name="embedding_norm")(x)
-        x = nn.Dropout(self.dropout, deterministic=not train)(x)
+        x = Dropout(self.dropout)(x, train)
         x = self._layers(x, segment_bias(segments), positions, train, dtype)
         if self.norm == "pre":
             x = Norm(self.norm_epsilon, name="final_norm")(x)
@@ -264,6 +225,7 @@ class Encoder(nn.Module):
             "gated": self.gated,
             "dropout": self.dropout,
             "attention_dropout": self.attention_dropout,
+            "attention": self.attention,
             "dtype": dtype,
             "lora_rank": self.lora_rank,
             "lora_alpha": self.lora_alpha,

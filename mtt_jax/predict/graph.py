@@ -37,7 +37,7 @@ def output_names(config: Config) -> list[str]:
 def plain_forward(model: SavedModel) -> Callable[[Any, Any], tuple[Any, ...]]:
     """The function (input_ids, attention_mask) -> outputs, one sentence a row."""
     tasks = model.config.task_list
-    module = build_model(model.config, model.tokenizer.get_vocab_size(), slots=1)
+    module = build_model(model.config, model.tokenizer.get_vocab_size(), slots=1, attention="plain")
     params = jax.tree.map(jnp.asarray, model.params)
 
     def forward(input_ids, attention_mask):

@@ -1,0 +1,89 @@
+"""Attention in blocks computes what the plain products compute, forward and backward."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mtt_jax.model import attention
+from mtt_jax.model.attention import attend, segment_bias, window_bias
+
+B, L, H, K = 6, 24, 3, 8
+
+
+@pytest.fixture(scope="module")
+def rows():
+    rng = np.random.default_rng(0)
+    segments = np.repeat([[1] * 10 + [2] * 9 + [0] * 5], B, axis=0)
+    query, key, value, grad = rng.normal(size=(4, B, L, H, K)).astype(np.float32)
+    bias = segment_bias(jnp.asarray(segments))
+    positions = jnp.asarray(np.tile(np.arange(L, dtype=np.int32), (B, 1)))
+    return (query, key, value), {"all": bias, "near": window_bias(bias, positions, 3)}, grad
+
+
+def both(way, inputs, bias, grad, dropout=0.0, rng=None):
+    """The result and the gradients of query, key and value."""
+    out, back = jax.vjp(lambda *x: attend(way, *x, bias, dropout, rng), *inputs)
+    return out, *back(jnp.asarray(grad).astype(out.dtype))
+
+
+@pytest.mark.parametrize("rows_at_once", [1, 2, 6])
+@pytest.mark.parametrize("mask", ["all", "near"])
+def test_blocks_of_any_size_agree_with_plain_products(rows, mask, rows_at_once, monkeypatch):
+    monkeypatch.setattr(attention, "_BLOCK_BYTES", rows_at_once * 4 * H * L * L)
+    inputs, biases, grad = rows
+    plain = both("plain", inputs, biases[mask], grad)
+    blocked = both("blocked", inputs, biases[mask], grad)
+    for ours, theirs in zip(blocked, plain, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=2e-6)
+
+
+def test_the_blocks_gradient_with_dropout_is_that_of_its_own_forward_pass(rows, monkeypatch):
+    monkeypatch.setattr(attention, "_BLOCK_BYTES", 2 * 4 * H * L * L)
+    inputs, biases, grad = rows
+    rng = jax.random.key(3)
+
+    def total(query):
+        return (attend("blocked", query, *inputs[1:], biases["all"], 0.3, rng) * grad).sum()
+
+    query = jnp.asarray(inputs[0])
+    direction = np.random.default_rng(1).normal(size=query.shape).astype(np.float32)
+    step = 1e-2
+    slope = (total(query + step * direction) - total(query - step * direction)) / (2 * step)
+    assert float((jax.grad(total)(query) * direction).sum()) == pytest.approx(float(slope), rel=1e-2)
+
+
+def test_both_ways_drop_the_same_weights(rows):
+    inputs, biases, grad = rows
+    rng = jax.random.key(4)
+    plain = both("plain", inputs, biases["all"], grad, 0.3, rng)
+    blocked = both("blocked", inputs, biases["all"], grad, 0.3, rng)
+    for ours, theirs in zip(blocked, plain, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=2e-6)
+
+
+def test_bfloat16_stays_bfloat16(rows):
+    inputs, biases, grad = rows
+    inputs = tuple(jnp.asarray(x, jnp.bfloat16) for x in inputs)
+    for ours, theirs in zip(
+        both("blocked", inputs, biases["all"], grad),
+        both("plain", inputs, biases["all"], grad),
+        strict=True,
+    ):
+        assert ours.dtype == jnp.bfloat16
+        np.testing.assert_allclose(ours.astype(np.float32), theirs.astype(np.float32), atol=0.06)
+
+
+@pytest.mark.skipif(jax.default_backend() != "gpu", reason="needs an NVIDIA GPU")
+def test_cudnn_agrees_with_plain_products():
+    rng = np.random.default_rng(0)
+    query, key, value, grad = (
+        jnp.asarray(x, jnp.bfloat16) for x in rng.normal(size=(4, 2, 128, 4, 64))
+    )
+    bias = segment_bias(jnp.asarray([[1] * 60 + [2] * 68] * 2))
+    for ours, theirs in zip(
+        both("cudnn", (query, key, value), bias, grad),
+        both("plain", (query, key, value), bias, grad),
+        strict=True,
+    ):
+        np.testing.assert_allclose(ours.astype(np.float32), theirs.astype(np.float32), atol=0.05)
