@@ -301,6 +301,9 @@ class TrainConfig:
         "a sentence task, entity F1 of a token task; tasks that are not named weigh 0",
     )
     tensorboard: bool = option(True, "write TensorBoard events")
+    profile: str = option(
+        "", "steps to trace into profile/, as '10:20', first and last; docs/profile.md"
+    )
 
 
 @dataclass(frozen=True)

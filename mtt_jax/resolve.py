@@ -226,6 +226,12 @@ def _contradictions(config: Config) -> Iterator[str]:
             f"config.train.warmup: {train.warmup} steps of warm-up are more than train.steps, "
             f"{train.steps}."
         )
+    traced = parse_range(train.profile, "config.train.profile")
+    if traced and traced[0] > train.steps and not config.phases:
+        yield (
+            f"config.train.profile: step {traced[0]} is behind the last one, train.steps="
+            f"{train.steps}; nothing would be traced."
+        )
     yield from _bad_patterns(train.freeze, "config.train.freeze")
     yield from _contradictions_of_phases(config)
     if not any(task.weight for task in config.tasks.values()):
@@ -330,6 +336,24 @@ def task_classes(task: TaskConfig) -> tuple[str, ...]:
 def parse_names(text: str) -> list[str]:
     """Reads 'a, b' as ["a", "b"]."""
     return [name for name in (part.strip() for part in text.split(",")) if name]
+
+
+def parse_range(text: str, where: str) -> range:
+    """Reads '10:20' as range(10, 21), and nothing as an empty range.
+
+    Raises:
+      UserError: naming the field `where` for what is not two numbers from 1, the first no larger.
+    """
+    if not text.strip():
+        return range(0)
+    first, _, last = (part.strip() for part in text.partition(":"))
+    if not all(re.fullmatch("[0-9]{1,12}", part) for part in (first, last)):
+        raise UserError(f"{where}: expected 'FIRST:LAST', as in '10:20', got {text!r}.")
+    if not 1 <= int(first) <= int(last):
+        raise UserError(
+            f"{where}: {text!r} is no range of steps: they count from 1, the first before the last."
+        )
+    return range(int(first), int(last) + 1)
 
 
 def parse_pairs(text: str, where: str, known: tuple[str, ...] = (), kind: type = str) -> dict:

@@ -1,5 +1,7 @@
 """The run in one process: any number of tasks, one file for all of them."""
 
+import dataclasses
+import gzip
 import io
 import json
 import shutil
@@ -17,6 +19,7 @@ from mtt_jax.config import TaskConfig, default_config, phase
 from mtt_jax.console import Console
 from mtt_jax.resolve import resolve
 from mtt_jax.train.loop import train
+from mtt_jax.train.profile import Trace
 
 TASKS = {
     "topic": TaskConfig(kind="sentence", labels=("sports", "others")),
@@ -160,3 +163,35 @@ def test_a_run_goes_on_within_a_phase_and_at_the_edge_of_two_as_if_never_stopped
     assert repeated["phases"] == final["phases"]
     ours, theirs = ((f / "model" / "model.safetensors").read_bytes() for f in (again, folder))
     assert ours == theirs
+
+
+# Profile
+
+
+@pytest.mark.parametrize("steps", ["2:3", "3:900"])
+def test_a_trace_of_some_steps_is_left_for_tensorboard_and_perfetto(phased, tmp_path, steps):
+    config = phased[0]
+    config = dataclasses.replace(
+        config,
+        phases=(),
+        train=dataclasses.replace(config.train, steps=4, warmup=0, eval_every=4, profile=steps),
+    )
+    train(config, tmp_path / "run", console())
+    (trace,) = (tmp_path / "run" / "profile").rglob("*.xplane.pb")
+    assert b"train" in trace.read_bytes()
+    (timeline,) = (tmp_path / "run" / "profile").rglob("perfetto_trace.json.gz")
+    events = json.loads(gzip.decompress(timeline.read_bytes()))["traceEvents"]
+    first, last = map(int, steps.split(":"))
+    traced = {int(e["args"]["step_num"]) for e in events if "step_num" in e.get("args", {})}
+    assert traced == set(range(first, min(last, 4) + 1))
+
+
+def test_a_trace_is_closed_where_the_run_breaks_off_within_it(tmp_path):
+    with pytest.raises(KeyboardInterrupt), Trace(tmp_path, "1:5") as trace, trace.step(1):
+        raise KeyboardInterrupt
+    assert list((tmp_path / "profile").rglob("*.xplane.pb"))
+    with Trace(tmp_path / "again", "1:1") as trace:  # a second one can start
+        with trace.step(1):
+            pass
+        trace.after(1, ())
+        assert list((tmp_path / "again").rglob("*.xplane.pb"))

@@ -196,6 +196,16 @@ def test_no_number_may_be_nan_or_infinite(path, value):
             "config.data.topic.label_map: expected 'NAME=VALUE, NAME=VALUE', got 'World'.",
         ),
         (
+            {"train__profile": "10-20"},
+            "config.train.profile: expected 'FIRST:LAST', as in '10:20', got '10-20'.",
+        ),
+        ({"train__profile": "20:10"}, "config.train.profile: '20:10' is no range of steps"),
+        ({"train__profile": "0:2"}, "config.train.profile: '0:2' is no range of steps"),
+        (
+            {"train__profile": "2000:2010"},
+            "config.train.profile: step 2000 is behind the last one, train.steps=1000",
+        ),
+        (
             {"encoder__heads": 3},
             "config.encoder.heads: 3 heads do not divide a width of 128.",
         ),

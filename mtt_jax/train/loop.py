@@ -27,10 +27,12 @@ from mtt_jax.decide import make_forward
 from mtt_jax.errors import UserError
 from mtt_jax.evaluate import evaluate, overall_score
 from mtt_jax.sharding import describe_devices, make_mesh, place_batch, replicated
+from mtt_jax.train import flops
 from mtt_jax.train.balance import Balancer
 from mtt_jax.train.gradient import make_balancer
 from mtt_jax.train.optim import make_optimizers
 from mtt_jax.train.phases import Phase, plan
+from mtt_jax.train.profile import Trace
 from mtt_jax.train.progress import History, ProgressLine, progress_bar
 from mtt_jax.train.run_directory import open_run, write
 from mtt_jax.train.step import StepMetrics, TrainState, make_step
@@ -71,6 +73,7 @@ class Records(NamedTuple):
     history: History
     progress: ProgressLine
     checkpoints: Checkpoints
+    trace: Trace
 
 
 def train(config: Config, workdir: str | Path, console: Console) -> dict:
@@ -190,9 +193,10 @@ def _fit(setup: Setup, shapes, checkpoints: Checkpoints) -> None:
     forward = make_forward(setup.model)
     with (
         History(setup.run, first, config) as history,
-        progress_bar(console, config, setup.phases, first) as progress,
+        progress_bar(console, config, setup.phases, first, _peak(setup)) as progress,
+        Trace(setup.run, config.train.profile) as trace,
     ):
-        records = Records(history, progress, checkpoints)
+        records = Records(history, progress, checkpoints, trace)
         if config.phases and not first:
             _score(setup, forward, state, records)  # to tell what the first phase did
         for index, phase in enumerate(setup.phases):
@@ -204,6 +208,12 @@ def _fit(setup: Setup, shapes, checkpoints: Checkpoints) -> None:
                 here = stream if phase is within else _stream(setup, phase)
                 state = _fit_phase(setup, phase, state, step, forward, here, records)
     checkpoints.wait()
+
+
+def _peak(setup: Setup) -> float | None:
+    """FLOP/s of the mesh's devices together; None where that is not known."""
+    each = flops.peak(setup.mesh.devices.flat[0].device_kind, setup.config.encoder.dtype)
+    return each * setup.mesh.size if each else None
 
 
 def _stream(setup: Setup, phase: Phase):
@@ -220,7 +230,9 @@ def _fit_phase(
     )
     pending: tuple[int, StepMetrics] | None = None
     for done in range(int(state.step) + 1, phase.end + 1):
-        state, metrics = step(state, place_batch(next(stream), setup.mesh), root)
+        with records.trace.step(done):
+            state, metrics = step(state, place_batch(next(stream), setup.mesh), root)
+        records.trace.after(done, state)
         # Reported one step late: the device works on this step while we read the last one.
         if pending:
             records.progress.step(*_checked(*pending), records.history)
