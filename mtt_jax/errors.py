@@ -17,3 +17,15 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     exact = [name for name in candidates if name.lower() == word.lower()]
     near = exact or difflib.get_close_matches(word, candidates, n=1, cutoff=0.6)
     return f" Did you mean '{near[0]}'?" if near else ""
+
+
+def one_of(where: str, value: str, known: Iterable[str]) -> None:
+    """Checks a value against the few that there are.
+
+    Raises:
+      UserError: naming `where`, the value, all that are known and the nearest of them.
+    """
+    names = list(known)
+    if value not in names:
+        hint = did_you_mean(str(value), names)
+        raise UserError(f"{where}: {value!r} is not one of {', '.join(names)}.{hint}")

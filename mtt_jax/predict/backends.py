@@ -13,7 +13,7 @@ from mtt_jax import backend as jax_backend
 from mtt_jax.build import build_model
 from mtt_jax.data.encode import Window, windows
 from mtt_jax.decide import Decision, add_window, decide, make_forward, undecided
-from mtt_jax.errors import UserError, did_you_mean
+from mtt_jax.errors import one_of
 from mtt_jax.predict import graph
 from mtt_jax.saved_model import SavedModel
 from mtt_jax.types import Example
@@ -33,11 +33,7 @@ def open_backend(name: str, model: SavedModel) -> Backend:
     Raises:
       UserError: for a name that is none, or a package that is missing.
     """
-    if name not in _BACKENDS:
-        raise UserError(
-            f"backend: {name!r} is not one of {', '.join(_BACKENDS)}."
-            f"{did_you_mean(str(name), _BACKENDS)}"
-        )
+    one_of("backend", name, _BACKENDS)
     return _BACKENDS[name](model)
 
 

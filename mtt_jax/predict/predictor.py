@@ -12,7 +12,7 @@ from mtt_jax.data.encode import encode_text
 from mtt_jax.data.words import split_words
 from mtt_jax.decide import AGGREGATIONS, Decision
 from mtt_jax.decode import decode_spans
-from mtt_jax.errors import UserError, did_you_mean
+from mtt_jax.errors import UserError, one_of
 from mtt_jax.predict.backends import open_backend
 from mtt_jax.saved_model import SavedModel
 from mtt_jax.tasks import Task
@@ -31,11 +31,7 @@ class Predictor:
 
     def __init__(self, model: SavedModel, backend: str = "jax", aggregation: str = "first"):
         """Takes what `saved_model.load` read; for the rest see `load`."""
-        if aggregation not in AGGREGATIONS:
-            raise UserError(
-                f"aggregation: {aggregation!r} is not one of {', '.join(AGGREGATIONS)}."
-                f"{did_you_mean(str(aggregation), AGGREGATIONS)}"
-            )
+        one_of("aggregation", aggregation, AGGREGATIONS)
         self.config = model.config
         self._tokenizer = model.tokenizer
         self._backend = open_backend(backend, model)

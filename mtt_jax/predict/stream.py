@@ -121,9 +121,14 @@ def _from_json(text: str, key: str, place: str) -> Line:
         return Line(place, "", f"not valid JSON{json_fault(error)}.")
     if not isinstance(row, dict) or not isinstance(row.get(key), str):
         return Line(place, "", f"no text under the key {key!r}; another is named by --text-key.")
-    if any("\ud800" <= sign <= "\udfff" for sign in row[key]):
+    if is_cut(row[key]):
         return Line(place, "", "half of a surrogate pair; the text was cut inside a sign.")
     return Line(place, row[key], "")
+
+
+def is_cut(text: str) -> bool:
+    """Whether a text holds half of a surrogate pair, which no UTF-8 file can hold."""
+    return any("\ud800" <= sign <= "\udfff" for sign in text)
 
 
 def _go_on(output: str, kind: str, lines: Iterator[Line], strict: bool) -> tuple[int, int]:
