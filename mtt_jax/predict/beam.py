@@ -68,7 +68,7 @@ class Predict(_PTransform):
         one_of("aggregation", aggregation, AGGREGATIONS)
         if batch_size < 1:
             raise UserError(f"batch_size: {batch_size} is too small; at least 1.")
-        folder = saved_model.find(model_dir).resolve()
+        folder = saved_model.find(model_dir).absolute()
         if not (folder / _FILES[backend]).is_file():
             # Written here and not by the workers, of which several would write the same file.
             raise UserError(
