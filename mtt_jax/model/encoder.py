@@ -77,7 +77,9 @@ class Attention(nn.Module):
         if self.rotary_base:
             query, key = (rotate(x, positions, self.rotary_base) for x in (query, key))
         rng = self.make_rng("dropout") if train and self.dropout else None
-        mixed = attend(self.way, query, key, value, bias, self.dropout, rng)  # [B, L, H, K]
+        # Blocks pay where a backward pass follows.
+        way = "plain" if self.way == "blocked" and not train else self.way
+        mixed = attend(way, query, key, value, bias, self.dropout, rng)  # [B, L, H, K]
         return linear(x.shape[-1], axis=(-2, -1), name="out")(mixed)
 
 
