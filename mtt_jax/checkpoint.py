@@ -116,8 +116,12 @@ def _score_and_age(metrics: dict) -> tuple[float, float]:
     return metrics["score"], -metrics["age"]
 
 
-def abstract(state: Any, sharding: Any) -> Any:
-    """Shapes and types of a state, each leaf with the given placement."""
+def abstract(state: Any, shardings: Any) -> Any:
+    """Shapes and types of a state, with one placement for all leaves or a tree of them."""
+    if isinstance(shardings, jax.sharding.Sharding):
+        shardings = jax.tree.map(lambda _: shardings, state)
     return jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), state
+        lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
+        state,
+        shardings,
     )

@@ -341,6 +341,12 @@ class MeshConfig:
     """mesh: devices."""
 
     data: int = option(0, "devices that share a batch; 0 for all", low=0)
+    fsdp: int = option(
+        1,
+        "devices over which the parameters and the optimiser's moments are divided, for each of "
+        "data; the batch is divided over data * fsdp; docs/distributed.md",
+        low=1,
+    )
 
 
 @dataclass(frozen=True)

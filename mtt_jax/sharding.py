@@ -1,38 +1,76 @@
 """Devices: the mesh, where parameters live on it, and how a batch is placed.
 
-Rows of a batch are divided over the mesh's "data" axis and parameters are copied to every
-device; XLA turns the sums of the loss into sums over all devices. Model files know nothing of it.
+A mesh has two axes. Rows of a batch are divided over both; parameters, and the optimiser's moments
+with them, are copied along "data" and divided along "fsdp" (ZeRO stage 3, Rajbhandari et al. 2020,
+arXiv:1910.02054). XLA gathers what a layer needs and turns the sums of the loss into sums over all
+devices. Model files know nothing of it.
 """
+
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import numpy as np
+from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from mtt_jax.errors import UserError
-from mtt_jax.types import Batch
+from mtt_jax.types import Batch, Outputs
+
+# Parameters of fewer numbers are copied: to gather them would take longer than it saves memory.
+_SMALL = 1024
 
 
-def make_mesh(data: int, batch_rows: int, accumulate: int = 1) -> Mesh:
-    """A mesh of `data` devices; 0 for as many as there are and as divide the batch.
+def make_mesh(data: int, batch_rows: int, accumulate: int = 1, fsdp: int = 1) -> Mesh:
+    """A mesh of `data` times `fsdp` devices, the same number of every process.
+
+    Args:
+      data: devices along the axis "data"; 0 for as many as there are and as divide the batch.
+      batch_rows: rows of a batch over all devices.
+      accumulate: parts a batch is computed in.
+      fsdp: devices along the axis "fsdp".
 
     Raises:
       UserError: where there are not so many devices, or the rows do not divide among them.
     """
-    devices = jax.devices()
+    devices, processes = jax.devices(), jax.process_count()
     rows = batch_rows // accumulate
-    if not data:
-        data = max(n for n in range(1, len(devices) + 1) if rows % n == 0)
-    if data > len(devices):
+    field, asked = ("data", data * fsdp) if data else ("fsdp", fsdp)
+    if asked > len(devices):
         raise UserError(
-            f"config.mesh.data: {data} devices asked for, {len(devices)} found "
+            f"config.mesh.{field}: {asked} devices asked for, {len(devices)} found "
             f"({devices[0].platform}); use a smaller number, or 0 for all."
         )
-    if rows % data:
+    if not data:
+        fitting = [
+            n
+            for n in range(1, len(devices) // fsdp + 1)
+            if rows % (n * fsdp) == 0 and n * fsdp % processes == 0
+        ]
+        data = max(fitting, default=1)
+    count = data * fsdp
+    if rows % count:
         raise UserError(
-            f"config.mesh.data: {data} devices do not divide {rows} rows "
+            f"config.mesh.{field}: {count} devices do not divide {rows} rows "
             "(train.batch_rows / train.accumulate) evenly."
         )
-    return Mesh(np.array(devices[:data]), ("data",))
+    if count % processes:
+        raise UserError(
+            f"config.mesh.{field}: {count} devices do not divide evenly among {processes} "
+            f"processes; {rows} rows (train.batch_rows / train.accumulate) must divide among both."
+        )
+    # Process by process, so that each one's rows of a batch are neighbours.
+    chosen = [
+        device
+        for process in range(processes)
+        for device in [d for d in devices if d.process_index == process][: count // processes]
+    ]
+    if len(chosen) < count:
+        raise UserError(
+            f"config.mesh.{field}: {count // processes} devices of each process asked for, and "
+            "one has fewer."
+        )
+    return Mesh(np.array(chosen).reshape(data, fsdp), ("data", "fsdp"))
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
@@ -42,21 +80,106 @@ def replicated(mesh: Mesh) -> NamedSharding:
 
 def by_rows(mesh: Mesh) -> NamedSharding:
     """The placement of what is divided by its first axis."""
-    return NamedSharding(mesh, PartitionSpec("data"))
+    return NamedSharding(mesh, PartitionSpec(("data", "fsdp")))
+
+
+def of_state(tree: Any, mesh: Mesh) -> Any:
+    """Placements for a tree of parameters, or of whatever has their shapes.
+
+    Args:
+      tree: arrays or shapes.
+      mesh: devices.
+
+    Returns:
+      The same tree of shardings: a large leaf is divided by its longest axis that "fsdp" divides,
+      every other is whole on every device.
+    """
+    return jax.tree.map(lambda leaf: NamedSharding(mesh, _spec(leaf.shape, mesh)), tree)
+
+
+def _spec(shape: tuple[int, ...], mesh: Mesh) -> PartitionSpec:
+    parts = mesh.shape["fsdp"]
+    axes = [axis for axis, size in enumerate(shape) if size % parts == 0]
+    if parts == 1 or not axes or np.prod(shape) < _SMALL:
+        return PartitionSpec()
+    longest = max(axes, key=lambda axis: shape[axis])
+    return PartitionSpec(*(None,) * longest, "fsdp")
+
+
+def place(tree: Any, shardings: Any) -> Any:
+    """Puts arrays that every process holds whole on the mesh.
+
+    Args:
+      tree: NumPy arrays, keys, and JAX arrays of this process.
+      shardings: one for all leaves, or the same tree of them.
+    """
+    if isinstance(shardings, NamedSharding):
+        shardings = jax.tree.map(lambda _: shardings, tree)
+    if jax.process_count() == 1:
+        return jax.device_put(tree, shardings)
+    return jax.tree.map(_place_leaf, tree, shardings)
+
+
+def _place_leaf(leaf: Any, sharding: NamedSharding) -> jax.Array:
+    if isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        return jax.random.wrap_key_data(_place_leaf(jax.random.key_data(leaf), sharding))
+    whole = np.asarray(leaf)
+    return jax.make_array_from_callback(whole.shape, sharding, lambda index: whole[index])
+
+
+def gather(tree: Any) -> Any:
+    """The arrays of a tree on the host, whole in every process; all must call it together."""
+
+    def whole(leaf):
+        alone = leaf.is_fully_addressable or leaf.is_fully_replicated
+        return np.asarray(leaf if alone else multihost_utils.process_allgather(leaf, tiled=True))
+
+    return jax.tree.map(whole, tree) if jax.process_count() > 1 else jax.device_get(tree)
 
 
 def place_batch(batch: Batch, mesh: Mesh) -> Batch:
-    """Puts a NumPy batch on the mesh, its rows divided."""
-    return jax.device_put(batch, by_rows(mesh))
+    """Puts a NumPy batch on the mesh, its rows divided; each process gives the rows of its own."""
+    if jax.process_count() == 1:
+        return jax.device_put(batch, by_rows(mesh))
+    processes = jax.process_count()
+    return jax.tree.map(
+        lambda rows: jax.make_array_from_process_local_data(
+            by_rows(mesh), rows, (len(rows) * processes, *rows.shape[1:])
+        ),
+        batch,
+    )
+
+
+def over_mesh(
+    forward: Callable[[Any, Batch], Outputs], mesh: Mesh
+) -> Callable[[Any, Batch], Outputs]:
+    """A forward pass whose rows are divided over the mesh and whose outputs are whole everywhere.
+
+    Args:
+      forward: of `make_forward`.
+      mesh: devices; they divide the rows.
+
+    Returns:
+      forward(params, NumPy batch), which all processes call with the same batch. Its outputs leave
+      out `tokens`: nothing that is decided needs them, and they are the most to send around.
+    """
+    compiled = jax.jit(
+        lambda params, batch: forward(params, batch)._replace(tokens=None),
+        out_shardings=replicated(mesh),
+    )
+    return lambda params, batch: compiled(params, place(batch, by_rows(mesh)))
 
 
 def describe_devices() -> str:
     """The devices in words, such as `2 CPU cores` or `1 x NVIDIA H100`."""
     device = jax.devices()[0]
     count = jax.device_count()
+    processes = jax.process_count()
+    shared = f", {processes} processes" if processes > 1 else ""
     if device.platform == "cpu":
         import os
 
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        return f"CPU, {cores} cores" + (f", {count} devices" if count > 1 else "")
-    return f"{count} x {device.device_kind}"
+        devices = f", {count} devices" if count > 1 else ""
+        return f"CPU, {cores} cores{devices}{shared}"
+    return f"{count} x {device.device_kind}{shared}"

@@ -234,7 +234,7 @@ def test_a_get_config_that_returns_something_else_is_refused(config_file, result
         ("config.encoder.scan", "yes", "--config.encoder.scan: expected true or false, got 'yes'."),
         ("config.seed", None, "--config.seed: needs a value, as in --config.seed=0."),
         ("config.init_from", None, "--config.init_from: needs a value, as in --config.init_from=."),
-        ("config.mesh", "2", "--config.mesh: a group of fields; name one: data."),
+        ("config.mesh", "2", "--config.mesh: a group of fields; name one: data, fsdp."),
         ("config.tasks", None, "--config.tasks: a group of fields; name one: "),
     ],
 )  # fmt: skip

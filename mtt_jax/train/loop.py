@@ -26,7 +26,16 @@ from mtt_jax.data.sampling import expected_draws, lengths_read, parts_by_task
 from mtt_jax.decide import make_forward
 from mtt_jax.errors import UserError
 from mtt_jax.evaluate import evaluate, overall_score
-from mtt_jax.sharding import describe_devices, make_mesh, place_batch, replicated
+from mtt_jax.sharding import (
+    describe_devices,
+    gather,
+    make_mesh,
+    of_state,
+    over_mesh,
+    place,
+    place_batch,
+    replicated,
+)
 from mtt_jax.train import flops
 from mtt_jax.train.balance import Balancer
 from mtt_jax.train.gradient import make_balancer
@@ -35,7 +44,7 @@ from mtt_jax.train.phases import Phase, plan
 from mtt_jax.train.profile import Trace
 from mtt_jax.train.progress import History, ProgressLine, progress_bar
 from mtt_jax.train.run_directory import open_run, write
-from mtt_jax.train.step import StepMetrics, TrainState, make_step
+from mtt_jax.train.step import StepMetrics, TrainState, make_step, state_shapes
 from mtt_jax.train.stop import InterruptedRunError, stop_if_asked, stop_signals
 
 _DIVERGED = (
@@ -110,7 +119,9 @@ def _train(config: Config, workdir: str | Path, console: Console, asked: list[in
         return finished
     started = time.time()
     balancer = make_balancer(config)  # before the data, for a mistake in its options
-    mesh = make_mesh(config.mesh.data, config.train.batch_rows, config.train.accumulate)
+    mesh = make_mesh(
+        config.mesh.data, config.train.batch_rows, config.train.accumulate, config.mesh.fsdp
+    )
     console.say(f"Running on {describe_devices()}.")
     data = prepare(config, run)
     for note in data.notes:
@@ -125,20 +136,21 @@ def _train(config: Config, workdir: str | Path, console: Console, asked: list[in
     setup = Setup(config, run, data, model, mesh, phases, optimizers, balancer, console, asked)
     checkpoints = Checkpoints(run, config.train.keep)
     try:
-        _fit(setup, shapes, checkpoints)
-        return _finish(setup, shapes, checkpoints, time.time() - started)
+        _fit(setup, checkpoints)
+        return _finish(setup, checkpoints, time.time() - started)
     finally:
         checkpoints.close()
 
 
-def _initial_state(setup: Setup, shapes) -> TrainState:
+def _initial_state(setup: Setup) -> TrainState:
     """A fresh state on the mesh, its parameters new or from `init_from`."""
-    config, everywhere = setup.config, replicated(setup.mesh)
+    config = setup.config
+    shardings = of_state(_shapes(setup), setup.mesh)
     key = jax.random.fold_in(jax.random.key(config.seed), 0)
     params = jax.jit(
         lambda key: init_params(setup.model, key, config.train.row_length),
-        out_shardings=everywhere,
-    )(key)
+        out_shardings=shardings.params,
+    )(place(key, replicated(setup.mesh)))
     if config.init_from:
         source = saved_model.load(config.init_from)
         if source.tokenizer.get_vocab() != setup.data.tokenizer.get_vocab():
@@ -146,26 +158,30 @@ def _initial_state(setup: Setup, shapes) -> TrainState:
                 f"config.init_from: {config.init_from} reads with another tokenizer; add "
                 f"--config.tokenizer.file={source.path / 'tokenizer.json'}."
             )
-        params = saved_model.graft(params, source, config.init_parts, config.encoder.scan)
-        params = jax.device_put(params, everywhere)
+        fresh = gather(params)
+        params = saved_model.graft(fresh, source, config.init_parts, config.encoder.scan)
+        params = place(params, shardings.params)
     if config.encoder.init:
         vocab_size = setup.data.tokenizer.get_vocab_size()
-        encoder = pretrained.encoder(config, vocab_size, params["encoder"])
-        params = jax.device_put({**params, "encoder": encoder}, everywhere)
-    opt_state = jax.jit(setup.optimizers[0].init, out_shardings=everywhere)(params)
-    balance = jax.device_put(setup.balancer.init(len(config.tasks)), everywhere)
-    return TrainState(jax.device_put(np.int32(0), everywhere), params, opt_state, balance)
+        fresh = gather(params)
+        encoder = pretrained.encoder(config, vocab_size, fresh["encoder"])
+        params = place({**fresh, "encoder": encoder}, shardings.params)
+    opt_state = jax.jit(setup.optimizers[0].init, out_shardings=shardings.opt_state)(params)
+    balance = place(setup.balancer.init(len(config.tasks)), shardings.balance)
+    return TrainState(place(np.int32(0), shardings.step), params, opt_state, balance)
 
 
-def _state_like(setup: Setup, shapes) -> TrainState:
+def _shapes(setup: Setup) -> TrainState:
+    return state_shapes(setup.model, setup.optimizers[0], setup.config)
+
+
+def _state_like(setup: Setup) -> TrainState:
     """Shapes and placements of the state, to restore into."""
-    opt_state = jax.eval_shape(setup.optimizers[0].init, shapes)
-    balance = jax.eval_shape(lambda: setup.balancer.init(len(setup.config.tasks)))
-    state = TrainState(jax.ShapeDtypeStruct((), np.int32), shapes, opt_state, balance)
-    return abstract(state, replicated(setup.mesh))
+    shapes = _shapes(setup)
+    return abstract(shapes, of_state(shapes, setup.mesh))
 
 
-def _fit(setup: Setup, shapes, checkpoints: Checkpoints) -> None:
+def _fit(setup: Setup, checkpoints: Checkpoints) -> None:
     """Steps from the newest checkpoint, or from the start, to the last."""
     config, console = setup.config, setup.console
     first = checkpoints.latest() or 0
@@ -175,10 +191,10 @@ def _fit(setup: Setup, shapes, checkpoints: Checkpoints) -> None:
     within = next((phase for phase in setup.phases if phase.start < first < phase.end), None)
     stream = _stream(setup, within) if within else None
     if not first:
-        state = _initial_state(setup, shapes)
+        state = _initial_state(setup)
     else:
         console.say(f"Continuing {setup.run} from step {first}.")
-        like = _state_like(setup, shapes)
+        like = _state_like(setup)
         state = (
             checkpoints.restore(first, like, stream)
             if stream
@@ -190,7 +206,7 @@ def _fit(setup: Setup, shapes, checkpoints: Checkpoints) -> None:
         f"{count_parameters(state.params):,} parameters; {len(train_split):,} sentences to train "
         f"on ({labelled})."
     )
-    forward = make_forward(setup.model)
+    forward = over_mesh(make_forward(setup.model), setup.mesh)
     with (
         History(setup.run, first, config) as history,
         progress_bar(console, config, setup.phases, first, _peak(setup)) as progress,
@@ -225,9 +241,7 @@ def _fit_phase(
 ) -> TrainState:
     """Steps to the end of a phase."""
     config, asked = setup.config, setup.asked
-    root = jax.device_put(
-        jax.random.fold_in(jax.random.key(config.seed), 1), replicated(setup.mesh)
-    )
+    root = place(jax.random.fold_in(jax.random.key(config.seed), 1), replicated(setup.mesh))
     pending: tuple[int, StepMetrics] | None = None
     for done in range(int(state.step) + 1, phase.end + 1):
         with records.trace.step(done):
@@ -320,15 +334,15 @@ def _describe(setup: Setup, phase: Phase, state: TrainState) -> None:
         )
 
 
-def _finish(setup: Setup, shapes, checkpoints: Checkpoints, seconds: float) -> dict:
+def _finish(setup: Setup, checkpoints: Checkpoints, seconds: float) -> dict:
     """Scores the best checkpoint and writes what the run leaves."""
     config, console = setup.config, setup.console
     best = checkpoints.best()
     step = best[0] if best else setup.steps
-    state = checkpoints.restore_state(step, _state_like(setup, shapes))
-    forward = make_forward(setup.model)
+    state = checkpoints.restore_state(step, _state_like(setup))
+    forward = over_mesh(make_forward(setup.model), setup.mesh)
     history = History.read(setup.run)
-    model_config, params = saved_model.merged(config, jax.device_get(state.params))
+    model_config, params = saved_model.merged(config, gather(state.params))
     final: dict[str, Any] = {
         "best_step": step,
         "steps": setup.steps,

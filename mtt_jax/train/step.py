@@ -8,11 +8,12 @@ import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh
 
+from mtt_jax.build import init_params
 from mtt_jax.config import Config
 from mtt_jax.losses import masked_cross_entropy
 from mtt_jax.model.multitask import MultiTask
 from mtt_jax.resolve import parse_pairs
-from mtt_jax.sharding import by_rows, replicated
+from mtt_jax.sharding import by_rows, of_state, replicated
 from mtt_jax.tasks import Task
 from mtt_jax.train.gradient import make_balancer, make_gradient
 from mtt_jax.types import Array, Batch
@@ -32,6 +33,19 @@ class TrainState(NamedTuple):
     params: Any
     opt_state: Any
     balance: Any
+
+
+def state_shapes(
+    model: MultiTask, optimizer: optax.GradientTransformation, config: Config
+) -> TrainState:
+    """The state of a run as a tree of `jax.ShapeDtypeStruct`."""
+
+    def fresh(key):
+        params = init_params(model, key, config.train.row_length)
+        balance = make_balancer(config).init(len(config.tasks))
+        return TrainState(jnp.int32(0), params, optimizer.init(params), balance)
+
+    return jax.eval_shape(fresh, jax.random.key(0))
 
 
 class StepMetrics(NamedTuple):
@@ -103,7 +117,7 @@ def make_step(
       model: what to train.
       optimizer: of `make_optimizers`.
       config: weights of the tasks, balancing, parts of a batch; of a phase, as its `frozen`.
-      mesh: devices; the batch is divided over them by rows.
+      mesh: devices; the batch is divided over them by rows, the state as `of_state` says.
       frozen: tree of bools over the parameters; True stands still.
     """
     balancer = make_balancer(config)
@@ -129,9 +143,10 @@ def make_step(
         return TrainState(state.step + 1, params, opt_state, balance), metrics
 
     everywhere = replicated(mesh)
+    state = of_state(state_shapes(model, optimizer, config), mesh)
     return jax.jit(
         step,
         donate_argnums=0,
-        in_shardings=(everywhere, by_rows(mesh), everywhere),
-        out_shardings=everywhere,
+        in_shardings=(state, by_rows(mesh), everywhere),
+        out_shardings=(state, everywhere),
     )
