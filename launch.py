@@ -29,6 +29,16 @@ _WORKDIR = flags.DEFINE_string(
     "workdir", None, "Run directory; runs/NAME of the config file by default."
 )
 
+_COORDINATOR = flags.DEFINE_string(
+    "coordinator", None, "HOST:PORT of process 0, where a run has several processes."
+)
+_PROCESSES = flags.DEFINE_integer("processes", None, "How many processes the run has.")
+_PROCESS = flags.DEFINE_integer("process", None, "Which of them this is, from 0.")
+_DISTRIBUTED = flags.DEFINE_bool(
+    "distributed", False, "Take all three from Slurm, Open MPI, Kubernetes or a TPU pod."
+)
+_FLAGS = ("config", "workdir", "coordinator", "processes", "process", "distributed", "help")
+
 
 def main(argv: list[str]) -> None:
     """Trains from the flags; exits with 2 after a mistake of the user's."""
@@ -39,11 +49,12 @@ def main(argv: list[str]) -> None:
     try:
         config = resolve(_CONFIG.value)
         # Only now: JAX takes a second to import, and a mistake above needs none of it.
-        from mtt_jax import backend
+        from mtt_jax import backend, distributed
         from mtt_jax.console import Console
         from mtt_jax.train.loop import train
 
         backend.prepare()
+        distributed.start(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value, _DISTRIBUTED.value)
         file = Path(config_flags.get_config_filename(flags.FLAGS["config"]))
         try:
             train(config, _WORKDIR.value or f"runs/{file.stem}", Console())
@@ -79,7 +90,7 @@ def _check(arguments: list[str]) -> None:
         if name.startswith("config.") and config is not None:
             config_files.check_override(config, name, value)
         elif name.split(".")[0] not in flags.FLAGS and name.removeprefix("no") not in flags.FLAGS:
-            known = did_you_mean(name, ("config", "workdir", "help"))
+            known = did_you_mean(name, _FLAGS)
             raise UserError(f"--{name}: no such flag.{known}")
 
 

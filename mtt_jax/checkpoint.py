@@ -2,16 +2,61 @@
 
 Saving happens in the background; a checkpoint becomes visible in one rename, so a process killed
 at any moment leaves the ones before it whole. Restoring is given shapes and placements, so that
-a checkpoint opens on other devices than it was written on.
+a checkpoint opens on other devices than it was written on. The stream's place is written by shard
+of the data, so that it opens in another number of processes as well.
 """
 
+import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
-import grain
 import jax
 import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import preservation_policy as keep_policy
+
+from mtt_jax.data.pipeline import Shards
+
+
+class StreamHandler(ocp.CheckpointHandler):
+    """Where a data stream stands: a file for each shard, as Grain names and writes them."""
+
+    def save(self, directory, args: "StreamSave") -> None:
+        """Writes the shards that this process reads."""
+        for file, stream in _by_file(args.stream).items():
+            (directory / file).write_text(json.dumps(stream.get_state(), indent=4))
+
+    def restore(self, directory, args: "StreamRestore") -> Any:
+        """Sets the shards that this process reads to where they were."""
+        for file, stream in _by_file(args.stream).items():
+            if not (directory / file).exists():
+                raise ValueError(f"File {directory / file} does not exist.")
+            stream.set_state(json.loads((directory / file).read_text()))
+            stream.start_prefetch()
+        return args.stream
+
+
+def _by_file(stream: Any) -> dict[str, Any]:
+    """File name -> Grain iterator, of `Shards` or of one iterator that is the whole stream."""
+    if not isinstance(stream, Shards):
+        return {"process_0-of-1.json": stream}
+    return {f"process_{i}-of-{stream.count}.json": part for i, part in stream.streams.items()}
+
+
+@ocp.args.register_with_handler(StreamHandler, for_save=True)
+@dataclasses.dataclass
+class StreamSave(ocp.args.CheckpointArgs):
+    """What to save: `Shards`, or a Grain iterator."""
+
+    stream: Any
+
+
+@ocp.args.register_with_handler(StreamHandler, for_restore=True)
+@dataclasses.dataclass
+class StreamRestore(ocp.args.CheckpointArgs):
+    """What to set to where it was."""
+
+    stream: Any
 
 
 class Checkpoints:
@@ -36,7 +81,7 @@ class Checkpoints:
             item_names=("state", "data"),
             item_handlers={
                 "state": ocp.StandardCheckpointHandler(),
-                "data": grain.checkpoint.CheckpointHandler(),
+                "data": StreamHandler(),
             },
             options=ocp.CheckpointManagerOptions(
                 preservation_policy=policy,
@@ -65,7 +110,7 @@ class Checkpoints:
             step,
             args=ocp.args.Composite(
                 state=ocp.args.StandardSave(state),
-                data=grain.checkpoint.CheckpointSave(stream),
+                data=StreamSave(stream),
             ),
             metrics=None if score is None else {"score": score, "age": step},
         )
@@ -76,13 +121,13 @@ class Checkpoints:
         Args:
           step: one that is saved.
           like: the state's tree of `jax.ShapeDtypeStruct` with shardings.
-          stream: a Grain iterator of the same pipeline.
+          stream: `Shards` or a Grain iterator of the same pipeline.
         """
         restored = self.manager.restore(
             step,
             args=ocp.args.Composite(
                 state=ocp.args.StandardRestore(like),
-                data=grain.checkpoint.CheckpointRestore(stream),
+                data=StreamRestore(stream),
             ),
         )
         return restored["state"]

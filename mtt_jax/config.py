@@ -139,6 +139,13 @@ class DataConfig:
         "-1 for config.seed. Set, runs of several seeds train and choose on the same sentences",
         low=-1,
     )
+    shards: int = option(
+        0,
+        "parts in which the training data are read, each packed by itself to its share of "
+        "batch_rows; 0 for one a process. The numbers of a run depend on it, and not on how many "
+        "processes and devices share it; docs/distributed.md",
+        low=0,
+    )
     dev_share: float = option(
         0.1, "share of train held out as dev where none is given", low=0.001, high=0.5
     )

@@ -69,5 +69,10 @@ class Console:
         self.rich.print(table)
 
 
+def silent() -> Console:
+    """A console that shows nothing, for all processes but one."""
+    return Console(RichConsole(quiet=True))
+
+
 def _figures(row: dict) -> list[str]:
     return [f"{row[key]:.3f}" for key in ("precision", "recall", "f1")]

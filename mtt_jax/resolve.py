@@ -221,6 +221,11 @@ def _contradictions(config: Config) -> Iterator[str]:
             f"config.train.accumulate: {train.accumulate} does not divide train.batch_rows, "
             f"{train.batch_rows}."
         )
+    if train.batch_rows % max(data.shards, 1):
+        yield (
+            f"config.data.shards: {data.shards} shards do not divide train.batch_rows, "
+            f"{train.batch_rows}, evenly."
+        )
     if train.warmup > train.steps and not config.phases:
         yield (
             f"config.train.warmup: {train.warmup} steps of warm-up are more than train.steps, "

@@ -5,11 +5,17 @@ r"""The training stream: Grain from examples to packed batches.
     task B's sentences -> shuffle, repeat /
 
 Every stage is seeded, and the iterator's state is a small dict that goes into the checkpoint.
+
+A run may read its data in shards: each has its own part of every task's sentences, its own stream
+and its own rows of the batch. Processes divide the shards, so that a batch is the same whoever
+reads which.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import grain
+import jax
 import numpy as np
 
 from mtt_jax.config import Config
@@ -22,6 +28,7 @@ from mtt_jax.data.sampling import (
     parts_by_task,
     seed_of,
 )
+from mtt_jax.errors import UserError
 from mtt_jax.tasks import Task
 from mtt_jax.types import Batch, Example
 
@@ -43,6 +50,60 @@ class _Part:
         return self._examples[int(self._indices[index])]
 
 
+class Shards:
+    """An endless iterator of batches that joins the rows of some shards, in their order.
+
+    Attributes:
+      streams: shard -> Grain iterator.
+      count: how many shards the whole run has.
+    """
+
+    def __init__(self, streams: dict[int, Any], count: int):
+        self.streams = streams
+        self.count = count
+
+    def __iter__(self) -> "Shards":
+        return self
+
+    def __next__(self) -> Batch:
+        batches = [next(stream) for stream in self.streams.values()]
+        if len(batches) == 1:
+            return batches[0]
+        return jax.tree.map(lambda *rows: np.concatenate(rows), *batches)
+
+
+def open_shards(
+    examples: ExampleSet, config: Config, process: int = 0, processes: int = 1
+) -> Shards:
+    """The stream of one process: shards process * K / processes and on, K = data.shards.
+
+    Its batches have train.batch_rows / processes rows; one after the other, those of all processes
+    are the batch of the run.
+
+    Raises:
+      UserError: where the processes do not divide the shards, or a task has too few sentences.
+    """
+    count = config.data.shards or 1
+    if count % processes:
+        raise UserError(
+            f"config.data.shards: {processes} processes do not divide {count} shards evenly."
+        )
+    for name, part in parts_by_task(examples, config).items():
+        if len(part) < count:
+            raise UserError(
+                f"config.data.shards: {count} shards, but task '{name}' has only {len(part)} "
+                "training sentences; use fewer."
+            )
+    each = count // processes
+    return Shards(
+        {
+            shard: iter(training_stream(examples, config, shard, count))
+            for shard in range(process * each, (process + 1) * each)
+        },
+        count,
+    )
+
+
 def training_stream(
     examples: ExampleSet, config: Config, process: int = 0, processes: int = 1
 ) -> grain.IterDataset:
@@ -51,8 +112,8 @@ def training_stream(
     Args:
       examples: the training split.
       config: mixing weights, row length, rows, seed.
-      process: index of this process, which reads its own share of every task's sentences.
-      processes: how many there are.
+      process: index of the reader, which reads its own share of every task's sentences.
+      processes: how many readers there are.
 
     Returns:
       A Grain data set of `Batch`, B = train.batch_rows / processes.

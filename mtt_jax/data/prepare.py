@@ -95,7 +95,7 @@ def _made_of(config: Config, given: Tokenizer | None) -> dict[str, Any]:
         files["tokenizer.file"] = _checksum(Path(config.tokenizer.file).expanduser())
     drawn = any(task.limit or task.synthetic for task in config.task_data.values())
     data = dataclasses.asdict(config.data)
-    for name in ("cache_dir", "overlap", "seed"):
+    for name in ("cache_dir", "overlap", "seed", "shards"):
         del data[name]
     embedded = config.data.source == "newswire" or any(
         task.newswire for task in config.task_data.values()

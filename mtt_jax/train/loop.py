@@ -4,6 +4,7 @@ The order in the loop is a contract: step, evaluate, save, then the next batch. 
 holds is therefore exactly what the next step starts from.
 """
 
+import dataclasses
 import json
 import math
 import time
@@ -15,17 +16,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mtt_jax import card, config_files, pretrained, report, saved_model
+from mtt_jax import card, config_files, distributed, pretrained, report, saved_model
 from mtt_jax.build import build_model, count_parameters, init_params
 from mtt_jax.checkpoint import Checkpoints, abstract
 from mtt_jax.config import Config
-from mtt_jax.console import Console
-from mtt_jax.data.pipeline import training_stream
+from mtt_jax.console import Console, silent
+from mtt_jax.data.pipeline import open_shards
 from mtt_jax.data.prepare import Prepared, prepare
 from mtt_jax.data.sampling import expected_draws, lengths_read, parts_by_task
 from mtt_jax.decide import make_forward
 from mtt_jax.errors import UserError
 from mtt_jax.evaluate import evaluate, overall_score
+from mtt_jax.resolve import check
 from mtt_jax.sharding import (
     describe_devices,
     gather,
@@ -100,8 +102,29 @@ def train(config: Config, workdir: str | Path, console: Console) -> dict:
       UserError: for what the user can mend.
       InterruptedRunError: after SIGTERM or Ctrl-C, once everything is saved.
     """
+    if not distributed.is_main():
+        console = silent()
     with stop_signals() as asked:
-        return _train(pretrained.complete(config), workdir, console, asked)
+        config = distributed.together(lambda: pretrained.complete(config_of_run(config)))
+        return _train(config, workdir, console, asked)
+
+
+def config_of_run(config: Config) -> Config:
+    """The config with as many data shards as there are processes, where it names no number.
+
+    Raises:
+      UserError: where the processes do not divide the shards, or these not the rows of a batch.
+    """
+    processes = jax.process_count()
+    shards = config.data.shards or processes
+    if shards % processes:
+        raise UserError(
+            f"config.data.shards: {processes} processes do not divide {shards} shards evenly; use "
+            f"a multiple of {processes}."
+        )
+    complete = dataclasses.replace(config, data=dataclasses.replace(config.data, shards=shards))
+    check(complete)
+    return complete
 
 
 def _train(config: Config, workdir: str | Path, console: Console, asked: list[int]) -> dict:
@@ -109,7 +132,7 @@ def _train(config: Config, workdir: str | Path, console: Console, asked: list[in
     if config.init_from:
         saved_model.find(config.init_from)
     run = Path(workdir).expanduser()
-    finished = open_run(run, config)
+    finished = _open(run, config)
     if finished:
         console.say(
             f"{run} is finished: {finished['steps']} steps, best at {finished['best_step']}. "
@@ -123,10 +146,10 @@ def _train(config: Config, workdir: str | Path, console: Console, asked: list[in
         config.mesh.data, config.train.batch_rows, config.train.accumulate, config.mesh.fsdp
     )
     console.say(f"Running on {describe_devices()}.")
-    data = prepare(config, run)
+    data = _prepare(config, run)
     for note in data.notes:
         console.say(note)
-    stop_if_asked(asked, 0)
+    stop_if_asked(distributed.agreed(asked), 0)
     model = build_model(config, data.tokenizer.get_vocab_size())
     shapes = jax.eval_shape(
         lambda key: init_params(model, key, config.train.row_length), jax.random.key(0)
@@ -140,6 +163,24 @@ def _train(config: Config, workdir: str | Path, console: Console, asked: list[in
         return _finish(setup, checkpoints, time.time() - started)
     finally:
         checkpoints.close()
+
+
+def _open(run: Path, config: Config) -> dict | None:
+    """`open_run` in process 0, its answer in all."""
+    finished = distributed.together(
+        lambda: open_run(run, config) if distributed.is_main() else None
+    )
+    return json.loads(distributed.texts(json.dumps(finished))[0])
+
+
+def _prepare(config: Config, run: Path) -> Prepared:
+    """The data, encoded by process 0 and then read by the others.
+
+    They find it in the cache, or encode it themselves where their machine has one of its own.
+    """
+    main = distributed.is_main()
+    data = distributed.together(lambda: prepare(config, run) if main else None)
+    return distributed.together(lambda: data or prepare(config))
 
 
 def _initial_state(setup: Setup) -> TrainState:
@@ -208,7 +249,7 @@ def _fit(setup: Setup, checkpoints: Checkpoints) -> None:
     )
     forward = over_mesh(make_forward(setup.model), setup.mesh)
     with (
-        History(setup.run, first, config) as history,
+        History(setup.run, first, config, distributed.is_main()) as history,
         progress_bar(console, config, setup.phases, first, _peak(setup)) as progress,
         Trace(setup.run, config.train.profile) as trace,
     ):
@@ -233,14 +274,16 @@ def _peak(setup: Setup) -> float | None:
 
 
 def _stream(setup: Setup, phase: Phase):
-    return iter(training_stream(setup.data.splits["train"], phase.config))
+    """The share of a phase's batches that this process reads."""
+    process, processes = jax.process_index(), jax.process_count()
+    return open_shards(setup.data.splits["train"], phase.config, process, processes)
 
 
 def _fit_phase(
     setup: Setup, phase: Phase, state: TrainState, step, forward, stream, records: Records
 ) -> TrainState:
     """Steps to the end of a phase."""
-    config, asked = setup.config, setup.asked
+    config = setup.config
     root = place(jax.random.fold_in(jax.random.key(config.seed), 1), replicated(setup.mesh))
     pending: tuple[int, StepMetrics] | None = None
     for done in range(int(state.step) + 1, phase.end + 1):
@@ -252,8 +295,9 @@ def _fit_phase(
             records.progress.step(*_checked(*pending), records.history)
         pending = done, metrics
         evaluating = done == phase.end or done % config.train.eval_every == 0
-        saving = evaluating or done % config.train.save_every == 0 or asked
-        if not saving:
+        saving = evaluating or done % config.train.save_every == 0
+        asked = _asked(setup, done, saving)
+        if not saving and not asked:
             continue
         records.progress.step(*_checked(*pending), records.history)
         pending = None
@@ -265,6 +309,17 @@ def _fit_phase(
             records.checkpoints.wait()
             raise InterruptedRunError(done, asked[0])
     return state
+
+
+def _asked(setup: Setup, done: int, saving: bool) -> list[int]:
+    """The signals that ask the run to stop after this step, the same in all processes.
+
+    Several processes compare theirs at steps that save or log: at each step it would cost time.
+    """
+    alone = jax.process_count() == 1
+    if alone or saving or done % setup.config.train.log_every == 0:
+        return distributed.agreed(setup.asked)
+    return []
 
 
 def _score(setup: Setup, forward, state: TrainState, records: Records) -> float | None:
@@ -335,7 +390,7 @@ def _describe(setup: Setup, phase: Phase, state: TrainState) -> None:
 
 
 def _finish(setup: Setup, checkpoints: Checkpoints, seconds: float) -> dict:
-    """Scores the best checkpoint and writes what the run leaves."""
+    """Scores the best checkpoint; process 0 writes what the run leaves."""
     config, console = setup.config, setup.console
     best = checkpoints.best()
     step = best[0] if best else setup.steps
@@ -354,22 +409,39 @@ def _finish(setup: Setup, checkpoints: Checkpoints, seconds: float) -> dict:
     if config.phases:
         final["phases"] = _effects(setup.phases, history)
     for split in ("dev", "test"):
-        stop_if_asked(setup.asked, setup.steps)
+        stop_if_asked(distributed.agreed(setup.asked), setup.steps)
         if len(setup.data.splits[split]):
             final[split] = evaluate(
                 forward, state.params, setup.data.splits[split], config, config.train.batch_rows
             )
-    plain = json.loads(config_files.to_json(config))
+    if distributed.is_main():
+        _write(setup, model_config, params, history, final)
+    distributed.wait("written")
+    console.phases(final)
+    console.scores(config, final)
+    console.say(f"Wrote {setup.run}/: model/, metrics.json, report.html.")
+    return final
+
+
+def _write(
+    setup: Setup, model_config: Config, params: Any, history: Sequence[dict], final: dict
+) -> None:
+    """Writes the model, the report and metrics.json.
+
+    Args:
+      setup: of the run.
+      model_config: of `saved_model.merged`, as `params`.
+      params: on the host.
+      history: the run's.
+      final: what metrics.json is to hold.
+    """
+    plain = json.loads(config_files.to_json(setup.config))
     counts = {name: split.counts() for name, split in setup.data.splits.items()}
     text = card.render(setup.run.name, plain, final, list(setup.data.notes), counts)
     saved_model.save(setup.run / "model", model_config, params, setup.data.tokenizer, text)
     write(setup.run / "report.html", report.render(setup.run.name, plain, history, final))
     # Last: metrics.json is what marks a run as finished.
     write(setup.run / "metrics.json", json.dumps(final, indent=2, ensure_ascii=False) + "\n")
-    console.phases(final)
-    console.scores(config, final)
-    console.say(f"Wrote {setup.run}/: model/, metrics.json, report.html.")
-    return final
 
 
 def _effects(phases: Sequence[Phase], history: Sequence[dict]) -> list[dict]:

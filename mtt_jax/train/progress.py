@@ -1,6 +1,7 @@
 """The course of a run: the progress bar, metrics.jsonl and TensorBoard events."""
 
 import json
+import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -31,18 +32,23 @@ class History:
     A run that goes on from step N drops the lines behind N, which it is about to write again.
     """
 
-    def __init__(self, run: Path, step: int, config: Config):
-        self._path = run / "metrics.jsonl"
+    def __init__(self, run: Path, step: int, config: Config, writes: bool = True):
+        """Opens the files; without `writes`, as in all processes but one, nothing is written."""
+        self._path = run / "metrics.jsonl" if writes else Path(os.devnull)
+        if writes:
+            self._drop_behind(run, step)
+        self._file = self._path.open("a", encoding="utf-8")
+        self._events = (
+            SummaryWriter(str(run / "tensorboard"), purge_step=step + 1 if step else None)
+            if config.train.tensorboard and writes
+            else None
+        )
+
+    def _drop_behind(self, run: Path, step: int) -> None:
         kept = [row for row in self.read(run) if step and row["step"] <= step]
         fresh = self._path.with_name(".metrics.jsonl.new")
         fresh.write_text("".join(_line(row) for row in kept), encoding="utf-8")
         fresh.replace(self._path)
-        self._file = self._path.open("a", encoding="utf-8")
-        self._events = (
-            SummaryWriter(str(run / "tensorboard"), purge_step=step + 1 if step else None)
-            if config.train.tensorboard
-            else None
-        )
 
     def __enter__(self) -> "History":
         return self

@@ -1,0 +1,129 @@
+"""Several processes: how they find each other, and how they agree on what one of them knows.
+
+Every process runs the same program on its own devices. Process 0 writes the files and speaks;
+what only one process can know (a signal, a fault in its files) is told to all, so that they do the
+same next. With one process everything here costs nothing.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+
+from mtt_jax.errors import UserError
+
+T = TypeVar("T")
+
+
+def start(
+    coordinator: str | None, processes: int | None, process: int | None, detect: bool
+) -> None:
+    """Joins the other processes; call it before anything asks JAX for its devices.
+
+    Args:
+      coordinator: host:port where process 0 listens.
+      processes: how many there are.
+      process: which one this is, from 0.
+      detect: take all three from the cluster (Slurm, Open MPI, Kubernetes, TPU).
+
+    Raises:
+      UserError: where some are given and others are not, they cannot be, or no cluster is found.
+    """
+    given = {"--coordinator": coordinator, "--processes": processes, "--process": process}
+    missing = [flag for flag, value in given.items() if value is None]
+    if detect and len(missing) < 3:
+        raise UserError(
+            "--distributed: finds coordinator, processes and process by itself; give either it or "
+            "--coordinator, --processes and --process."
+        )
+    if not detect and len(missing) == 3:
+        return
+    if not detect:
+        _check(missing, coordinator or "", processes or 0, process or 0)
+    jax.config.update("jax_cpu_collectives_implementation", "gloo")
+    try:
+        if detect:
+            jax.distributed.initialize()
+        else:
+            # Nothing of a cluster that may be there: all devices of this process are meant.
+            jax.distributed.initialize(
+                coordinator, processes, process, cluster_detection_method="deactivate"
+            )
+    except (ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        flag = "--distributed: no cluster that JAX knows" if detect else "--coordinator: no start"
+        raise UserError(
+            f"{flag}: {reason} Give --coordinator=HOST:PORT --processes=N --process=I."
+        ) from None
+
+
+def _check(missing: list[str], coordinator: str, processes: int, process: int) -> None:
+    """Looks the flags over.
+
+    Raises:
+      UserError: for the first that is missing or cannot be.
+    """
+    if missing:
+        raise UserError(
+            f"{missing[0]}: missing; several processes need --coordinator=HOST:PORT, --processes=N "
+            "and --process=I, or --distributed alone."
+        )
+    host, _, port = coordinator.rpartition(":")
+    if not host or not port.isdecimal():
+        raise UserError(f"--coordinator: expected HOST:PORT, got {coordinator!r}.")
+    if processes < 1:
+        raise UserError(f"--processes: {processes} is too small; at least 1.")
+    if not 0 <= process < processes:
+        raise UserError(f"--process: {process} is not one of 0 to {processes - 1}.")
+
+
+def is_main() -> bool:
+    """Whether this process writes the files and speaks."""
+    return jax.process_index() == 0
+
+
+def texts(text: str) -> list[str]:
+    """What every process says here, by process."""
+    if jax.process_count() == 1:
+        return [text]
+    ours = np.frombuffer(text.encode(), np.uint8)
+    sizes = np.asarray(multihost_utils.process_allgather(np.int32(len(ours)))).ravel()
+    padded = np.zeros(int(sizes.max()) + 1, np.uint8)  # one more: an empty array cannot be sent
+    padded[: len(ours)] = ours
+    everyone = np.asarray(multihost_utils.process_allgather(padded))
+    return [row[:size].tobytes().decode() for row, size in zip(everyone, sizes, strict=True)]
+
+
+def together(work: Callable[[], T]) -> T:
+    """Does some work in every process; a mistake that one of them meets ends all.
+
+    Raises:
+      UserError: of the first process that met one.
+    """
+    if jax.process_count() == 1:
+        return work()
+    problem, result = "", None
+    try:
+        result = work()
+    except UserError as error:
+        problem = str(error)
+    problems = [other for other in texts(problem) if other]
+    if problems:
+        raise UserError(problems[0])
+    return result  # type: ignore[return-value]
+
+
+def agreed(asked: list[int]) -> list[int]:
+    """The signals that any process was sent, the same list in all."""
+    if jax.process_count() == 1:
+        return asked
+    number = int(np.max(multihost_utils.process_allgather(np.int32(asked[0] if asked else 0))))
+    return [number] if number else []
+
+
+def wait(name: str) -> None:
+    """Blocks until every process is here."""
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices(name)
