@@ -39,7 +39,7 @@ def make_mesh(data: int, batch_rows: int, accumulate: int = 1, fsdp: int = 1) ->
     if asked > len(devices):
         raise UserError(
             f"config.mesh.{field}: {asked} devices asked for, {len(devices)} found "
-            f"({devices[0].platform}); use a smaller number, or 0 for all."
+            f"({devices[0].platform}); use a smaller number" + (", or 0 for all." if data else ".")
         )
     if not data:
         fitting = [

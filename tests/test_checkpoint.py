@@ -7,7 +7,7 @@ import pytest
 from conftest import make_config
 
 from mtt_jax.checkpoint import Checkpoints, abstract
-from mtt_jax.data.pipeline import training_stream
+from mtt_jax.data.pipeline import open_shards, training_stream
 from mtt_jax.sharding import make_mesh, replicated
 
 CONFIG = make_config(train__batch_rows=2)
@@ -44,6 +44,22 @@ def test_the_state_and_the_stream_go_on_where_they_were(checkpoints, stream, exa
     jax.tree.map(np.testing.assert_array_equal, back, state(3))
     for ours in following:
         jax.tree.map(np.testing.assert_array_equal, ours, next(fresh))
+
+
+def test_shards_saved_together_go_on_apart(checkpoints, examples):
+    config = make_config(train__batch_rows=2, data__shards=2)
+    whole = open_shards(examples, config)
+    next(whole)
+    checkpoints.save(1, state(1), whole, None)
+    following = next(whole)
+    checkpoints.wait()
+    parts = []
+    for process in range(2):
+        stream = open_shards(examples, config, process, 2)
+        checkpoints.restore(1, like(), stream)
+        parts.append(next(stream))
+    rows = jax.tree.map(lambda *rows: np.concatenate(rows), *parts)
+    jax.tree.map(np.testing.assert_array_equal, rows, following)
 
 
 def test_the_newest_and_the_best_are_kept(checkpoints, stream):

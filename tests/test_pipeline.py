@@ -3,13 +3,15 @@
 from collections import Counter
 from itertools import islice
 
+import jax
 import numpy as np
 import pytest
 from conftest import assert_trees_equal, make_config, record
 
 from mtt_jax.data.encode import encode_records
-from mtt_jax.data.pipeline import training_stream
+from mtt_jax.data.pipeline import open_shards, training_stream
 from mtt_jax.data.sampling import parts_by_task
+from mtt_jax.errors import UserError
 
 TOPICS, NAMES = 60, 20
 
@@ -245,6 +247,32 @@ def test_the_state_of_a_stream_that_read_ahead_is_that_of_what_it_gave_out(corpu
     second, third = next(stream), next(stream)
     stream.set_state(state)
     assert_trees_equal([next(stream), next(stream)], [second, third])
+
+
+def test_one_shard_is_the_plain_stream(corpus):
+    config = stream_config(data__shards=1)
+    plain = batches(corpus, config, 6)
+    assert_trees_equal(list(islice(open_shards(corpus, config), 6)), plain)
+
+
+def test_a_batch_of_several_shards_is_the_same_whoever_reads_them(corpus):
+    config = stream_config(data__shards=4)
+    whole = list(islice(open_shards(corpus, config), 6))
+    assert {batch.tokens.shape for batch in whole} == {(4, 48)}
+    for processes in (2, 4):
+        each = [islice(open_shards(corpus, config, i, processes), 6) for i in range(processes)]
+        for batch, *parts in zip(whole, *each, strict=True):
+            assert_trees_equal(batch, jax.tree.map(lambda *rows: np.concatenate(rows), *parts))
+
+
+def test_shards_that_cannot_be_are_refused(corpus):
+    with pytest.raises(UserError, match="3 shards do not divide train.batch_rows, 4, evenly"):
+        stream_config(data__shards=3)
+    with pytest.raises(UserError, match="3 processes do not divide 4 shards evenly"):
+        open_shards(corpus, stream_config(data__shards=4), 0, 3)
+    many = stream_config(data__shards=400, train__batch_rows=400)
+    with pytest.raises(UserError, match="400 shards, but task '.*' has only"):
+        open_shards(corpus, many)
 
 
 def test_the_processes_share_every_task_and_the_rows_between_them(corpus):
