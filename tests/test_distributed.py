@@ -2,15 +2,24 @@
 
 import json
 import os
+import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
+from conftest import make_config
 from safetensors.numpy import load_file
+
+from mtt_jax import distributed
+from mtt_jax.errors import UserError
+from mtt_jax.train.loop import config_of_run
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = [
@@ -56,13 +65,20 @@ def free_port():
         return found.getsockname()[1]
 
 
-def run_in(processes, arguments, devices=1, code=0):
-    """Starts all processes, waits for them, and returns what each printed."""
+def start_all(processes, arguments, devices=1):
     address = f"--coordinator=127.0.0.1:{free_port()}"
     flags = [[address, f"--processes={processes}", f"--process={i}"] for i in range(processes)]
     if processes == 1:
         flags = [[]]
-    started = [start([*arguments, *extra], devices) for extra in flags]
+    return [start([*arguments, *extra], devices) for extra in flags]
+
+
+def run_in(processes, arguments, devices=1):
+    """Starts all processes, waits for them, and returns what each printed."""
+    return finish(start_all(processes, arguments, devices))
+
+
+def finish(started, code=0):
     try:
         printed = [process.communicate(timeout=240) for process in started]
     finally:
@@ -165,3 +181,58 @@ def test_a_checkpoint_of_two_processes_goes_on_in_one(two, alone, arguments, tmp
     [(out, _)] = run_in(1, flags, devices=4)
     assert "from step 3" in out
     same_numbers(run, alone)
+
+
+def test_a_signal_to_one_process_stops_all_at_the_same_saved_step(alone, arguments, tmp_path):
+    run = tmp_path / "run"
+    started = start_all(2, [*arguments(run), "--config.train.steps=5000"])
+    while all(process.poll() is None for process in started) and not (
+        (run / "checkpoints" / "3").is_dir()
+    ):
+        time.sleep(0.05)
+    started[1].send_signal(signal.SIGTERM)
+    printed = finish(started, code=128 + signal.SIGTERM)
+    (step,) = {re.search(r"stopped at step (\d+);", err)[1] for _, err in printed}
+    assert (run / "checkpoints" / step).is_dir()
+
+
+def test_a_mistake_that_one_process_meets_ends_all_with_its_message(alone, arguments):
+    """Only process 0 looks into the run directory."""
+    printed = finish(start_all(2, [*arguments(alone), "--config.seed=7"]), code=2)
+    assert all("seed: 7 here, 0 there" in err for _, err in printed)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (("a:1", 2, None, False), "--process: missing; several processes need"),
+        ((None, 2, 0, False), "--coordinator: missing"),
+        ((None, None, 0, False), "--coordinator: missing"),
+        (("a:1", None, 0, False), "--processes: missing"),
+        (("a", 2, 0, False), "--coordinator: expected HOST:PORT, got 'a'"),
+        (("a:x", 2, 0, False), "--coordinator: expected HOST:PORT, got 'a:x'"),
+        (("a:1", 0, 0, False), "--processes: 0 is too small"),
+        (("a:1", 2, 2, False), "--process: 2 is not one of 0 to 1"),
+        (("a:1", 2, 0, True), "--distributed: finds coordinator, processes and process by itself"),
+    ],
+)
+def test_flags_that_say_too_little_or_cannot_be_are_refused(given, message):
+    with pytest.raises(UserError) as caught:
+        distributed.start(*given)
+    assert str(caught.value).startswith(message)
+
+
+def test_without_a_cluster_distributed_says_what_to_give(arguments, tmp_path):
+    ((_, err),) = finish([start([*arguments(tmp_path / "run"), "--distributed"])], code=2)
+    assert err.startswith("error: --distributed: no cluster that JAX knows")
+    assert "--coordinator=HOST:PORT" in err
+    assert len(err.splitlines()) == 1
+
+
+def test_processes_that_do_not_divide_the_shards_are_refused(monkeypatch):
+    monkeypatch.setattr(jax, "process_count", lambda: 3)
+    with pytest.raises(UserError, match="3 processes do not divide 4 shards evenly; use a multi"):
+        config_of_run(make_config(data__shards=4))
+    assert config_of_run(make_config(train__batch_rows=6)).data.shards == 3
+    with pytest.raises(UserError, match="3 shards do not divide train.batch_rows, 8"):
+        config_of_run(make_config())
