@@ -177,8 +177,7 @@ def test_a_checkpoint_of_two_processes_goes_on_in_one(two, alone, arguments, tmp
     shutil.rmtree(run / "checkpoints" / "6")
     shutil.rmtree(run / "model")
     (run / "metrics.json").unlink()
-    flags = [*arguments(run), "--config.mesh.fsdp=4"]
-    [(out, _)] = run_in(1, flags, devices=4)
+    [(out, _)] = run_in(1, [*arguments(run), "--config.mesh.fsdp=2"], devices=2)
     assert "from step 3" in out
     same_numbers(run, alone)
 

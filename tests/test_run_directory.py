@@ -38,6 +38,13 @@ def test_from_then_on_the_data_is_remembered_and_the_config_stands(run):
         open_run(run, make_config(seed=1))
 
 
+def test_a_run_goes_on_on_other_devices_but_not_with_other_batches(run):
+    begin(run)
+    assert open_run(run, make_config(mesh__data=2, mesh__fsdp=2, data__shards=1)) is None
+    with pytest.raises(UserError, match=r"data.shards: 2 here, 1 there"):
+        open_run(run, make_config(data__shards=2))
+
+
 def test_a_finished_run_gives_its_figures(run):
     begin(run)
     (run / "metrics.json").write_text('{"steps": 3}', encoding="utf-8")

@@ -1,9 +1,10 @@
 """The run directory: made, recognised, and written to in moves that a kill cannot cut in two."""
 
+import dataclasses
 from pathlib import Path
 
 from mtt_jax import config_files, saved_model
-from mtt_jax.config import Config
+from mtt_jax.config import Config, MeshConfig
 from mtt_jax.errors import UserError
 
 
@@ -23,6 +24,7 @@ def open_folder(
     """Makes a folder that belongs to one config, or recognises it.
 
     Until the work begins both config and data may change: it stopped on a mistake in them.
+    The mesh may change at any time: no number depends on it.
 
     Args:
       folder: to make or to go on with.
@@ -41,7 +43,7 @@ def open_folder(
         raise UserError(f"{flag}: {folder} is a file; name a directory.")
     if path.is_file():
         there = config_files.from_json(path.read_text(encoding="utf-8"), str(path))
-        changed = config_files.differences(config, there)
+        changed = config_files.differences(_decisive(config), _decisive(there))
         begun = (folder / work).is_dir() and any((folder / work).iterdir())
         if not begun:
             (folder / "data.json").unlink(missing_ok=True)
@@ -60,6 +62,15 @@ def open_folder(
         write(path, config_files.to_json(config))
     except OSError as error:
         raise UserError(f"{flag}: cannot write to {folder}: {error.strerror}.") from None
+
+
+def _decisive(config: Config) -> Config:
+    """The config without what no number of a run depends on: the devices that share it.
+
+    0 shards stand in a config that no run has completed; it was read in one.
+    """
+    data = dataclasses.replace(config.data, shards=config.data.shards or 1)
+    return dataclasses.replace(config, mesh=MeshConfig(), data=data)
 
 
 def write(path: Path, text: str) -> None:
