@@ -50,7 +50,9 @@ def test_the_blocks_gradient_with_dropout_is_that_of_its_own_forward_pass(rows, 
     direction = np.random.default_rng(1).normal(size=query.shape).astype(np.float32)
     step = 1e-2
     slope = (total(query + step * direction) - total(query - step * direction)) / (2 * step)
-    assert float((jax.grad(total)(query) * direction).sum()) == pytest.approx(float(slope), rel=1e-2)
+    assert float((jax.grad(total)(query) * direction).sum()) == pytest.approx(
+        float(slope), rel=1e-2
+    )
 
 
 def test_both_ways_drop_the_same_weights(rows):
