@@ -82,13 +82,8 @@ def prepared(options, rng, balance="fixed", where="parameters", freeze=()):
     config = resolve(config)
     model = build_model(config, VOCAB)
     params = jax.jit(lambda key: init_params(model, key, options.length))(jax.random.key(0))
-    mesh = make_mesh(1, options.rows)
-    (phase,) = plan(config, None, params)
-    (optimizer,) = make_optimizers(config, [phase], params)
-    balancer = make_balancer(config).init(len(config.tasks))
-    state = TrainState(np.int32(0), params, optimizer.init(params), balancer)
+    step, state, mesh = begin(config, model, params)
     batch = place_batch(generated(options, config, rng), mesh)
-    step = make_step(model, optimizer, config, mesh, phase.frozen)
     held = [step(state, batch, jax.random.key(1))[0]]
 
     def once():
@@ -97,6 +92,16 @@ def prepared(options, rng, balance="fixed", where="parameters", freeze=()):
 
     once()
     return once
+
+
+def begin(config, model, params, examples=None):
+    """(step, state, mesh) of a run on one device, before its first step."""
+    mesh = make_mesh(1, config.train.batch_rows)
+    (phase,) = plan(config, examples, params)
+    (optimizer,) = make_optimizers(config, [phase], params)
+    balance = make_balancer(config).init(len(config.tasks))
+    state = TrainState(np.int32(0), params, optimizer.init(params), balance)
+    return make_step(model, optimizer, config, mesh, phase.frozen), state, mesh
 
 
 def generated(options, config, rng):

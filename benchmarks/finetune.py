@@ -110,16 +110,23 @@ def parse():
 
 def first_lines(options):
     """The files of both sides: the training files cut to the sentences asked for."""
-    topic = options.out / "topic.csv"
-    lines = options.topic_train.read_text(encoding="utf-8").splitlines(keepends=True)
-    topic.write_text("".join(lines[: options.topics]), encoding="utf-8")
-    ner = options.out / "ner.conll"
-    blocks = options.ner_train.read_text(encoding="utf-8").strip().split("\n\n")
-    ner.write_text("\n\n".join(blocks[: options.entities]) + "\n", encoding="utf-8")
+    topic, ner = cut(
+        options.topic_train, options.ner_train, options.topics, options.entities, options.out
+    )
     return {
         "topic.train": topic, "topic.test": options.topic_test,
         "ner.train": ner, "ner.dev": options.ner_dev, "ner.test": options.ner_test,
     }  # fmt: skip
+
+
+def cut(topic, ner, topics, entities, folder):
+    """The first sentences of a CSV and of a CoNLL file, in two files of a folder."""
+    lines = topic.read_text(encoding="utf-8").splitlines(keepends=True)
+    blocks = ner.read_text(encoding="utf-8").strip().split("\n\n")
+    heads = folder / "topic.csv", folder / "ner.conll"
+    heads[0].write_text("".join(lines[:topics]), encoding="utf-8")
+    heads[1].write_text("\n\n".join(blocks[:entities]) + "\n", encoding="utf-8")
+    return heads
 
 
 def our_config(files):

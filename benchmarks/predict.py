@@ -20,29 +20,26 @@ backend jax, `peer`, and `ratio`, above 1 where ours is faster.
 
 import argparse
 import csv
-import dataclasses
 import json
 import os
 import sys
 import tempfile
 import time
 from pathlib import Path
-from statistics import median
 
 import jax
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from balancing import by_turns
+from finetune import our_config
+from train import one_task, pretrained_model
 
 from mtt_jax import Predictor, backend, pretrained, saved_model
-from mtt_jax.build import build_model, init_params
-from mtt_jax.config_files import load_file
-from mtt_jax.data import tokenizer as tokenizers_of_ours
+from mtt_jax.data import tokenizer
 from mtt_jax.data.newswire.grammar import generate
 from mtt_jax.predict import graph
-from mtt_jax.resolve import resolve
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 def main():
@@ -63,7 +60,9 @@ def main():
             "peer": lambda: raw(texts, 32),
             "two models": lambda: [list(model.pipe(texts)) for model in alone],
         }
-        seconds = {name: median(found) for name, found in by_turns(streams, options.rounds).items()}
+        for stream in streams.values():
+            stream()  # to compile
+        seconds = by_turns(streams, options.rounds)
         speed = {name: len(texts) / value for name, value in seconds.items()}
         for name, value in speed.items():
             print(f"streaming, {name}: {value:.1f} texts/s")
@@ -108,31 +107,18 @@ def read(options):
 
 def fresh_model(folder):
     """A model directory: pretrained weights, heads that have learned nothing."""
-    config = load_file(str(ROOT / "configs" / "pretrained.py"))
-    for name in ("topic", "ner"):
-        config.data[name].train = "unused"
-    config = pretrained.complete(resolve(config))
-    found = tokenizers_of_ours.load(config.tokenizer.file)
-    model = build_model(config, found.get_vocab_size())
-    params = jax.jit(lambda key: init_params(model, key, config.train.row_length))(
-        jax.random.key(0)
-    )
-    encoder = pretrained.encoder(config, found.get_vocab_size(), params["encoder"])
-    saved_model.save(folder, config, jax.device_get({**params, "encoder": encoder}), found, "")
+    config = pretrained.complete(our_config({"topic.train": "unused", "ner.train": "unused"}))
+    found = tokenizer.load(config.tokenizer.file)
+    _, params = pretrained_model(config, found.get_vocab_size())
+    saved_model.save(folder, config, jax.device_get(params), found, "")
     return folder
 
 
 def only(run, task, folder):
     """A copy of a model with a single task."""
     model = saved_model.load(run)
-    config = dataclasses.replace(
-        model.config,
-        tasks={task: model.config.tasks[task]},
-        task_data={task: model.config.task_data[task]},
-        train=dataclasses.replace(model.config.train, score=f"{task}=1"),
-    )
     params = {**model.params, "heads": {task: model.params["heads"][task]}}
-    saved_model.save(folder, config, params, model.tokenizer, "")
+    saved_model.save(folder, one_task(model.config, task), params, model.tokenizer, "")
     return folder
 
 
@@ -166,18 +152,6 @@ def onnx_runtime(run):
         return found
 
     return predict
-
-
-def by_turns(streams, rounds):
-    """Name -> seconds of each round, after one round that is not counted."""
-    times = {name: [] for name in streams}
-    for count in range(rounds + 1):
-        for name, stream in streams.items():
-            start = time.perf_counter()
-            stream()
-            if count:
-                times[name].append(time.perf_counter() - start)
-    return times
 
 
 def latencies(singles, texts):

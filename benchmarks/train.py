@@ -33,21 +33,25 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from finetune import FIGURES, MAX_LENGTH, grouped, labelled, model_folder, padded, peer_rows
+from balancing import begin
+from finetune import (
+    FIGURES,
+    MAX_LENGTH,
+    cut,
+    grouped,
+    labelled,
+    model_folder,
+    our_config,
+    padded,
+    peer_rows,
+)
 
 from mtt_jax import backend, pretrained
 from mtt_jax.build import build_model, init_params
-from mtt_jax.config_files import load_file
 from mtt_jax.data.pipeline import training_stream
 from mtt_jax.data.prepare import prepare, read_records
-from mtt_jax.resolve import resolve
-from mtt_jax.sharding import make_mesh, place_batch
-from mtt_jax.train.gradient import make_balancer
-from mtt_jax.train.optim import make_optimizers
-from mtt_jax.train.phases import plan
-from mtt_jax.train.step import TrainState, make_step
+from mtt_jax.sharding import place_batch
 
-ROOT = Path(__file__).resolve().parents[1]
 BATCH = 32
 
 
@@ -55,8 +59,7 @@ def main():
     options = parse()
     backend.prepare()
     with tempfile.TemporaryDirectory() as folder:
-        files = first_lines(options, Path(folder))
-        config = config_of(files, folder)
+        config = config_of(options, Path(folder))
         records, _ = read_records(config)
         sides = {"ours, both": Ours(config)}
         for task in FIGURES:
@@ -91,23 +94,12 @@ def parse():
     return parser.parse_args()
 
 
-def first_lines(options, folder):
-    """The head of each file, in files of their own."""
-    lines = options.topic.read_text(encoding="utf-8").splitlines(keepends=True)
-    blocks = options.ner.read_text(encoding="utf-8").strip().split("\n\n")
-    topic, ner = folder / "topic.csv", folder / "ner.conll"
-    topic.write_text("".join(lines[: options.sentences]), encoding="utf-8")
-    ner.write_text("\n\n".join(blocks[: options.sentences]) + "\n", encoding="utf-8")
-    return {"topic": topic, "ner": ner}
-
-
-def config_of(files, cache):
-    """configs/pretrained.py on the given files."""
-    config = load_file(str(ROOT / "configs" / "pretrained.py"))
-    for name, path in files.items():
-        config.data[name].train = str(path)
-    config.data.cache_dir = str(cache)
-    return pretrained.complete(resolve(config))
+def config_of(options, folder):
+    """configs/pretrained.py on the head of each file."""
+    topic, ner = cut(options.topic, options.ner, options.sentences, options.sentences, folder)
+    config = our_config({"topic.train": topic, "ner.train": ner})
+    data = dataclasses.replace(config.data, cache_dir=str(folder))
+    return pretrained.complete(dataclasses.replace(config, data=data))
 
 
 def one_task(config, task):
@@ -120,26 +112,25 @@ def one_task(config, task):
     )
 
 
+def pretrained_model(config, vocab_size):
+    """(model, parameters): the pretrained encoder, heads that have learned nothing."""
+    model = build_model(config, vocab_size)
+    params = jax.jit(lambda key: init_params(model, key, config.train.row_length))(
+        jax.random.key(0)
+    )
+    encoder = pretrained.encoder(config, vocab_size, params["encoder"])
+    return model, jax.device_put({**params, "encoder": encoder})
+
+
 class Ours:
     """Steps of ours; each call takes one and returns its real tokens."""
 
     def __init__(self, config):
         data = prepare(config)
-        vocab_size = data.tokenizer.get_vocab_size()
-        model = build_model(config, vocab_size)
-        params = jax.jit(lambda key: init_params(model, key, config.train.row_length))(
-            jax.random.key(0)
-        )
-        encoder = pretrained.encoder(config, vocab_size, params["encoder"])
-        params = jax.device_put({**params, "encoder": encoder})
-        self.mesh = make_mesh(1, config.train.batch_rows)
-        (phase,) = plan(config, data.splits["train"], params)
-        (optimizer,) = make_optimizers(config, [phase], params)
-        self.step = make_step(model, optimizer, config, self.mesh, phase.frozen)
-        balance = make_balancer(config).init(len(config.tasks))
-        self.state = TrainState(np.int32(0), params, optimizer.init(params), balance)
-        self.stream = iter(training_stream(data.splits["train"], config))
         train = data.splits["train"]
+        model, params = pretrained_model(config, data.tokenizer.get_vocab_size())
+        self.step, self.state, self.mesh = begin(config, model, params, train)
+        self.stream = iter(training_stream(train, config))
         lengths = np.minimum(train.lengths(), config.data.max_length)
         self.tokens_of = {
             task.name: int(lengths[train.labelled(task)].sum()) for task in config.task_list

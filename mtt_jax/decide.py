@@ -63,15 +63,17 @@ def decide(
         slots=config.slots,
         rows=rows,
     ):
-        outputs = jax.tree.map(np.asarray, forward(params, packed.batch))
+        outputs = forward(params, packed.batch)
+        # Not the token vectors, which are the most to bring to the host.
+        logits_of, sentences = jax.tree.map(np.asarray, (outputs.logits, outputs.sentences))
         for row, slot, offset, window in packed.windows:
             here = slice(offset, offset + len(window.tokens))
             logits = {
-                task.name: outputs.logits[task.name][row, slot if task.kind == "sentence" else here]
+                task.name: logits_of[task.name][row, slot if task.kind == "sentence" else here]
                 for task in tasks
             }
             add_window(
-                found[window.source], window, tasks, logits, outputs.sentences[row, slot],
+                found[window.source], window, tasks, logits, sentences[row, slot],
                 aggregation,
             )  # fmt: skip
     yield from found

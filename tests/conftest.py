@@ -13,6 +13,7 @@ import jax
 import numpy as np
 import pytest
 
+from mtt_jax import saved_model
 from mtt_jax.build import build_model, init_params
 from mtt_jax.config import default_config
 from mtt_jax.data.encode import encode_records
@@ -118,6 +119,16 @@ def tiny(tokenizer):
     """(config, model, parameters) of the smallest useful model."""
     config = make_config()
     return config, *model_and_params(config, tokenizer)
+
+
+def save_untrained(folder, tokenizer):
+    """Makes a run directory of the smallest useful model, for predictions."""
+    config = make_config()
+    _, params = model_and_params(config, tokenizer)
+    # Larger than at the start of training, so that an untrained model finds entities at all.
+    params["heads"]["ner"]["logits"]["kernel"] *= 100
+    saved_model.save(folder / "model", config, params, tokenizer, "")
+    return folder
 
 
 def assert_trees_equal(ours, theirs):

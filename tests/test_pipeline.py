@@ -277,7 +277,7 @@ def test_shards_that_cannot_be_are_refused(corpus):
 
 def test_the_processes_share_every_task_and_the_rows_between_them(corpus):
     config = stream_config()
-    halves = [batches(corpus, config, 40, process=i, processes=2) for i in range(2)]
+    halves = [batches(corpus, config, 40, shard=i, shards=2) for i in range(2)]
     assert {batch.tokens.shape for half in halves for batch in half} == {(2, 48)}
     ours, theirs = (set(seen(half, corpus)) for half in halves)
     assert ours.isdisjoint(theirs)

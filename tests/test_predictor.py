@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import make_config, model_and_params
+from conftest import make_config, model_and_params, save_untrained
 
 from mtt_jax import Predictor, UserError, saved_model
 from mtt_jax.config import TaskConfig, default_config
@@ -25,13 +25,7 @@ ODD = [
 
 @pytest.fixture(scope="module")
 def predictor(tokenizer, tmp_path_factory):
-    config = make_config()
-    _, params = model_and_params(config, tokenizer)
-    # Larger than at the start of training, so that an untrained model finds entities at all.
-    params["heads"]["ner"]["logits"]["kernel"] *= 100
-    folder = tmp_path_factory.mktemp("run") / "model"
-    saved_model.save(folder, config, params, tokenizer, "")
-    return Predictor.load(folder.parent)
+    return Predictor.load(save_untrained(tmp_path_factory.mktemp("run"), tokenizer))
 
 
 def test_a_result_has_a_topic_with_scores_and_entities_with_offsets(predictor):

@@ -10,9 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import make_config, model_and_params
+from conftest import save_untrained
 
-from mtt_jax import saved_model
 from mtt_jax.__main__ import main
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -21,12 +20,7 @@ TEXTS = ["Tom Fry of Acme United scored in Rome .", "", "Shares fell .", 'He sai
 
 @pytest.fixture(scope="module")
 def run(tokenizer, tmp_path_factory):
-    config = make_config()
-    _, params = model_and_params(config, tokenizer)
-    params["heads"]["ner"]["logits"]["kernel"] *= 100  # else an untrained model finds nothing
-    folder = tmp_path_factory.mktemp("run")
-    saved_model.save(folder / "model", config, params, tokenizer, "")
-    return folder
+    return save_untrained(tmp_path_factory.mktemp("run"), tokenizer)
 
 
 @pytest.fixture

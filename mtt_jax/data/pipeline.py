@@ -105,23 +105,23 @@ def open_shards(
 
 
 def training_stream(
-    examples: ExampleSet, config: Config, process: int = 0, processes: int = 1
+    examples: ExampleSet, config: Config, shard: int = 0, shards: int = 1
 ) -> grain.IterDataset:
-    """An endless stream of batches.
+    """An endless stream of the batches of one shard.
 
     Args:
       examples: the training split.
       config: mixing weights, row length, rows, seed.
-      process: index of the reader, which reads its own share of every task's sentences.
-      processes: how many readers there are.
+      shard: which one, with its own share of every task's sentences.
+      shards: how many there are.
 
     Returns:
-      A Grain data set of `Batch`, B = train.batch_rows / processes.
+      A Grain data set of `Batch`, B = train.batch_rows / shards.
     """
     tasks = config.task_list
     parts = parts_by_task(examples, config)
     streams = [
-        grain.MapDataset.source(_Part(examples, part[process::processes]))
+        grain.MapDataset.source(_Part(examples, part[shard::shards]))
         .seed(seed_of(config.seed, name))
         .shuffle()
         .repeat()
@@ -129,12 +129,12 @@ def training_stream(
     ]
     if config.train.mixing == "annealed":
         lengths = lengths_read(examples, config)
-        selection = annealed_selection(parts, lengths, config, processes)
+        selection = annealed_selection(parts, lengths, config, shards)
         mixed = grain.MapDataset.select_from_datasets(streams, selection)
     else:
         weights = mixing_weights({name: len(part) for name, part in parts.items()}, config)
         mixed = grain.MapDataset.mix(streams, list(weights.values()))
-    rows = config.train.batch_rows // processes
+    rows = config.train.batch_rows // shards
     packed = grain.experimental.BestFitPackIterDataset(
         mixed.map(lambda example: features(example, tasks, config.data.max_length)).to_iter_dataset(
             grain.ReadOptions(num_threads=1, prefetch_buffer_size=64)

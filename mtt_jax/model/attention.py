@@ -15,7 +15,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from mtt_jax.model.dropout import drop, drop_by, random_bytes
+from mtt_jax.model.dropout import drop_by, random_bytes
 
 # Attention weights of a block, in bytes: what two cores keep in their caches.
 _BLOCK_BYTES = 4 << 20
@@ -79,26 +79,24 @@ def attend(way: str, query, key, value, bias, dropout: float = 0.0, rng: jax.Arr
     Returns:
       [B, L, H, K] in the type of `value`.
     """
-    rate = dropout if rng is not None else 0.0
-    if way == "cudnn" and not rate:
+    drawn = None
+    if rng is not None and dropout:
+        # Drawn here, a byte a weight: inside the blocks they would be drawn in both passes.
+        rows, length, heads = query.shape[:3]
+        drawn = random_bytes(rng, (rows, heads, length, length))
+    if way == "cudnn" and drawn is None:
         return jax.nn.dot_product_attention(
             query, key, value, mask=bias == 0.0, implementation="cudnn"
         )
     if way == "blocked":
-        # Drawn here, a byte a weight: inside the blocks they would be drawn in both passes.
-        rows, length, heads = query.shape[:3]
-        drawn = (
-            random_bytes(rng, (rows, heads, length, length)) if rng is not None and rate else None
-        )
-        return _blocked(rate, query, key, value, bias, drawn)
-    return _plain(query, key, value, bias, rate, rng)
+        return _blocked(dropout, query, key, value, bias, drawn)
+    return _plain(dropout, query, key, value, bias, drawn)
 
 
-def _plain(query, key, value, bias, rate, rng):
+def _plain(rate, query, key, value, bias, drawn):
     logits = jnp.einsum("BQHK,BPHK->BHQP", query, key).astype(jnp.float32)
     weights = jax.nn.softmax(logits * query.shape[-1] ** -0.5 + bias).astype(value.dtype)
-    if rate:
-        weights = drop(weights, rng, rate)
+    weights = _dropped(weights, drawn, rate)
     return jnp.einsum("BHQP,BPHK->BQHK", weights, value)
 
 
@@ -154,8 +152,8 @@ def _logits(query, key, bias):
 
 
 def _dropped(weights, drawn, rate):
-    """The weights after dropout."""
-    return drop_by(weights, drawn, rate) if rate else weights
+    """The weights after dropout; as they are where nothing is drawn."""
+    return weights if drawn is None else drop_by(weights, drawn, rate)
 
 
 def _transposed_product(x, weights):

@@ -192,6 +192,16 @@ def _initial_state(setup: Setup) -> TrainState:
         lambda key: init_params(setup.model, key, config.train.row_length),
         out_shardings=shardings.params,
     )(place(key, replicated(setup.mesh)))
+    if config.init_from or config.encoder.init:
+        params = place(_grafted(setup, gather(params)), shardings.params)
+    opt_state = jax.jit(setup.optimizers[0].init, out_shardings=shardings.opt_state)(params)
+    balance = place(setup.balancer.init(len(config.tasks)), shardings.balance)
+    return TrainState(place(np.int32(0), shardings.step), params, opt_state, balance)
+
+
+def _grafted(setup: Setup, params: Any) -> Any:
+    """Fresh parameters on the host, with those that the run starts from in their place."""
+    config = setup.config
     if config.init_from:
         source = saved_model.load(config.init_from)
         if source.tokenizer.get_vocab() != setup.data.tokenizer.get_vocab():
@@ -199,17 +209,12 @@ def _initial_state(setup: Setup) -> TrainState:
                 f"config.init_from: {config.init_from} reads with another tokenizer; add "
                 f"--config.tokenizer.file={source.path / 'tokenizer.json'}."
             )
-        fresh = gather(params)
-        params = saved_model.graft(fresh, source, config.init_parts, config.encoder.scan)
-        params = place(params, shardings.params)
+        params = saved_model.graft(params, source, config.init_parts, config.encoder.scan)
     if config.encoder.init:
         vocab_size = setup.data.tokenizer.get_vocab_size()
-        fresh = gather(params)
-        encoder = pretrained.encoder(config, vocab_size, fresh["encoder"])
-        params = place({**fresh, "encoder": encoder}, shardings.params)
-    opt_state = jax.jit(setup.optimizers[0].init, out_shardings=shardings.opt_state)(params)
-    balance = place(setup.balancer.init(len(config.tasks)), shardings.balance)
-    return TrainState(place(np.int32(0), shardings.step), params, opt_state, balance)
+        encoder = pretrained.encoder(config, vocab_size, params["encoder"])
+        params = {**params, "encoder": encoder}
+    return params
 
 
 def _shapes(setup: Setup) -> TrainState:
