@@ -5,6 +5,8 @@ what only one process can know (a signal, a fault in its files) is told to all, 
 same next. With one process everything here costs nothing.
 """
 
+import re
+import socket
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -71,12 +73,17 @@ def _check(missing: list[str], coordinator: str, processes: int, process: int) -
             "and --process=I, or --distributed alone."
         )
     host, _, port = coordinator.rpartition(":")
-    if not host or not port.isdecimal():
+    if not host or not re.fullmatch("[0-9]{1,5}", port) or not 0 < int(port) < 1 << 16:
         raise UserError(f"--coordinator: expected HOST:PORT, got {coordinator!r}.")
     if processes < 1:
         raise UserError(f"--processes: {processes} is too small; at least 1.")
     if not 0 <= process < processes:
         raise UserError(f"--process: {process} is not one of 0 to {processes - 1}.")
+    try:
+        socket.getaddrinfo(host.strip("[]"), int(port))
+    except (OSError, UnicodeError) as error:
+        # JAX would look for it for five minutes.
+        raise UserError(f"--coordinator: {coordinator}: no such host: {error}.") from None
 
 
 def is_main() -> bool:

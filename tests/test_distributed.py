@@ -210,6 +210,8 @@ def test_a_mistake_that_one_process_meets_ends_all_with_its_message(alone, argum
         (("a:1", None, 0, False), "--processes: missing"),
         (("a", 2, 0, False), "--coordinator: expected HOST:PORT, got 'a'"),
         (("a:x", 2, 0, False), "--coordinator: expected HOST:PORT, got 'a:x'"),
+        (("no.invalid:1", 2, 1, False), "--coordinator: no.invalid:1: no such host"),
+        (("localhost:70000", 2, 1, False), "--coordinator: expected HOST:PORT, got 'localhost:7"),
         (("a:1", 0, 0, False), "--processes: 0 is too small"),
         (("a:1", 2, 2, False), "--process: 2 is not one of 0 to 1"),
         (("a:1", 2, 0, True), "--distributed: finds coordinator, processes and process by itself"),
