@@ -1,4 +1,4 @@
-"""Dropout from a random byte an element, where Flax draws four: drawing is its cost on a CPU."""
+"""Dropout from a random byte an element, where Flax draws four: drawing is what it costs."""
 
 import jax
 import jax.numpy as jnp
