@@ -158,8 +158,8 @@ def _dropped(weights, drawn, rate):
 def _transposed_product(x, weights):
     """[b, H, L, K] and [b, H, L, P] -> [b, H, P, K], summed over L.
 
-    The small matrix is turned round and kept so: the compiler would turn the large one, whose product is
-    slower.
+    The small matrix is turned round and kept so: the compiler would turn the large one, and that
+    product is slower.
     """
     turned = jax.lax.optimization_barrier(jnp.swapaxes(x, -1, -2))
     return jnp.swapaxes(turned @ weights.astype(x.dtype), -1, -2)
