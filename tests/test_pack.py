@@ -4,7 +4,7 @@ import numpy as np
 from conftest import batch_of, make_config, record
 
 from mtt_jax.data.encode import cut, encode_records, windows
-from mtt_jax.data.pack import assign_rows, features, pack_examples
+from mtt_jax.data.pack import assign_rows, pack_examples, piece_of
 
 
 def test_every_piece_is_placed_once_and_rows_never_overflow():
@@ -60,18 +60,16 @@ def test_a_missing_label_has_weight_zero(tokenizer):
     }
 
 
-def test_training_features_carry_the_same_labels_as_evaluation(examples):
+def test_training_reads_the_same_labels_as_evaluation(examples):
     config = make_config()
     for example in (examples[i] for i in range(len(examples))):
         batch = batch_of([example], config, rows=1).batch
-        plain = features(example, config.task_list, config.data.max_length)
+        piece = piece_of(example, config.task_list, config.data.max_length)
         n = len(example.tokens)
-        np.testing.assert_array_equal(plain["positions"][:, 0], batch.tokens[0, :n])
-        np.testing.assert_array_equal(plain["positions"][:, 1] > 0, batch.weights["ner"][0, :n])
-        np.testing.assert_array_equal(
-            np.maximum(plain["positions"][:, 1] - 1, 0), batch.labels["ner"][0, :n]
-        )
-        assert plain["slots"].tolist() == [[batch.labels["topic"][0, 0] + 1, 1]]
+        np.testing.assert_array_equal(piece.tokens, batch.tokens[0, :n])
+        np.testing.assert_array_equal(piece.tags["ner"] >= 0, batch.weights["ner"][0, :n])
+        np.testing.assert_array_equal(np.maximum(piece.tags["ner"], 0), batch.labels["ner"][0, :n])
+        assert piece.labels == {"topic": batch.labels["topic"][0, 0]}
 
 
 def test_windows_decide_every_word_of_a_long_text_exactly_once(tokenizer):

@@ -1,13 +1,7 @@
 """Packing: several sentences behind one another in a row, so that almost nothing is padding.
 
-Training packs a stream (pipeline.py); here a finite set is packed for evaluation and
-prediction, and both meet in the layout of features below. A sentence travels as two small
-arrays, so that one packer moves everything:
-
-    positions  int32 [n, 1 + token tasks]      subword id, then class id + 1 of each token task
-    slots      int32 [1, sentence tasks + 1]   class id + 1 of each sentence task, then 1
-
-0 is "no label", so the zeros that a packer fills in are right as they are.
+Training packs a stream, window by window (pipeline.py); evaluation and prediction pack a finite
+set. Both lay the same rows out.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,44 +14,37 @@ from mtt_jax.tasks import Task
 from mtt_jax.types import Batch, Example
 
 
-def features(example: Example, tasks: Sequence[Task], max_length: int) -> dict[str, np.ndarray]:
-    """An example, cut to `max_length`, as {"positions": ..., "slots": ...}."""
+class Piece(NamedTuple):
+    """A sentence, or a stretch of one, as it goes into a row; a class id of -1 is "no label".
+
+    Attributes:
+      tokens: int32 [n].
+      tags: token task -> int32 [n] class ids.
+      labels: sentence task -> class id.
+    """
+
+    tokens: np.ndarray
+    tags: dict[str, np.ndarray]
+    labels: dict[str, int]
+
+
+def piece_of(example: Example, tasks: Sequence[Task], max_length: int) -> Piece:
+    """An example as training reads it: cut to `max_length`."""
     example = cut(example, max_length)
-    token_tasks, sentence_tasks = by_kind(tasks)
-    positions = np.zeros((len(example.tokens), 1 + len(token_tasks)), np.int32)
-    positions[:, 0] = example.tokens
     words = np.flatnonzero(example.starts >= 0)
-    for column, task in enumerate(token_tasks, start=1):
+    return _piece(example, tasks, example.tokens, words, example.starts[words])
+
+
+def _piece(example: Example, tasks: Sequence[Task], tokens, words, starts) -> Piece:
+    """The piece of an example that holds `tokens`, where `words` start at `starts`."""
+    by_task = {}
+    for task in tasks:
         if task.name in example.spans:
             ids = tags(example.spans[task.name], len(example.starts), task.scheme)
-            positions[example.starts[words], column] = ids[words] + 1
-    labels = [example.labels.get(task.name, -1) + 1 for task in sentence_tasks]
-    return {"positions": positions, "slots": np.array([[*labels, 1]], np.int32)}
-
-
-def by_kind(tasks: Sequence[Task]) -> tuple[list[Task], list[Task]]:
-    """(token tasks, sentence tasks), each in the order given."""
-    return [t for t in tasks if t.kind == "token"], [t for t in tasks if t.kind == "sentence"]
-
-
-def to_batch(
-    positions: np.ndarray,  # int32 [B, L, 1 + token tasks]
-    slots: np.ndarray,  # int32 [B, S, sentence tasks + 1]
-    segments: np.ndarray,  # int32 [B, L]
-    places: np.ndarray,  # int32 [B, L] position inside the sentence
-    tasks: Sequence[Task],
-) -> Batch:
-    """Packed features as the model's batch."""
-    token_tasks, sentence_tasks = by_kind(tasks)
-    columns = {task.name: positions[:, :, i] for i, task in enumerate(token_tasks, start=1)}
-    columns |= {task.name: slots[:, :, i] for i, task in enumerate(sentence_tasks)}
-    return Batch(
-        tokens=positions[:, :, 0],
-        segments=segments,
-        positions=places,
-        labels={name: np.maximum(column - 1, 0) for name, column in columns.items()},
-        weights={name: (column > 0).astype(np.float32) for name, column in columns.items()},
-    )
+            by_task[task.name] = np.full(len(tokens), -1, np.int32)
+            by_task[task.name][starts] = ids[words]
+    labels = {t.name: example.labels[t.name] for t in tasks if t.name in example.labels}
+    return Piece(tokens, by_task, labels)
 
 
 def assign_rows(lengths: Sequence[int], row_length: int, slots: int) -> list[list[int]]:
@@ -82,6 +69,37 @@ def assign_rows(lengths: Sequence[int], row_length: int, slots: int) -> list[lis
         if len(rows[row]) < slots and room > need:
             open_rows[room - need].append(row)
     return rows
+
+
+def lay_out(
+    rows: Sequence[Sequence[Piece]], tasks: Sequence[Task], row_length: int, slots: int, count: int
+) -> Batch:
+    """Rows of pieces as a batch of B = count rows; those without any piece are empty."""
+    tokens, segments, places = np.zeros((3, count, row_length), np.int32)
+    ids = {
+        task.name: np.full((count, slots if task.kind == "sentence" else row_length), -1, np.int32)
+        for task in tasks
+    }
+    for row, pieces in enumerate(rows):
+        offset = 0
+        for slot, piece in enumerate(pieces):
+            length = len(piece.tokens)
+            here = slice(offset, offset + length)
+            tokens[row, here] = piece.tokens
+            segments[row, here] = slot + 1
+            places[row, here] = np.arange(length)
+            for name, column in piece.tags.items():
+                ids[name][row, here] = column
+            for name, label in piece.labels.items():
+                ids[name][row, slot] = label
+            offset += length
+    return Batch(
+        tokens,
+        segments,
+        places,
+        labels={name: np.maximum(column, 0) for name, column in ids.items()},
+        weights={name: (column >= 0).astype(np.float32) for name, column in ids.items()},
+    )
 
 
 class PackedWindows(NamedTuple):
@@ -117,34 +135,24 @@ def pack_examples(
       slots: S.
       rows: B; every batch has that many, so that one compiled shape serves all.
     """
-    pieces = list(windows((examples[i] for i in range(len(examples))), max_length, overlap))
-    packed = assign_rows([len(piece.tokens) for piece in pieces], row_length, slots)
+    found = list(windows((examples[i] for i in range(len(examples))), max_length, overlap))
+    packed = assign_rows([len(window.tokens) for window in found], row_length, slots)
     for begin in range(0, len(packed), rows):
-        yield _fill(packed[begin : begin + rows], pieces, examples, tasks, row_length, slots, rows)
+        members = [[found[index] for index in row] for row in packed[begin : begin + rows]]
+        pieces = [
+            [_piece(examples[w.source], tasks, w.tokens, w.words, w.starts) for w in row]
+            for row in members
+        ]
+        batch = lay_out(pieces, tasks, row_length, slots, rows)
+        yield PackedWindows(batch, _places(members))
 
 
-def _fill(packed, pieces, examples, tasks, row_length, slots, rows) -> PackedWindows:
-    """Lays rows of pieces out in one batch."""
-    token_tasks, sentence_tasks = by_kind(tasks)
-    positions = np.zeros((rows, row_length, 1 + len(token_tasks)), np.int32)
-    slot_ids = np.zeros((rows, slots, 1 + len(sentence_tasks)), np.int32)
-    segments, places = np.zeros((2, rows, row_length), np.int32)
+def _places(rows: Sequence[Sequence[Window]]) -> list[tuple[int, int, int, Window]]:
+    """Where each window of some rows stands, as in `PackedWindows`."""
     placed = []
-    for row, members in enumerate(packed):
+    for row, members in enumerate(rows):
         offset = 0
-        for slot, index in enumerate(members):
-            piece: Window = pieces[index]
-            example = examples[piece.source]
-            here = slice(offset, offset + len(piece.tokens))
-            positions[row, here, 0] = piece.tokens
-            segments[row, here] = slot + 1
-            places[row, here] = np.arange(len(piece.tokens))
-            for column, task in enumerate(token_tasks, start=1):
-                if task.name in example.spans:
-                    ids = tags(example.spans[task.name], len(example.starts), task.scheme)
-                    positions[row, offset + piece.starts, column] = ids[piece.words] + 1
-            for column, task in enumerate(sentence_tasks):
-                slot_ids[row, slot, column] = example.labels.get(task.name, -1) + 1
-            placed.append((row, slot, offset, piece))
-            offset += len(piece.tokens)
-    return PackedWindows(to_batch(positions, slot_ids, segments, places, tasks), placed)
+        for slot, window in enumerate(members):
+            placed.append((row, slot, offset, window))
+            offset += len(window.tokens)
+    return placed

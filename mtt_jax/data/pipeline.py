@@ -1,17 +1,19 @@
 r"""The training stream: Grain from examples to packed batches.
 
     task A's sentences -> shuffle, repeat \
-                                           mix by weight -> features -> pack -> batch -> prefetch
+                                           mix by weight -> pack by windows -> batch -> prefetch
     task B's sentences -> shuffle, repeat /
 
-Every stage is seeded, and the iterator's state is a small dict that goes into the checkpoint.
+A window of sentences is packed as a whole, the longest first, which fills rows better than packing
+them as they come; its rows then go out in random order. Every stage is seeded, and the iterator's
+state is a small dict that goes into the checkpoint.
 
 A run may read its data in shards: each has its own part of every task's sentences, its own stream
 and its own rows of the batch. Processes divide the shards, so that a batch is the same whoever
 reads which.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import grain
@@ -20,7 +22,7 @@ import numpy as np
 
 from mtt_jax.config import Config
 from mtt_jax.data.encode import ExampleSet
-from mtt_jax.data.pack import features, to_batch
+from mtt_jax.data.pack import Piece, assign_rows, lay_out, piece_of
 from mtt_jax.data.sampling import (
     annealed_selection,
     lengths_read,
@@ -29,11 +31,10 @@ from mtt_jax.data.sampling import (
     seed_of,
 )
 from mtt_jax.errors import UserError
-from mtt_jax.tasks import Task
 from mtt_jax.types import Batch, Example
 
-# Rows under construction at once: the more, the fuller they get, and the later a sentence comes.
-_BINS_PER_BATCH = 4
+# Sentences of a window, in lengths of a row: hundreds of rows, all but the last of them full.
+_WINDOW = 8
 
 
 class _Part:
@@ -118,8 +119,37 @@ def training_stream(
     Returns:
       A Grain data set of `Batch`, B = train.batch_rows / shards.
     """
-    tasks = config.task_list
+    tasks, length, slots = config.task_list, config.train.row_length, config.slots
     parts = parts_by_task(examples, config)
+    rows = config.train.batch_rows // shards
+    # An epoch of a small corpus ends with its window; of a tiny one, a window holds several.
+    window = min(max(sum(map(len, parts.values())) // shards, length), _WINDOW * length)
+
+    def pack(pieces: list[Piece], rng: np.random.Generator) -> list[list[Piece]]:
+        packed = assign_rows([len(piece.tokens) for piece in pieces], length, slots)
+        return [[pieces[i] for i in packed[row]] for row in rng.permutation(len(packed))]
+
+    windows = (
+        _mixed(examples, parts, config, shard, shards)
+        .map(lambda example: piece_of(example, tasks, config.data.max_length))
+        .batch(window, batch_fn=list)
+        .random_map(pack, seed=seed_of(config.seed, "rows"))
+        .to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=2))
+    )
+    batches = grain.experimental.FlatMapIterDataset(windows, _Rows(window)).batch(
+        rows, batch_fn=lambda packed: lay_out(packed, tasks, length, slots, rows)
+    )
+    return grain.experimental.ThreadPrefetchIterDataset(batches, prefetch_buffer_size=2)
+
+
+def _mixed(
+    examples: ExampleSet,
+    parts: Mapping[str, np.ndarray],
+    config: Config,
+    shard: int,
+    shards: int,
+) -> grain.MapDataset:
+    """A shard's sentences in the tasks' shares, those of a task shuffled anew in every epoch."""
     streams = [
         grain.MapDataset.source(_Part(examples, part[shard::shards]))
         .seed(seed_of(config.seed, name))
@@ -130,29 +160,16 @@ def training_stream(
     if config.train.mixing == "annealed":
         lengths = lengths_read(examples, config)
         selection = annealed_selection(parts, lengths, config, shards)
-        mixed = grain.MapDataset.select_from_datasets(streams, selection)
-    else:
-        weights = mixing_weights({name: len(part) for name, part in parts.items()}, config)
-        mixed = grain.MapDataset.mix(streams, list(weights.values()))
-    rows = config.train.batch_rows // shards
-    packed = grain.experimental.BestFitPackIterDataset(
-        mixed.map(lambda example: features(example, tasks, config.data.max_length)).to_iter_dataset(
-            grain.ReadOptions(num_threads=1, prefetch_buffer_size=64)
-        ),
-        length_struct={"positions": config.train.row_length, "slots": config.slots},
-        num_packing_bins=rows * _BINS_PER_BATCH,
-        seed=seed_of(config.seed, "rows"),
-    )
-    batches = packed.batch(rows, drop_remainder=True).map(lambda rows: _to_batch(rows, tasks))
-    return grain.experimental.ThreadPrefetchIterDataset(batches, prefetch_buffer_size=2)
+        return grain.MapDataset.select_from_datasets(streams, selection)
+    weights = mixing_weights({name: len(part) for name, part in parts.items()}, config)
+    return grain.MapDataset.mix(streams, list(weights.values()))
 
 
-def _to_batch(rows: dict[str, np.ndarray], tasks: Sequence[Task]) -> Batch:
-    """Grain's packed features as the model's batch."""
-    return to_batch(
-        rows["positions"],
-        rows["slots"],
-        rows["positions_segment_ids"].astype(np.int32),
-        rows["positions_positions"].astype(np.int32),
-        tasks,
-    )
+class _Rows(grain.experimental.FlatMapTransform):
+    """The rows of a window, one by one."""
+
+    def __init__(self, most: int):
+        self.max_fan_out = most
+
+    def flat_map(self, element: list[list[Piece]]) -> list[list[Piece]]:
+        return element

@@ -19,7 +19,8 @@ from mtt_jax.model.pooling import Pooling
 
 ACTIVATIONS: dict[str, Callable] = {
     "gelu_tanh": lambda x: nn.gelu(x, approximate=True),
-    "gelu": lambda x: nn.gelu(x, approximate=False),
+    # By erf: XLA computes erfc, with which Flax writes it, in twice the time on a CPU.
+    "gelu": lambda x: x * (0.5 + 0.5 * jax.lax.erf(x * 0.5**0.5)),
     "relu": nn.relu,
     "silu": nn.silu,
 }
