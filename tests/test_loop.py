@@ -105,7 +105,7 @@ def phased(run, tmp_path_factory):
         phase("tone", steps=10, tasks=("tone",), warmup=2),
         phase(
             "people",
-            epochs=8.0,
+            epochs=30.0,
             tasks=("people",),
             trainable=("heads/.*",),
             learning_rate=0.1,
