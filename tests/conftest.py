@@ -1,13 +1,20 @@
 """What the tests share: two simulated devices, strict promotion, a tiny model and its batches."""
 
+import atexit
 import functools
 import os
+import shutil
+import tempfile
 
 # Before JAX starts: eight devices on the CPU, of which most tests use one.
 os.environ["XLA_FLAGS"] = (
     os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
 )
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+# Both workers and the processes that tests start find what one of them compiled.
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
 
 import jax
 import numpy as np
