@@ -94,9 +94,9 @@ def prepared(options, rng, balance="fixed", where="parameters", freeze=()):
     return once
 
 
-def begin(config, model, params, examples=None):
-    """(step, state, mesh) of a run on one device, before its first step."""
-    mesh = make_mesh(1, config.train.batch_rows)
+def begin(config, model, params, examples=None, devices=1):
+    """(step, state, mesh) of a run on some devices, before its first step."""
+    mesh = make_mesh(devices, config.train.batch_rows)
     (phase,) = plan(config, examples, params)
     (optimizer,) = make_optimizers(config, [phase], params)
     balance = make_balancer(config).init(len(config.tasks))

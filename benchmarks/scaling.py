@@ -1,0 +1,256 @@
+"""Scaling: a step over devices, rows, batch and tasks; the pipeline over the corpus.
+
+    python benchmarks/scaling.py
+
+Texts and batches are generated; figures are medians. Devices are simulated on the CPU, each number
+of them in a process of its own, and share the same cores: they show that the numbers hold, and
+what dividing costs.
+
+    devices     the same steps on 1, 2, 4 and 8: losses (within 1e-5 of one device's) and seconds
+    step        against positions of a row, rows of a batch, and tasks, one varied at a time
+    pipeline    batches alone, from corpora of 10^3 to 10^6 sentences, and how many times as fast
+                as the step that reads them; seconds to the first batch, and to encode a sentence
+
+The model is the default config's, or that of --layers, --width and --heads. The last line is JSON:
+seconds of a step, `peer` on one device, `ours` on several, `ratio` above 1 where these are faster.
+"""
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from statistics import median
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import jax
+import numpy as np
+from balancing import VOCAB, begin, by_turns
+from fresh import answer
+
+from mtt_jax import backend
+from mtt_jax.build import build_model, init_params
+from mtt_jax.config import default_config, default_tasks
+from mtt_jax.data.encode import ExampleSet, encode_records
+from mtt_jax.data.pipeline import training_stream
+from mtt_jax.data.sources import newswire_extra
+from mtt_jax.data.tokenizer import train as train_tokenizer
+from mtt_jax.resolve import resolve
+from mtt_jax.sharding import place_batch
+from mtt_jax.types import Batch
+
+DEVICES = (1, 2, 4, 8)
+ROWS, LENGTH = 16, 128
+VARIED = {"length": (128, 256, 512), "rows": (8, 16, 32), "tasks": (1, 2, 4, 8)}
+MINILM = {"layers": 6, "width": 384, "heads": 12}
+# Sentences that are generated and encoded; a larger corpus holds them several times.
+GENERATED = 10_000
+STEPS = 10
+
+
+def main():
+    options = parse()
+    if options.case:
+        print(json.dumps(on_devices(json.loads(options.case))))
+        return
+    size = {"layers": options.layers, "width": options.width, "heads": options.heads}
+    seconds = devices(size)
+    backend.prepare()
+    step = steps(size, options.rounds)
+    pipelines(size, step, options)
+    ours = {str(count): seconds[count] for count in DEVICES[1:]}
+    ratio = {count: seconds[1] / value for count, value in ours.items()}
+    print(json.dumps({"ours": ours, "peer": seconds[1], "ratio": ratio}))
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--layers", type=int, default=4)
+    parser.add_argument("--width", type=int, default=128)
+    parser.add_argument("--heads", type=int, default=4)
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--corpus", type=int, nargs="+", default=[10**3, 10**4, 10**5, 10**6])
+    parser.add_argument("--case", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def config_of(size, rows=ROWS, length=LENGTH, tasks=2):
+    """The default config with a model's size and a number of tasks, sentence and token by turns."""
+    kinds = default_tasks()
+    named = {
+        f"{kind}{'' if index < 2 else index}": kinds[kind]
+        for index, kind in enumerate((["topic", "ner"] * tasks)[:tasks])
+    }
+    config = default_config(named)
+    config.encoder.update(size)
+    config.encoder.feedforward = 4 * size["width"]
+    config.encoder.max_positions = max(512, length)
+    config.train.update(batch_rows=rows, row_length=length)
+    return resolve(config)
+
+
+def started(config, count=1):
+    """(step, state, mesh) of a run with fresh parameters."""
+    model = build_model(config, VOCAB)
+    params = jax.jit(lambda key: init_params(model, key, config.train.row_length))(
+        jax.random.key(0)
+    )
+    return begin(config, model, jax.device_get(params), devices=count)
+
+
+# Devices
+
+
+def devices(size):
+    """Number of devices -> median seconds of a step; prints them, and how far losses differ."""
+    found = {}
+    for count in DEVICES:
+        flags = {
+            "JAX_PLATFORMS": "cpu",
+            "XLA_FLAGS": f"--xla_force_host_platform_device_count={count}",
+        }
+        found[count] = answer(__file__, {"devices": count, "size": size}, flags)
+        differ = np.abs(np.array(found[count]["losses"]) - np.array(found[1]["losses"])).max()
+        print(
+            f"{count} devices: {1000 * found[count]['seconds']:.1f} ms a step, losses differ by "
+            f"{differ:.1e} at most",
+            flush=True,
+        )
+        if differ > 1e-5:
+            sys.exit(f"error: {count} devices give other losses than one")
+    return {count: result["seconds"] for count, result in found.items()}
+
+
+def on_devices(case):
+    """In a process of its own: losses and median seconds of steps on generated sentences."""
+    backend.prepare()
+    config = config_of(case["size"])
+    step, state, mesh = started(config, case["devices"])
+    stream = iter(training_stream(corpus(2000, config), config))
+    losses, times = [], []
+    for _ in range(STEPS + 1):
+        batch = place_batch(next(stream), mesh)
+        start = time.perf_counter()
+        state, metrics = step(state, batch, jax.random.key(1))
+        losses.append(float(metrics.loss))
+        times.append(time.perf_counter() - start)
+    return {"losses": losses, "seconds": median(times[1:])}  # without the first, which compiles
+
+
+# The step
+
+
+def steps(size, rounds):
+    """Model -> median seconds of a step of 16 x 128 positions; prints what it depends on."""
+    base = {"rows": ROWS, "length": LENGTH, "tasks": 2}
+    cases = {
+        f"{value} {name}": once(config_of(size, **{**base, name: value}))
+        for name, values in VARIED.items()
+        for value in values
+        if value != base[name]
+    }
+    cases["base"] = once(config_of(size))
+    cases["minilm"] = once(config_of(MINILM))
+    found = by_turns(cases, rounds)
+    for name, values in VARIED.items():
+        line = ", ".join(
+            f"{value}: {1000 * found[f'{value} {name}' if value != base[name] else 'base']:.1f} ms"
+            for value in values
+        )
+        print(f"step by {name}: {line}", flush=True)
+    return {"this model": found["base"], "all-MiniLM-L6-v2's size": found["minilm"]}
+
+
+def once(config):
+    """A function that takes one step on a batch in which every position is real, compiled."""
+    step, state, mesh = started(config)
+    batch = place_batch(filled(config), mesh)
+    held = [step(state, batch, jax.random.key(1))[0]]
+
+    def take():
+        held[0], metrics = step(held[0], batch, jax.random.key(1))
+        return metrics.loss
+
+    return take
+
+
+def filled(config):
+    """Rows of four sentences, each labelled by every task."""
+    rng = np.random.default_rng(0)
+    rows, length = config.train.batch_rows, config.train.row_length
+    segments = np.tile(np.repeat(np.arange(1, 5), length // 4), (rows, 1)).astype(np.int32)
+    labels, weights = {}, {}
+    for task in config.task_list:
+        shape = (rows, config.slots) if task.kind == "sentence" else segments.shape
+        labels[task.name] = rng.integers(0, len(task.classes), shape, dtype=np.int32)
+        weights[task.name] = np.ones(shape, np.float32)
+        if task.kind == "sentence":
+            weights[task.name][:, 4:] = 0
+    return Batch(
+        tokens=rng.integers(5, VOCAB, segments.shape, dtype=np.int32),
+        segments=segments,
+        positions=np.tile(np.arange(length, dtype=np.int32) % (length // 4), (rows, 1)),
+        labels=labels,
+        weights=weights,
+    )
+
+
+# The pipeline
+
+
+def pipelines(size, step, options):
+    """Prints the seconds of a batch by the corpus's size, and how many fit into a step."""
+    config = config_of(size)
+    start = time.perf_counter()
+    examples = corpus(GENERATED, config)
+    print(f"encoding: {1e6 * (time.perf_counter() - start) / GENERATED:.0f} us a sentence")
+    for count in options.corpus:
+        start = time.perf_counter()
+        stream = iter(training_stream(cut(examples, count), config))
+        next(stream)
+        first = time.perf_counter() - start
+        for _ in range(8):  # what was made ahead
+            next(stream)
+        times = []
+        for _ in range(options.rounds):
+            start = time.perf_counter()
+            for _ in range(STEPS):
+                next(stream)
+            times.append((time.perf_counter() - start) / STEPS)
+        fits = ", ".join(
+            f"{seconds / median(times):.1f} fit into a step of {name}"
+            for name, seconds in step.items()
+        )
+        print(
+            f"pipeline, {count:,} sentences: first batch after {first:.2f} s, then "
+            f"{1000 * median(times):.2f} ms a batch; {fits}",
+            flush=True,
+        )
+
+
+def corpus(count, config):
+    """Generated sentences, labelled by one task and the other in turn."""
+    tasks = config.task_list
+    of_task = [newswire_extra(task, count // len(tasks), seed) for seed, task in enumerate(tasks)]
+    records = [record for turn in zip(*of_task, strict=True) for record in turn]
+    tokenizer = train_tokenizer([record.text for record in records], config.tokenizer)
+    return encode_records(records, tokenizer, tasks)
+
+
+def cut(examples, count):
+    """As many examples: some of those given, or all of them several times."""
+    whole = -(-count // len(examples))
+    arrays = {}
+    for name, array in examples.arrays.items():
+        if name.endswith("_ends"):
+            size = array[-1] if len(array) else 0
+            arrays[name] = (array + size * np.arange(whole)[:, None]).ravel()[:count]
+        else:
+            by_sentence = f"{name[:-1]}_ends" not in examples.arrays
+            arrays[name] = np.concatenate([array] * whole)[: count if by_sentence else None]
+    return ExampleSet(arrays, examples.tasks)
+
+
+if __name__ == "__main__":
+    main()
