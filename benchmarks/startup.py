@@ -107,7 +107,7 @@ def parse():
     parser.add_argument("--topic", type=Path, help="training file of AG News, CSV, with --ner")
     parser.add_argument("--ner", type=Path, help="training file, CoNLL")
     parser.add_argument("--sentences", type=int, default=2000, help="of each file")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     if bool(options.topic) != bool(options.ner):
         parser.error("--topic and --ner: give both or neither")
