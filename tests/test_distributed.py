@@ -159,8 +159,11 @@ def test_one_process_speaks_and_writes(two):
     run, [(out, _), (silence, _)] = two
     assert "CPU" in out
     assert "4 devices, 2 processes" in out
-    ours = [line for line in silence.splitlines() if not line.startswith("[Gloo]")]
-    assert ours == []
+    # Gloo's threads say so piece by piece, and into each other's lines.
+    pieces = (
+        r"\[Gloo\] Rank|is connected to|peer ranks\.|Expected number of connected peer ranks is :"
+    )
+    assert re.sub(rf"{pieces}|[\d\s]", "", silence) == ""
     assert {path.name for path in (run / "model").iterdir()} == {
         "config.json", "model.safetensors", "tokenizer.json", "README.md"
     }  # fmt: skip
