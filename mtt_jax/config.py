@@ -245,7 +245,11 @@ class EncoderConfig:
         "compute type; softmax, normalisation, losses and parameters stay float32",
         choices=("float32", "bfloat16"),
     )
-    remat: bool = option(False, "recompute activations in the backward pass: less memory, slower")
+    remat: bool = option(
+        False,
+        "recompute activations in the backward pass: less memory, slower; on a CPU it saves memory "
+        "with scan alone",
+    )
     scan: bool = option(False, "one compiled layer, looped over: faster to compile when deep")
 
 
