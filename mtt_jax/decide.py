@@ -39,8 +39,9 @@ def decide(
     params,
     examples: ExampleSet | Sequence[Example],
     config: Config,
-    rows: int,
+    rows: int | Sequence[int],
     aggregation: str = "first",
+    row_length: int = 0,
 ) -> Iterator[Decision]:
     """Runs the model over a finite set and yields a decision for each example, in order.
 
@@ -49,8 +50,9 @@ def decide(
       params: the model's.
       examples: any number, of any length.
       config: tasks, lengths and slots.
-      rows: B.
+      rows: B, or sizes of it to choose from, as in `pack_examples`.
       aggregation: see `add_window`.
+      row_length: L; 0 for train.row_length.
     """
     tasks = config.task_list
     found = undecided(examples, tasks, config.encoder.width)
@@ -59,7 +61,7 @@ def decide(
         tasks,
         max_length=config.data.max_length,
         overlap=config.data.overlap,
-        row_length=config.train.row_length,
+        row_length=row_length or config.train.row_length,
         slots=config.slots,
         rows=rows,
     ):

@@ -105,3 +105,17 @@ def test_all_batches_have_one_shape(examples):
         )
     }
     assert shapes == {(2, 32)}
+
+
+def test_of_several_sizes_a_batch_has_the_largest_that_is_filled(tokenizer):
+    config = make_config()
+    texts = encode_records([record("Tom ran ." * 4)] * 7, tokenizer, ())
+    length = int(texts.lengths()[0])
+    packed = pack_examples(
+        texts, config.task_list,
+        max_length=length, overlap=2, row_length=length, slots=1, rows=(1, 2, 4),
+    )  # fmt: skip
+    found = list(packed)
+    assert [len(batch.batch.tokens) for batch in found] == [4, 2, 1]
+    placed = [window.source for batch in found for *_, window in batch.windows]
+    assert sorted(placed) == list(range(7))

@@ -122,7 +122,7 @@ def pack_examples(
     overlap: int,
     row_length: int,
     slots: int,
-    rows: int,
+    rows: int | Sequence[int],
 ) -> Iterator[PackedWindows]:
     """Packs a finite set for evaluation or prediction, every word exactly once.
 
@@ -133,17 +133,21 @@ def pack_examples(
       overlap: subwords that windows of a long example share.
       row_length: L.
       slots: S.
-      rows: B; every batch has that many, so that one compiled shape serves all.
+      rows: B; every batch has that many, so that one compiled shape serves all. Of several sizes,
+        ascending, a batch has the largest that what is left fills.
     """
     found = list(windows((examples[i] for i in range(len(examples))), max_length, overlap))
     packed = assign_rows([len(window.tokens) for window in found], row_length, slots)
-    for begin in range(0, len(packed), rows):
-        members = [[found[index] for index in row] for row in packed[begin : begin + rows]]
+    sizes = (rows,) if isinstance(rows, int) else rows
+    while packed:
+        size = max((n for n in sizes if n <= len(packed)), default=sizes[0])
+        members = [[found[index] for index in row] for row in packed[:size]]
+        packed = packed[size:]
         pieces = [
             [_piece(examples[w.source], tasks, w.tokens, w.words, w.starts) for w in row]
             for row in members
         ]
-        batch = lay_out(pieces, tasks, row_length, slots, rows)
+        batch = lay_out(pieces, tasks, row_length, slots, size)
         yield PackedWindows(batch, _places(members))
 
 
