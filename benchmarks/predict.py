@@ -9,7 +9,8 @@ for topic and one for ner (what the heads say does not change the time), or thos
 are the last column of a CSV file or the lines of another; without --texts they are generated.
 
     streaming   Predictor.pipe over all texts, backends jax and onnx
-    batch 1     one text after another: median and 99th percentile
+    batch 1     one text after another, each engine a part of them by turns: median and 99th
+                percentile
     two models  the same texts through two models of one task each, in the backend jax
     peer        ONNX Runtime itself: tokenizer, batches of 32 sorted by length (or one text),
                 session.run, argmax; neither entities nor offsets are made
@@ -154,16 +155,22 @@ def onnx_runtime(run):
     return predict
 
 
-def latencies(singles, texts):
-    """Name -> seconds of each text, one of each name in turn."""
+def latencies(singles, texts, turns=5):
+    """Name -> seconds of each text, by turns of a part of the texts.
+
+    Not text by text: an engine's threads wait for work for a while, on the cores of the next one.
+    """
     times = {name: [] for name in singles}
     for predict in singles.values():
-        predict(texts[0])
-    for text in texts:
+        for text in texts:
+            predict(text)  # to compile
+    for turn in range(turns):
         for name, predict in singles.items():
-            start = time.perf_counter()
-            predict(text)
-            times[name].append(time.perf_counter() - start)
+            predict(texts[0])
+            for text in texts[turn::turns]:
+                start = time.perf_counter()
+                predict(text)
+                times[name].append(time.perf_counter() - start)
     return times
 
 
