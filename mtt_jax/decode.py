@@ -1,5 +1,7 @@
 """Decoding: from the log-probabilities of words to entities."""
 
+from functools import cache
+
 import numpy as np
 
 from mtt_jax.tasks import Task, split_tag, tags_to_spans
@@ -16,19 +18,31 @@ def decode_spans(log_probs: np.ndarray, task: Task) -> tuple[Span, ...]:
     """
     if not len(log_probs):
         return ()
-    best = log_probs.argmax(axis=-1) if task.scheme == "io" else _viterbi(log_probs, task.classes)
-    return tags_to_spans([task.classes[int(index)] for index in best], task.scheme)
+    classes = task.classes
+    best = log_probs.argmax(axis=-1)
+    if task.scheme == "iob2":
+        start, legal = _legal(classes)
+        # What is likeliest word by word is so as a whole, where it is legal; it mostly is.
+        if not (start[best[0]] and legal[best[:-1], best[1:]].all()):
+            best = _viterbi(log_probs, start, legal)
+    return tags_to_spans([classes[index] for index in best.tolist()], task.scheme)
 
 
-def _viterbi(log_probs: np.ndarray, classes: tuple[str, ...]) -> np.ndarray:
-    """int64 [w] class ids of the best path without an illegal step."""
+@cache
+def _legal(classes: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Bool [C], which classes may begin, and [C, C], which may follow which: [from, to]."""
     tags = [split_tag(name) for name in classes]
-    legal = np.array(
-        [[now != "I" or (last in ("B", "I") and a == b) for now, b in tags] for last, a in tags]
-    )
-    step = np.where(legal, 0.0, -np.inf)  # [from, to]
-    start = np.where([prefix != "I" for prefix, _ in tags], 0.0, -np.inf)
-    score = start + log_probs[0]
+    start = np.array([prefix != "I" for prefix, _ in tags])
+    follows = [
+        [now != "I" or (last in ("B", "I") and a == b) for now, b in tags] for last, a in tags
+    ]
+    return start, np.array(follows)
+
+
+def _viterbi(log_probs: np.ndarray, start: np.ndarray, legal: np.ndarray) -> np.ndarray:
+    """int64 [w] class ids of the best path without an illegal step."""
+    step = np.where(legal, 0.0, -np.inf)
+    score = np.where(start, log_probs[0], -np.inf)
     back = np.zeros(log_probs.shape, np.int64)
     for word in range(1, len(log_probs)):
         paths = score[:, None] + step

@@ -15,7 +15,7 @@ from mtt_jax.decode import decode_spans
 from mtt_jax.errors import UserError, one_of
 from mtt_jax.predict.backends import open_backend
 from mtt_jax.saved_model import SavedModel
-from mtt_jax.tasks import Task
+from mtt_jax.tasks import Task, split_tag
 from mtt_jax.types import Example
 
 
@@ -180,14 +180,12 @@ def _topic(task: Task, log_probs: np.ndarray) -> dict[str, Any]:
 def _entities(task: Task, log_probs: np.ndarray, text: str, words) -> list[dict[str, Any]]:
     """Entities with character offsets; the score is the least certain word's probability."""
     found = []
+    iob2 = task.scheme == "iob2"
+    kinds = [split_tag(name)[1] if iob2 else name for name in task.classes]
     for span in decode_spans(log_probs, task):
         start, end = words[span.start][0], words[span.end - 1][1]
-        kinds = [
-            i
-            for i, name in enumerate(task.classes)
-            if name in (span.label, f"B-{span.label}", f"I-{span.label}")
-        ]
-        certainty = np.exp(log_probs[span.start : span.end][:, kinds]).sum(axis=-1).min()
+        columns = [i for i, kind in enumerate(kinds) if kind == span.label]
+        certainty = np.exp(log_probs[span.start : span.end, columns]).sum(axis=-1).min()
         found.append(
             {
                 "text": text[start:end],
