@@ -103,10 +103,13 @@ def batch_of(examples, config, rows=8):
     return packed
 
 
+# Compiled once a model, however many tests start from it.
+fresh_params = jax.jit(init_params, static_argnums=(0, 2))
+
+
 def model_and_params(config, tokenizer):
     model = build_model(config, tokenizer.get_vocab_size())
-    init = jax.jit(lambda key: init_params(model, key, config.train.row_length))
-    return model, init(jax.random.key(1))
+    return model, fresh_params(model, jax.random.key(1), config.train.row_length)
 
 
 def only_phase(config, params):

