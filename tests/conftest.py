@@ -15,6 +15,10 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp()
     atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
+# Tests compile much and run little. XLA does with a program what it always does; LLVM makes machine
+# code of it without optimising that, in half the time. Not so in test_jaxlib.py, whose subject is
+# the compiler; and JAX_DISABLE_MOST_OPTIMIZATIONS=0 python -m pytest optimises everywhere.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
 import jax
 import numpy as np

@@ -14,6 +14,14 @@ from mtt_jax.train.phases import frozen_mask
 from mtt_jax.train.step import make_losses
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _compiled_as_for_users():
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
+
+
 @pytest.mark.parametrize("rows", [7, 4096, 32_768, 32_769, 65_537])
 def test_a_vmapped_matrix_vector_product_and_reduction_is_exact_under_jit(rows):
     """With 32,769 rows jaxlib 0.10.2 gives 1,065,369,600 for the last, 1,073,741,824."""
@@ -29,10 +37,25 @@ def test_a_vmapped_matrix_vector_product_and_reduction_is_exact_under_jit(rows):
     np.testing.assert_array_equal(jax.jit(squares)(vectors), exact)
 
 
+def test_a_vmapped_product_of_two_vectors_is_exact_under_jit():
+    """The same fault in another shape."""
+    rows, width = 32_769, 64
+    matrix = jnp.ones((rows, width), jnp.float32)
+    vector = jnp.ones((width,), jnp.float32)
+
+    def total(matrix, vector):
+        return jax.vmap(lambda row: row @ vector)(matrix).sum()
+
+    assert float(jax.jit(total)(matrix, vector)) == rows * width == float(total(matrix, vector))
+
+
+WHOLE = make_config(encoder__layers=1, encoder__pooling="attention")
+
+
 @pytest.fixture(scope="module")
 def whole(tokenizer, examples):
     """(model, parameters, batch, loss) of one layer with everything in it."""
-    config = make_config(encoder__layers=1, encoder__pooling="attention")
+    config = WHOLE
     model, params = model_and_params(config, tokenizer)
     batch = batch_of(examples, config, rows=4).batch
     counts = {name: weights.sum() for name, weights in batch.weights.items()}
@@ -47,8 +70,10 @@ def whole(tokenizer, examples):
     return model, params, batch, loss_and_gradient
 
 
-def test_the_logits_are_the_same_under_jit(whole):
-    model, params, batch, _ = whole
+@pytest.mark.parametrize("config", [WHOLE, make_config()], ids=["one layer", "two layers"])
+def test_the_logits_are_the_same_under_jit(config, tokenizer, examples):
+    model, params = model_and_params(config, tokenizer)
+    batch = batch_of(examples, config, rows=4).batch
 
     def forward(params, batch):
         return model.apply({"params": params}, batch)
