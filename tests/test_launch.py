@@ -31,8 +31,8 @@ TINY = [
 ]
 
 
-def command(*arguments):
-    environment = {**os.environ, "JAX_PLATFORMS": ""}
+def command(*arguments, **variables):
+    environment = {**os.environ, "JAX_PLATFORMS": "", **variables}
     return subprocess.Popen(
         [sys.executable, *arguments],
         cwd=ROOT,
@@ -163,22 +163,25 @@ def test_killed_at_random_moments_a_run_ends_as_one_never_stopped(unbroken, argu
     same_outcome(run, unbroken[0])
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_asked_to_stop_a_run_saves_itself_and_goes_on_to_the_same_end(
-    number, unbroken, arguments, tmp_path
+    unbroken, arguments, tmp_path
 ):
-    run = tmp_path / "stopped"
-    process = command(*arguments(run))
-    while process.poll() is None and not (
-        (run / "metrics.jsonl").is_file() and (run / "metrics.jsonl").stat().st_size
-    ):
-        time.sleep(0.005)
-    process.send_signal(number)
-    _, err = finish(process, code=128 + number)
-    step = int(re.search(r"stopped at step (\d+)", err)[1])
-    assert (run / "checkpoints" / str(step)).is_dir()
+    """By SIGTERM, and by Ctrl-C after it has gone on."""
+    run, metrics, before = tmp_path / "stopped", tmp_path / "stopped" / "metrics.jsonl", 0
+    for number in (signal.SIGTERM, signal.SIGINT):
+        seen = metrics.stat().st_size if metrics.is_file() else 0
+        process = command(*arguments(run))
+        while process.poll() is None and not (metrics.is_file() and metrics.stat().st_size > seen):
+            time.sleep(0.005)
+        process.send_signal(number)
+        out, err = finish(process, code=128 + number)
+        assert not before or f"from step {before}" in out
+        step = int(re.search(r"stopped at step (\d+)", err)[1])
+        assert step > before
+        assert (run / "checkpoints" / str(step)).is_dir()
+        before = step
     out, _ = finish(command(*arguments(run)))
-    assert f"from step {step}" in out
+    assert f"from step {before}" in out
     same_outcome(run, unbroken[0])
 
 
@@ -231,6 +234,7 @@ def test_another_config_in_the_same_directory_is_refused(unbroken, arguments):
 
 
 def test_a_new_run_starts_from_the_encoder_of_another(unbroken, arguments, tmp_path):
+    """In a process that optimises what it compiles, as a user's does."""
     out, _ = finish(
         command(
             *arguments(tmp_path / "next"),
@@ -238,6 +242,7 @@ def test_a_new_run_starts_from_the_encoder_of_another(unbroken, arguments, tmp_p
             "--config.init_parts=encoder",
             "--config.train.freeze=('encoder/.*',)",
             "--config.train.steps=3",
+            JAX_DISABLE_MOST_OPTIMIZATIONS="0",
         )
     )
     assert "test scores" in out
@@ -279,17 +284,6 @@ def test_a_loss_that_is_no_number_ends_the_run_and_keeps_what_was_saved(argument
     assert re.search(r"error: step \d+: the loss is (nan|inf)", err)
     assert "--config.train.learning_rate" in err
     assert not (run / "metrics.json").exists()
-
-
-def test_parameters_that_are_no_numbers_are_never_saved(arguments, tmp_path):
-    """At the last step no later loss would show what the update has done."""
-    run = tmp_path / "last"
-    flags = ["--config.train.learning_rate=1e39", "--config.train.clip=0"]
-    flags += ["--config.train.warmup=0", "--config.train.steps=1"]
-    _, err = finish(command(*arguments(run), *flags), code=2)
-    assert "step 1: a parameter is no number any more. Checkpoints before this step" in err
-    assert not (run / "metrics.json").exists()
-    assert not (run / "checkpoints" / "1").exists()
 
 
 @pytest.mark.parametrize("delay", [0.5, 4.0])

@@ -17,6 +17,7 @@ from mtt_jax import Predictor
 from mtt_jax.checkpoint import Checkpoints
 from mtt_jax.config import TaskConfig, default_config, phase
 from mtt_jax.console import Console
+from mtt_jax.errors import UserError
 from mtt_jax.resolve import resolve
 from mtt_jax.train.loop import train
 from mtt_jax.train.profile import Trace
@@ -49,6 +50,7 @@ def run(tmp_path_factory):
     config.data.source, config.data.cache_dir = "files", str(folder / "cache")
     for name in TASKS:
         config.data[name].update(label=name, train=str(folder / "data.jsonl"))
+    config.data.max_length, config.data.overlap, config.train.row_length = 64, 16, 64
     config.encoder.update(layers=1, width=32, heads=2, feedforward=32)
     config.train.update(steps=40, warmup=5, eval_every=40, batch_rows=8, learning_rate=5e-3)
     terminal = io.StringIO()
@@ -94,12 +96,13 @@ def console():
 
 @pytest.fixture(scope="module")
 def phased(run, tmp_path_factory):
-    """(config, run directory, metrics) of a run of two phases, the encoder frozen in the second."""
+    """(config, run directory, metrics) of two phases on one device, the second of heads alone."""
     config = default_config({name: TASKS[name] for name in ("tone", "people")})
     config.data.source, config.data.cache_dir = "files", str(run[0].parent / "cache")
     for name in ("tone", "people"):
         config.data[name].update(label=name, train=str(run[0].parent / "data.jsonl"))
     config.encoder.update(layers=1, width=16, heads=2, feedforward=32)
+    config.mesh.data = 1
     config.train.update(batch_rows=8, learning_rate=1e-2, save_every=3, keep=20, tensorboard=False)
     config.phases = (
         phase("tone", steps=10, tasks=("tone",), warmup=2),
@@ -163,6 +166,20 @@ def test_a_run_goes_on_within_a_phase_and_at_the_edge_of_two_as_if_never_stopped
     assert repeated["phases"] == final["phases"]
     ours, theirs = ((f / "model" / "model.safetensors").read_bytes() for f in (again, folder))
     assert ours == theirs
+
+
+def test_parameters_that_are_no_numbers_are_never_saved(phased, tmp_path):
+    """At the last step no later loss would show what the update has done."""
+    config = phased[0]
+    training = dataclasses.replace(config.train, steps=1, warmup=0, learning_rate=1e39, clip=0.0)
+    config = dataclasses.replace(config, phases=(), train=training)
+    with pytest.raises(UserError) as caught:
+        train(config, tmp_path / "run", console())
+    assert str(caught.value).startswith(
+        "step 1: a parameter is no number any more. Checkpoints before this step"
+    )
+    assert not (tmp_path / "run" / "metrics.json").exists()
+    assert not (tmp_path / "run" / "checkpoints" / "1").exists()
 
 
 # Profile
