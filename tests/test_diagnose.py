@@ -44,6 +44,7 @@ def raw(tmp_path_factory):
         config.data[name].update(label=name, **files)
     config.encoder.update(layers=1, width=16, heads=2, feedforward=32)
     config.tokenizer.vocab_size = 200
+    config.mesh.data = 1
     config.train.update(steps=24, warmup=2, batch_rows=4, row_length=32, learning_rate=1e-2)
     return config
 
