@@ -274,7 +274,7 @@ def test_methods_without_chance_give_the_direction_of_torchjd(name, tasks, kind)
         "config": jd.ConFIG,
         # Its defaults move the Gram matrix by a ten-thousandth.
         "upgrad": lambda: jd.UPGrad(projector=QuadprogProjector(norm_eps=1e-12, reg_eps=1e-9)),
-        "mgda": lambda: jd.MGDA(epsilon=1e-9, max_iters=50_000),
+        "mgda": lambda: jd.MGDA(epsilon=1e-9, max_iters=20_000),
     }[name]()
     matrix = gradients(kind, tasks)
     # Frank-Wolfe, which torchjd runs for MGDA, nears the solution slowly.

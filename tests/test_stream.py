@@ -104,7 +104,7 @@ def test_csv_displacy_and_conll_say_the_same_as_jsonl(run, file, tmp_path):
 
 def test_killed_and_started_again_it_goes_on_where_the_output_stops(run, tmp_path):
     file, output = tmp_path / "in.txt", tmp_path / "out.jsonl"
-    file.write_text("".join(f"Tom {i} visited Rome .\n" for i in range(20_000)))
+    file.write_text("".join(f"Tom {i} visited Rome .\n" for i in range(8_000)))
     process = command("predict", run, file, f"--output={output}")
     while not (output.exists() and output.stat().st_size > 100_000):
         assert process.poll() is None, process.communicate()
