@@ -16,6 +16,7 @@ import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import preservation_policy as keep_policy
 
 from mtt_jax.data.pipeline import Shards
+from mtt_jax.errors import UserError
 
 
 class StreamHandler(ocp.CheckpointHandler):
@@ -27,11 +28,22 @@ class StreamHandler(ocp.CheckpointHandler):
             (directory / file).write_text(json.dumps(stream.get_state(), indent=4))
 
     def restore(self, directory, args: "StreamRestore") -> Any:
-        """Sets the shards that this process reads to where they were."""
+        """Sets the shards that this process reads to where they were.
+
+        Raises:
+          UserError: where they went another way when they were saved.
+        """
         for file, stream in _by_file(args.stream).items():
             if not (directory / file).exists():
                 raise ValueError(f"File {directory / file} does not exist.")
-            stream.set_state(json.loads((directory / file).read_text()))
+            try:
+                stream.set_state(json.loads((directory / file).read_text()))
+            except (KeyError, TypeError, ValueError) as error:
+                raise UserError(
+                    f"{directory / file}: the place in the data is of another version of mtt_jax. "
+                    "Go on with that version, or start in a new --workdir from this run's model, "
+                    "with --config.init_from."
+                ) from error
             stream.start_prefetch()
         return args.stream
 

@@ -1,5 +1,7 @@
 """Checkpoints: state and stream go on where they were; the newest and the best stay."""
 
+import json
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,6 +10,7 @@ from conftest import make_config
 
 from mtt_jax.checkpoint import Checkpoints, abstract
 from mtt_jax.data.pipeline import open_shards, training_stream
+from mtt_jax.errors import UserError
 from mtt_jax.sharding import make_mesh, replicated
 
 CONFIG = make_config(train__batch_rows=2)
@@ -60,6 +63,16 @@ def test_shards_saved_together_go_on_apart(checkpoints, examples):
         parts.append(next(stream))
     rows = jax.tree.map(lambda *rows: np.concatenate(rows), *parts)
     jax.tree.map(np.testing.assert_array_equal, rows, following)
+
+
+def test_a_stream_that_went_another_way_is_refused(checkpoints, stream, tmp_path):
+    checkpoints.save(1, state(1), stream, None)
+    checkpoints.wait()
+    (file,) = (tmp_path / "checkpoints" / "1" / "data").glob("process_*.json")
+    packed_otherwise = {"packed_rows": 3, "exhausted": 0, "next_in_source": 12}
+    file.write_text(json.dumps(packed_otherwise))
+    with pytest.raises(UserError, match="the place in the data is of another version"):
+        checkpoints.restore(1, like(), stream)
 
 
 def test_the_newest_and_the_best_are_kept(checkpoints, stream):
