@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from mtt_jax.build import build_model, init_params
 from mtt_jax.config import BALANCERS_BY_GRADIENT, default_config
 from mtt_jax.resolve import resolve
-from mtt_jax.sharding import make_mesh, place_batch
+from mtt_jax.sharding import make_mesh, of_state, place, place_batch
 from mtt_jax.train.gradient import make_balancer
 from mtt_jax.train.optim import make_optimizers
 from mtt_jax.train.phases import plan
@@ -101,6 +101,8 @@ def begin(config, model, params, examples=None, devices=1):
     (optimizer,) = make_optimizers(config, [phase], params)
     balance = make_balancer(config).init(len(config.tasks))
     state = TrainState(np.int32(0), params, optimizer.init(params), balance)
+    # As the step returns it, or it would be compiled for both.
+    state = place(state, of_state(state, mesh))
     return make_step(model, optimizer, config, mesh, phase.frozen), state, mesh
 
 

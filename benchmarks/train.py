@@ -50,7 +50,7 @@ from mtt_jax import backend, pretrained
 from mtt_jax.build import build_model, init_params
 from mtt_jax.data.pipeline import training_stream
 from mtt_jax.data.prepare import prepare, read_records
-from mtt_jax.sharding import place_batch
+from mtt_jax.sharding import place, place_batch, replicated
 
 BATCH = 32
 # Rows and positions of a batch of ours: news sentences of 50 subwords fill 144 better than 128.
@@ -143,6 +143,7 @@ class Ours:
         model, params = pretrained_model(config, data.tokenizer.get_vocab_size())
         self.step, self.state, self.mesh = begin(config, model, params, train)
         self.stream = iter(training_stream(train, config))
+        self.key = place(jax.random.key(1), replicated(self.mesh))
         self.tokens = self.positions = 0
         lengths = np.minimum(train.lengths(), config.data.max_length)
         self.tokens_of = {
@@ -152,9 +153,7 @@ class Ours:
     def __call__(self):
         """One step, the next batch made and placed within its time."""
         batch = next(self.stream)
-        self.state, metrics = self.step(
-            self.state, place_batch(batch, self.mesh), jax.random.key(1)
-        )
+        self.state, metrics = self.step(self.state, place_batch(batch, self.mesh), self.key)
         jax.block_until_ready(self.state.step)
         self.tokens += int(metrics.tokens)
         self.positions += batch.tokens.size
