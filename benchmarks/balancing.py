@@ -79,11 +79,13 @@ def prepared(options, rng, balance="fixed", where="parameters", freeze=()):
     config.encoder.feedforward = 4 * options.width
     config.train.update(batch_rows=options.rows, row_length=options.length)
     config.train.update(balance=balance, balance_on=where, freeze=freeze)
-    config = resolve(config)
-    model = build_model(config, VOCAB)
-    params = jax.jit(lambda key: init_params(model, key, options.length))(jax.random.key(0))
-    step, state, mesh = begin(config, model, params)
-    batch = place_batch(generated(options, config, rng), mesh)
+    return repeated(resolve(config), rng)
+
+
+def repeated(config, rng):
+    """A function that takes one step on a generated batch, compiled."""
+    step, state, mesh = started(config)
+    batch = place_batch(generated(config, rng), mesh)
     held = [step(state, batch, jax.random.key(1))[0]]
 
     def once():
@@ -92,6 +94,15 @@ def prepared(options, rng, balance="fixed", where="parameters", freeze=()):
 
     once()
     return once
+
+
+def started(config, devices=1):
+    """`begin` with fresh parameters."""
+    model = build_model(config, VOCAB)
+    params = jax.jit(lambda key: init_params(model, key, config.train.row_length))(
+        jax.random.key(0)
+    )
+    return begin(config, model, jax.device_get(params), devices=devices)
 
 
 def begin(config, model, params, examples=None, devices=1):
@@ -106,24 +117,23 @@ def begin(config, model, params, examples=None, devices=1):
     return make_step(model, optimizer, config, mesh, phase.frozen), state, mesh
 
 
-def generated(options, config, rng):
-    """A batch in which every position is real, four sentences a row, half of them of each task."""
-    rows, length = options.rows, options.length
+def generated(config, rng):
+    """A batch in which every position is real, four sentences a row, half of them of each kind."""
+    rows, length = config.train.batch_rows, config.train.row_length
     size = length // 4
     segments = np.tile(np.repeat(np.arange(1, 5), size), (rows, 1)).astype(np.int32)
-    topics = np.zeros((rows, config.slots), np.float32)
-    topics[:, :2] = 1
-    classes = {task.name: len(task.classes) for task in config.task_list}
-    return Batch(
-        tokens=rng.integers(5, VOCAB, (rows, length), dtype=np.int32),
-        segments=segments,
-        positions=np.tile(np.arange(length, dtype=np.int32) % size, (rows, 1)),
-        labels={
-            "topic": rng.integers(0, classes["topic"], topics.shape, dtype=np.int32),
-            "ner": rng.integers(0, classes["ner"], segments.shape, dtype=np.int32),
-        },
-        weights={"topic": topics, "ner": (segments > 2).astype(np.float32)},
-    )
+    tokens = rng.integers(5, VOCAB, (rows, length), dtype=np.int32)
+    labels, weights = {}, {}
+    for task in config.task_list:
+        if task.kind == "sentence":
+            weights[task.name] = np.zeros((rows, config.slots), np.float32)
+            weights[task.name][:, :2] = 1
+        else:
+            weights[task.name] = (segments > 2).astype(np.float32)
+        shape = weights[task.name].shape
+        labels[task.name] = rng.integers(0, len(task.classes), shape, dtype=np.int32)
+    positions = np.tile(np.arange(length, dtype=np.int32) % size, (rows, 1))
+    return Batch(tokens, segments, positions, labels, weights)
 
 
 if __name__ == "__main__":

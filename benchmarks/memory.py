@@ -145,10 +145,9 @@ def torch_peak():
 def train_ours(case):
     import jax
     import numpy as np
-    from balancing import begin, generated
+    from balancing import generated, started
 
     from mtt_jax import backend
-    from mtt_jax.build import build_model, init_params
     from mtt_jax.config import default_config
     from mtt_jax.resolve import resolve
     from mtt_jax.sharding import place_batch
@@ -160,11 +159,8 @@ def train_ours(case):
     config.encoder.scan = "scan" in case["side"]
     config.train.update(batch_rows=case["size"], row_length=LENGTH)
     config = resolve(config)
-    model = build_model(config, VOCAB)
-    params = jax.jit(lambda key: init_params(model, key, LENGTH))(jax.random.key(0))
-    step, state, mesh = begin(config, model, params)
-    shape = argparse.Namespace(rows=case["size"], length=LENGTH)
-    batch = place_batch(generated(shape, config, np.random.default_rng(0)), mesh)
+    step, state, mesh = started(config)
+    batch = place_batch(generated(config, np.random.default_rng(0)), mesh)
     for _ in range(3):
         state, metrics = step(state, batch, jax.random.key(1))
         jax.block_until_ready(metrics)

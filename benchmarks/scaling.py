@@ -26,11 +26,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import jax
 import numpy as np
-from balancing import VOCAB, begin, by_turns
+from balancing import by_turns, repeated, started
 from fresh import answer
 
 from mtt_jax import backend
-from mtt_jax.build import build_model, init_params
 from mtt_jax.config import default_config, default_tasks
 from mtt_jax.data.encode import ExampleSet, encode_records
 from mtt_jax.data.pipeline import training_stream
@@ -38,7 +37,6 @@ from mtt_jax.data.sources import newswire_extra
 from mtt_jax.data.tokenizer import train as train_tokenizer
 from mtt_jax.resolve import resolve
 from mtt_jax.sharding import place_batch
-from mtt_jax.types import Batch
 
 DEVICES = (1, 2, 4, 8)
 ROWS, LENGTH = 16, 128
@@ -90,15 +88,6 @@ def config_of(size, rows=ROWS, length=LENGTH, tasks=2):
     return resolve(config)
 
 
-def started(config, count=1):
-    """(step, state, mesh) of a run with fresh parameters."""
-    model = build_model(config, VOCAB)
-    params = jax.jit(lambda key: init_params(model, key, config.train.row_length))(
-        jax.random.key(0)
-    )
-    return begin(config, model, jax.device_get(params), devices=count)
-
-
 # Devices
 
 
@@ -143,15 +132,16 @@ def on_devices(case):
 
 def steps(size, rounds):
     """Model -> median seconds of a step of 16 x 128 positions; prints what it depends on."""
+    rng = np.random.default_rng(0)
     base = {"rows": ROWS, "length": LENGTH, "tasks": 2}
     cases = {
-        f"{value} {name}": once(config_of(size, **{**base, name: value}))
+        f"{value} {name}": repeated(config_of(size, **{**base, name: value}), rng)
         for name, values in VARIED.items()
         for value in values
         if value != base[name]
     }
-    cases["base"] = once(config_of(size))
-    cases["minilm"] = once(config_of(MINILM))
+    cases["base"] = repeated(config_of(size), rng)
+    cases["minilm"] = repeated(config_of(MINILM), rng)
     found = by_turns(cases, rounds)
     for name, values in VARIED.items():
         line = ", ".join(
@@ -160,40 +150,6 @@ def steps(size, rounds):
         )
         print(f"step by {name}: {line}", flush=True)
     return {"this model": found["base"], "all-MiniLM-L6-v2's size": found["minilm"]}
-
-
-def once(config):
-    """A function that takes one step on a batch in which every position is real, compiled."""
-    step, state, mesh = started(config)
-    batch = place_batch(filled(config), mesh)
-    held = [step(state, batch, jax.random.key(1))[0]]
-
-    def take():
-        held[0], metrics = step(held[0], batch, jax.random.key(1))
-        return metrics.loss
-
-    return take
-
-
-def filled(config):
-    """Rows of four sentences, each labelled by every task."""
-    rng = np.random.default_rng(0)
-    rows, length = config.train.batch_rows, config.train.row_length
-    segments = np.tile(np.repeat(np.arange(1, 5), length // 4), (rows, 1)).astype(np.int32)
-    labels, weights = {}, {}
-    for task in config.task_list:
-        shape = (rows, config.slots) if task.kind == "sentence" else segments.shape
-        labels[task.name] = rng.integers(0, len(task.classes), shape, dtype=np.int32)
-        weights[task.name] = np.ones(shape, np.float32)
-        if task.kind == "sentence":
-            weights[task.name][:, 4:] = 0
-    return Batch(
-        tokens=rng.integers(5, VOCAB, segments.shape, dtype=np.int32),
-        segments=segments,
-        positions=np.tile(np.arange(length, dtype=np.int32) % (length // 4), (rows, 1)),
-        labels=labels,
-        weights=weights,
-    )
 
 
 # The pipeline

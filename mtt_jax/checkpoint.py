@@ -36,8 +36,9 @@ class StreamHandler(ocp.CheckpointHandler):
         for file, stream in _by_file(args.stream).items():
             if not (directory / file).exists():
                 raise ValueError(f"File {directory / file} does not exist.")
+            state = json.loads((directory / file).read_text())
             try:
-                stream.set_state(json.loads((directory / file).read_text()))
+                stream.set_state(state)
             except (KeyError, TypeError, ValueError) as error:
                 raise UserError(
                     f"{directory / file}: the place in the data is of another version of mtt_jax. "

@@ -5,7 +5,7 @@ set. Both lay the same rows out.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -80,19 +80,16 @@ def lay_out(
         task.name: np.full((count, slots if task.kind == "sentence" else row_length), -1, np.int32)
         for task in tasks
     }
-    for row, pieces in enumerate(rows):
-        offset = 0
-        for slot, piece in enumerate(pieces):
-            length = len(piece.tokens)
-            here = slice(offset, offset + length)
-            tokens[row, here] = piece.tokens
-            segments[row, here] = slot + 1
-            places[row, here] = np.arange(length)
-            for name, column in piece.tags.items():
-                ids[name][row, here] = column
-            for name, label in piece.labels.items():
-                ids[name][row, slot] = label
-            offset += length
+    for row, slot, offset, piece in _places(rows):
+        length = len(piece.tokens)
+        here = slice(offset, offset + length)
+        tokens[row, here] = piece.tokens
+        segments[row, here] = slot + 1
+        places[row, here] = np.arange(length)
+        for name, column in piece.tags.items():
+            ids[name][row, here] = column
+        for name, label in piece.labels.items():
+            ids[name][row, slot] = label
     return Batch(
         tokens,
         segments,
@@ -100,6 +97,15 @@ def lay_out(
         labels={name: np.maximum(column, 0) for name, column in ids.items()},
         weights={name: (column >= 0).astype(np.float32) for name, column in ids.items()},
     )
+
+
+def _places(rows: Sequence[Sequence[Any]]) -> Iterator[tuple[int, int, int, Any]]:
+    """Yields (row, slot, offset of its first position, item) of everything that rows hold."""
+    for row, items in enumerate(rows):
+        offset = 0
+        for slot, item in enumerate(items):
+            yield row, slot, offset, item
+            offset += len(item.tokens)
 
 
 class PackedWindows(NamedTuple):
@@ -148,15 +154,4 @@ def pack_examples(
             for row in members
         ]
         batch = lay_out(pieces, tasks, row_length, slots, size)
-        yield PackedWindows(batch, _places(members))
-
-
-def _places(rows: Sequence[Sequence[Window]]) -> list[tuple[int, int, int, Window]]:
-    """Where each window of some rows stands, as in `PackedWindows`."""
-    placed = []
-    for row, members in enumerate(rows):
-        offset = 0
-        for slot, window in enumerate(members):
-            placed.append((row, slot, offset, window))
-            offset += len(window.tokens)
-    return placed
+        yield PackedWindows(batch, list(_places(members)))
