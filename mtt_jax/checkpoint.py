@@ -31,19 +31,25 @@ class StreamHandler(ocp.CheckpointHandler):
         """Sets the shards that this process reads to where they were.
 
         Raises:
-          UserError: where they went another way when they were saved.
+          UserError: where a file is damaged, or they went another way when they were saved.
         """
         for file, stream in _by_file(args.stream).items():
             if not (directory / file).exists():
                 raise ValueError(f"File {directory / file} does not exist.")
-            state = json.loads((directory / file).read_text())
+            try:
+                state = json.loads((directory / file).read_text())
+            except ValueError as error:
+                raise UserError(
+                    f"{directory / file}: damaged, no JSON. Delete {directory.parent} to go on "
+                    "from the checkpoint before it."
+                ) from error
             try:
                 stream.set_state(state)
             except (KeyError, TypeError, ValueError) as error:
                 raise UserError(
                     f"{directory / file}: the place in the data is of another version of mtt_jax. "
-                    "Go on with that version, or start in a new --workdir from this run's model, "
-                    "with --config.init_from."
+                    "Go on with that version, or start in a new --workdir; where the run has a "
+                    "model/ already, --config.init_from takes it up."
                 ) from error
             stream.start_prefetch()
         return args.stream

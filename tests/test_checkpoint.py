@@ -65,13 +65,16 @@ def test_shards_saved_together_go_on_apart(checkpoints, examples):
     jax.tree.map(np.testing.assert_array_equal, rows, following)
 
 
-def test_a_stream_that_went_another_way_is_refused(checkpoints, stream, tmp_path):
+def test_a_stream_that_went_another_way_or_is_damaged_is_refused(checkpoints, stream, tmp_path):
     checkpoints.save(1, state(1), stream, None)
     checkpoints.wait()
     (file,) = (tmp_path / "checkpoints" / "1" / "data").glob("process_*.json")
     packed_otherwise = {"packed_rows": 3, "exhausted": 0, "next_in_source": 12}
     file.write_text(json.dumps(packed_otherwise))
     with pytest.raises(UserError, match="the place in the data is of another version"):
+        checkpoints.restore(1, like(), stream)
+    file.write_text('{"trunc')
+    with pytest.raises(UserError, match=r"damaged, no JSON. Delete .*/checkpoints/1 to go on"):
         checkpoints.restore(1, like(), stream)
 
 
