@@ -25,6 +25,7 @@ def build_model(
     fields = dataclasses.asdict(config.encoder)
     del fields["init"]  # where it started says nothing about what it is
     fields["attention"] = _way(attention or config.encoder.attention)
+    fields["dtype"], fields["products"] = _types(config.encoder.dtype)
     specs = {
         task.name: HeadSpec(
             task.kind,
@@ -47,6 +48,11 @@ def _way(attention: str) -> str:
         return attention
     # Blocks follow one another, which would idle all devices but one.
     return "blocked" if backend == "cpu" and jax.device_count() == 1 else "plain"
+
+
+def _types(dtype: str) -> tuple[str, str]:
+    """(type of activations, type in which matrices multiply); model/matmul.py says why."""
+    return ("float32" if jax.default_backend() == "cpu" else dtype), dtype
 
 
 def init_params(model: MultiTask, key: jax.Array, row_length: int) -> dict:

@@ -242,7 +242,8 @@ class EncoderConfig:
     )
     dtype: str = option(
         "float32",
-        "compute type; softmax, normalisation, losses and parameters stay float32",
+        "type in which matrices multiply, and on a GPU of activations; softmax, normalisation, "
+        "losses and parameters stay float32",
         choices=("float32", "bfloat16"),
     )
     remat: bool = option(

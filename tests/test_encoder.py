@@ -95,14 +95,28 @@ def test_scanned_layers_compute_what_separate_ones_do(tokenizer, examples):
     np.testing.assert_allclose(ours.tokens, theirs.tokens, atol=2e-6)
 
 
-def test_bfloat16_stays_near_float32_and_logits_are_float32(tokenizer, examples):
-    config = make_config()
+@pytest.mark.parametrize("variant", VARIANTS, ids=str)
+def test_bfloat16_stays_near_float32(variant, tokenizer, examples):
+    config = make_config(**variant)
     batch = batch_of(examples, config).batch
     exact = run(config, tokenizer, batch)
-    rough = run(make_config(encoder__dtype="bfloat16"), tokenizer, batch)
-    assert rough.tokens.dtype == jnp.bfloat16
+    rough = run(make_config(**variant, encoder__dtype="bfloat16"), tokenizer, batch)
     assert rough.logits["ner"].dtype == jnp.float32
     np.testing.assert_allclose(exact.logits["ner"], rough.logits["ner"], atol=0.05)
+    assert np.abs(exact.tokens - rough.tokens).max() > 1e-5
+
+
+@pytest.mark.parametrize(
+    ("backend", "activations"), [("cpu", jnp.float32), ("gpu", jnp.bfloat16)], ids=["cpu", "gpu"]
+)
+def test_activations_of_bfloat16_are_float32_on_a_cpu_alone(
+    backend, activations, tokenizer, examples, monkeypatch
+):
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
+    config = make_config(encoder__dtype="bfloat16", encoder__attention="plain")
+    outputs = run(config, tokenizer, batch_of(examples, config).batch)
+    assert outputs.tokens.dtype == outputs.sentences.dtype == activations
+    assert outputs.logits["ner"].dtype == jnp.float32
 
 
 def test_dropout_acts_in_training_only_and_follows_its_key(tokenizer, examples):

@@ -1,5 +1,6 @@
 """Exports: each is loaded with the tool that it is meant for, and computes the same."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -70,6 +71,16 @@ def test_padding_may_stand_on_either_side(run, tokenizer):
     right, left = (forward(*inputs(tokenizer, side)) for side in (False, True))
     np.testing.assert_allclose(right[0], left[0], atol=1e-5)
     np.testing.assert_allclose(right[-1], left[-1], atol=1e-5)
+
+
+def test_a_graph_computes_in_float32_whatever_the_model_trained_in(run, tokenizer, tmp_path):
+    model = saved_model.load(run)
+    encoder = dataclasses.replace(model.config.encoder, dtype="bfloat16")
+    config = dataclasses.replace(model.config, encoder=encoder)
+    saved_model.save(tmp_path / "model", config, model.params, tokenizer, "A card.")
+    rough = expected(tmp_path, tokenizer)
+    for name, values in expected(run, tokenizer).items():
+        np.testing.assert_array_equal(values, rough[name])
 
 
 @pytest.mark.parametrize("overrides", [BERT, {"encoder__positions": "rotary"}], ids=["bert", "own"])

@@ -15,6 +15,7 @@ from flax import linen as nn
 from mtt_jax.model.attention import attend, rotate, segment_bias, window_bias
 from mtt_jax.model.dropout import Dropout
 from mtt_jax.model.lora import Linear
+from mtt_jax.model.matmul import bfloat16_dot_general
 from mtt_jax.model.pooling import Pooling
 
 ACTIVATIONS: dict[str, Callable] = {
@@ -47,10 +48,12 @@ def sinusoid(positions: jax.Array, width: int) -> jax.Array:
 
 
 def linear_of(module) -> Callable:
-    """The dense layer of attention and feed-forward, with the module's type and rank."""
+    """The dense layer of attention and feed-forward, with the module's types and rank."""
+    apart = jnp.dtype(module.products) != module.dtype
     return partial(
         Linear,
         dtype=module.dtype,
+        dot_general=bfloat16_dot_general if apart else None,
         kernel_init=_INIT,
         rank=module.lora_rank,
         alpha=module.lora_alpha,
@@ -65,6 +68,7 @@ class Attention(nn.Module):
     rotary_base: float
     way: str
     dtype: jnp.dtype
+    products: str
     lora_rank: int
     lora_alpha: float
 
@@ -103,6 +107,7 @@ class Layer(nn.Module):
     attention: str
     rotary_base: float
     dtype: jnp.dtype
+    products: str
     lora_rank: int
     lora_alpha: float
     normalised: bool = False
@@ -116,6 +121,7 @@ class Layer(nn.Module):
             self.rotary_base,
             self.attention,
             self.dtype,
+            self.products,
             self.lora_rank,
             self.lora_alpha,
             name="attention",
@@ -146,7 +152,8 @@ class Layer(nn.Module):
 class Encoder(nn.Module):
     """Token ids to token vectors and sentence vectors.
 
-    The fields are those of `config.encoder`, with the size of the vocabulary and S beside them.
+    The fields are those of `config.encoder`, with the size of the vocabulary and S beside them, and
+    with `products`, the type in which matrices multiply, where `dtype` is that of all else.
     """
 
     vocab_size: int
@@ -174,6 +181,7 @@ class Encoder(nn.Module):
     lora_alpha: float
     pooling: str
     dtype: str
+    products: str
     remat: bool
     scan: bool
 
@@ -230,6 +238,7 @@ class Encoder(nn.Module):
             "attention_dropout": self.attention_dropout,
             "attention": self.attention,
             "dtype": dtype,
+            "products": self.products,
             "lora_rank": self.lora_rank,
             "lora_alpha": self.lora_alpha,
         }

@@ -10,6 +10,7 @@ for a token task; and sentence_embedding [B, D].
 """
 
 import contextlib
+import dataclasses
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -35,9 +36,14 @@ def output_names(config: Config) -> list[str]:
 
 
 def plain_forward(model: SavedModel) -> Callable[[Any, Any], tuple[Any, ...]]:
-    """The function (input_ids, attention_mask) -> outputs, one sentence a row."""
+    """The function (input_ids, attention_mask) -> outputs, one sentence a row.
+
+    In float32 whatever the model trained in: few runtimes multiply bfloat16 on a CPU.
+    """
     tasks = model.config.task_list
-    module = build_model(model.config, model.tokenizer.get_vocab_size(), slots=1, attention="plain")
+    encoder = dataclasses.replace(model.config.encoder, dtype="float32")
+    config = dataclasses.replace(model.config, encoder=encoder)
+    module = build_model(config, model.tokenizer.get_vocab_size(), slots=1, attention="plain")
     params = jax.tree.map(jnp.asarray, model.params)
 
     def forward(input_ids, attention_mask):
