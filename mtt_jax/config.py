@@ -11,11 +11,13 @@ Fields for one task stand under the task's name, in `tasks` and in `data`:
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
-
-from ml_collections import ConfigDict
+from typing import TYPE_CHECKING, Any
 
 from mtt_jax.tasks import FILE_SCHEMES, MODEL_SCHEMES, Task
+
+# At run time where one is made or read: to open a model or take a step needs no ml_collections.
+if TYPE_CHECKING:
+    from ml_collections import ConfigDict
 
 # Methods by loss and methods by gradient, as train/balance has them.
 BALANCERS_BY_LOSS = (
@@ -416,12 +418,14 @@ def default_tasks() -> dict[str, TaskConfig]:
     }
 
 
-def default_config(tasks: Mapping[str, TaskConfig] | None = None) -> ConfigDict:
+def default_config(tasks: Mapping[str, TaskConfig] | None = None) -> "ConfigDict":
     """A config with every field at its default, for a file in configs/ to edit.
 
     Args:
       tasks: name -> task; topic and ner by default.
     """
+    from ml_collections import ConfigDict
+
     tasks = default_tasks() if tasks is None else tasks
     plain: dict[str, Any] = {name: _plain(section()) for name, section in SECTIONS.items()}
     plain["tasks"] = {name: _plain(task) for name, task in tasks.items()}
@@ -431,11 +435,13 @@ def default_config(tasks: Mapping[str, TaskConfig] | None = None) -> ConfigDict:
     return ConfigDict({**plain, "phases": ()}, sort_keys=False)
 
 
-def phase(name: str, **values: Any) -> ConfigDict:
+def phase(name: str, **values: Any) -> "ConfigDict":
     """One phase, for `config.phases` in a file in configs/; fields that are not given are default.
 
     On the command line: `'--config.phases[0].steps=500'`.
     """
+    from ml_collections import ConfigDict
+
     return ConfigDict({**_plain(PhaseConfig()), "name": name, **values}, sort_keys=False)
 
 

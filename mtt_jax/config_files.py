@@ -8,13 +8,14 @@ import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, get_type_hints
-
-from ml_collections import ConfigDict
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from mtt_jax.config import SECTIONS, TOP, Config, PhaseConfig, TaskConfig, TaskDataConfig
 from mtt_jax.errors import UserError, did_you_mean
 from mtt_jax.resolve import resolve
+
+if TYPE_CHECKING:
+    from ml_collections import ConfigDict
 
 
 def to_json(config: Config) -> str:
@@ -63,12 +64,14 @@ def zip_paths(ours: Mapping, theirs: Mapping, prefix: str = "") -> Iterator:
             yield (path, mine), (path, yours)
 
 
-def load_file(path: str) -> ConfigDict:
+def load_file(path: str) -> "ConfigDict":
     """Runs a config file and returns what its `get_config` gives.
 
     Raises:
       UserError: where there is no such file, or it fails, with its line.
     """
+    from ml_collections import ConfigDict
+
     file = Path(path)
     if not file.is_file():
         near = did_you_mean(path, (str(other) for other in file.parent.glob("*.py")))
@@ -93,7 +96,7 @@ def load_file(path: str) -> ConfigDict:
     return config
 
 
-def check_override(config: ConfigDict, flag: str, text: str | None) -> None:
+def check_override(config: "ConfigDict", flag: str, text: str | None) -> None:
     """Checks one `--config.a.b=text` against the config that it changes.
 
     Raises:
@@ -103,8 +106,10 @@ def check_override(config: ConfigDict, flag: str, text: str | None) -> None:
     _typed(value, text, flag)
 
 
-def _field(config: ConfigDict, flag: str) -> tuple[Any, str, Any]:
+def _field(config: "ConfigDict", flag: str) -> tuple[Any, str, Any]:
     """The group that holds the field `config.a.b`, the field's name in it, and its value."""
+    from ml_collections import ConfigDict
+
     node, walked = config, "config"
     parent, name = config, ""
     for part in flag.split(".")[1:]:
@@ -156,7 +161,7 @@ def _element(values: Any, index: str, walked: str) -> Any:
     return values[int(index)]
 
 
-def override(config: ConfigDict, flags: Sequence[tuple[str, str]]) -> Config:
+def override(config: "ConfigDict", flags: Sequence[tuple[str, str]]) -> Config:
     """A config, resolved, with some fields changed as `("--config.a.b", "value")`.
 
     Args:

@@ -3,9 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
-from typing import Any, get_type_hints
-
-from ml_collections import ConfigDict
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from mtt_jax.config import (
     BALANCERS_BY_GRADIENT,
@@ -25,6 +23,9 @@ from mtt_jax.config import (
 from mtt_jax.errors import UserError, did_you_mean
 from mtt_jax.tasks import OUTSIDE, Task
 
+if TYPE_CHECKING:
+    from ml_collections import ConfigDict
+
 # What stands beside the tasks' names in results, exports and the shell.
 _TAKEN = frozenset(
     {"text", "entities", "encoder", "input_ids", "attention_mask", "sentence_embedding", "error",
@@ -32,13 +33,13 @@ _TAKEN = frozenset(
 )  # fmt: skip
 
 
-def resolve(config: ConfigDict | Mapping[str, Any]) -> Config:
+def resolve(config: "ConfigDict | Mapping[str, Any]") -> Config:
     """Checks a config and freezes it.
 
     Raises:
       UserError: naming the field, what was expected and the nearest known name.
     """
-    raw = _group(config.to_dict() if isinstance(config, ConfigDict) else config, "")
+    raw = _group(_plain(config), "")
     _known(raw, {*SECTIONS, "tasks", "phases", *TOP}, "")
     raw["tasks"] = _in_order(_group(raw.get("tasks", {}), "tasks."))
     task_names = tuple(raw["tasks"])
@@ -92,8 +93,14 @@ def _in_order(tasks: Mapping[str, Any]) -> dict[str, Any]:
 def _phases(values: Any) -> tuple[PhaseConfig, ...]:
     if not isinstance(values, (list, tuple)):
         raise UserError(f"config.phases: expected a tuple of phases, got {values!r}.")
-    plain = (value.to_dict() if isinstance(value, ConfigDict) else value for value in values)
-    return tuple(_build(PhaseConfig, value, f"phases[{i}].") for i, value in enumerate(plain))
+    return tuple(
+        _build(PhaseConfig, _plain(value), f"phases[{i}].") for i, value in enumerate(values)
+    )
+
+
+def _plain(values: Any) -> Any:
+    """A ConfigDict as a dict, told by its method; anything else as it is."""
+    return values.to_dict() if hasattr(values, "to_dict") else values
 
 
 def _group(values: Any, path: str) -> dict[str, Any]:
