@@ -47,7 +47,7 @@ from finetune import FIGURES, MAX_LENGTH, cut, labelled, model_folder, our_confi
 from peer_steps import KINDS, PeerStep, batches_of, ready_made
 from steps import begin, config_of, fresh
 
-from mtt_jax import backend, pretrained
+from mtt_jax import backend
 from mtt_jax.data.pack import Piece, assign_rows, lay_out
 from mtt_jax.sharding import place, place_batch, replicated
 from mtt_jax.train import flops
@@ -190,6 +190,8 @@ def report(ours, peer, **more):
 
 def config_of_files(options, folder):
     """configs/pretrained.py on the head of each file."""
+    from mtt_jax import pretrained
+
     topic, ner = cut(options.topic, options.ner, options.sentences, options.sentences, folder)
     config = our_config({"topic.train": topic, "ner.train": ner})
     data = dataclasses.replace(config.data, cache_dir=str(folder))
@@ -235,6 +237,8 @@ def our_side(config, dtypes):
 
 def pretrained_model(config, vocab_size):
     """(model, parameters): the pretrained encoder, heads that have learned nothing."""
+    from mtt_jax import pretrained
+
     model, params = fresh(config, vocab_size)
     encoder = pretrained.encoder(config, vocab_size, params["encoder"])
     return model, jax.device_put({**params, "encoder": encoder})
@@ -310,14 +314,13 @@ def run_preset(options):
 
 def config_of_preset(preset, rows, length, folder):
     """BERT's kind of encoder in the preset's size, or as a folder has it."""
-    if folder:
-        encoder = {"init": folder}
-    else:
-        encoder = {"norm": "post", "activation": "gelu", "norm_epsilon": 1e-12}
-        encoder |= PRESETS[preset]
-    encoder |= {"pooling": "cls", "max_positions": 512}
     train = {"batch_rows": rows, "row_length": length, "learning_rate": 1e-4}
-    return pretrained.complete(config_of(encoder, train))
+    if folder:
+        from mtt_jax import pretrained
+
+        return pretrained.complete(config_of({"init": folder, "pooling": "cls"}, train))
+    bert = {"norm": "post", "activation": "gelu", "norm_epsilon": 1e-12, "pooling": "cls"}
+    return config_of({**bert, **PRESETS[preset]}, train)
 
 
 def random_peer(preset, folder):

@@ -125,6 +125,28 @@ def test_a_process_that_predicts_holds_no_optimiser_grain_orbax_or_tfds():
     assert loaded & heavy == set()
 
 
+def test_benchmarks_of_a_step_need_jax_flax_optax_and_tokenizers_alone():
+    code = (
+        "import sys\n"
+        "absent = 'ml_collections', 'grain', 'tensorflow_datasets', 'safetensors'\n"
+        "sys.modules.update(dict.fromkeys((*absent, 'torch', 'transformers', 'onnxruntime')))\n"
+        "sys.path.insert(0, 'benchmarks')\n"
+        "import balancing, frozen, train\n"
+        "from mtt_jax import backend\n"
+        "backend.prepare()\n"
+        "train.PRESETS['tiny'] = {'layers': 1, 'width': 16, 'heads': 2, 'feedforward': 32}\n"
+        "config = train.config_of_preset('tiny', 2, 128, '')\n"
+        "batches = train.ours_ready_made(train.generated_sentences(256), config)\n"
+        "step = train.Ours(config, *train.fresh(config, train.VOCAB), batches)\n"
+        "print(step() > 200, step.describe())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+    assert done.stdout.startswith("True "), done.stderr
+    assert done.stdout.endswith(" 1 compiled shapes\n")
+
+
 def test_the_package_reads_no_flags_and_no_config_files_of_its_own():
     assert offences("mtt_jax", "absl.flags", "absl.app", "configs", "launch", "tests") == []
 
