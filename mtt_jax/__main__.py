@@ -9,6 +9,10 @@ from mtt_jax import __version__
 from mtt_jax.errors import UserError
 from mtt_jax.train.stop import InterruptedRunError, end_on_ctrl_c
 
+# As predict/backends.py has them, which is not imported here: it starts JAX.
+_BACKENDS = ("jax", "jax-bfloat16", "onnx", "onnx-int8")
+_BACKEND = "what runs the model; docs/predict.md compares them"
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs a command; returns the exit status: 0, or 2 after a mistake of the user's."""
@@ -46,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     evaluate.add_argument("run_dir", metavar="RUN", help="run directory, such as runs/balanced")
     evaluate.add_argument("--split", choices=("dev", "test"), default="test")
+    evaluate.add_argument("--backend", choices=_BACKENDS, default="jax", help=_BACKEND)
     evaluate.add_argument("--json", action="store_true", help="print the scores as JSON")
     evaluate.set_defaults(run=_evaluate, takes_rest=True)
 
@@ -56,9 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("--output", default="-", help="file to write, or go on with")
     predict.add_argument("--format", choices=("jsonl", "displacy", "csv", "conll"), default="jsonl")
     predict.add_argument("--text-key", default="text", help="where the text is in JSONL")
-    predict.add_argument(
-        "--backend", choices=("jax", "onnx"), default="jax", help="what runs the model"
-    )
+    predict.add_argument("--backend", choices=_BACKENDS, default="jax", help=_BACKEND)
     predict.add_argument(
         "--aggregation",
         choices=("first", "max", "average"),
@@ -106,17 +109,16 @@ def _parser() -> argparse.ArgumentParser:
 def _evaluate(options: argparse.Namespace) -> int:
     from ml_collections import ConfigDict
 
-    from mtt_jax import backend, config_files, saved_model
-    from mtt_jax.build import build_model
+    from mtt_jax import config_files, saved_model
     from mtt_jax.console import Console
     from mtt_jax.data.encode import encode_records
     from mtt_jax.data.prepare import prepare
     from mtt_jax.data.sources import read_named
-    from mtt_jax.decide import make_forward
-    from mtt_jax.evaluate import evaluate
+    from mtt_jax.evaluate import scores_of
+    from mtt_jax.predict.backends import open_backend
 
-    backend.prepare()
-    model = saved_model.load(options.run_dir)
+    model = saved_model.load(options.run_dir, options.backend.startswith("onnx"))
+    decide = open_backend(options.backend, model)
     fields, rest = _fields_of(options.rest)
     files = _named_files(rest, list(model.config.tasks))
     if fields and not files:
@@ -134,8 +136,8 @@ def _evaluate(options: argparse.Namespace) -> int:
         examples = data.splits[options.split]
     if not len(examples):
         raise UserError(f"{options.run_dir}: its config names no {options.split} data.")
-    forward = make_forward(build_model(model.config, model.tokenizer.get_vocab_size()))
-    scores = evaluate(forward, model.params, examples, model.config)
+    decisions = decide([examples[i] for i in range(len(examples))], "first")
+    scores = scores_of(decisions, examples, model.config)
     if not scores:
         raise UserError(f"{split}: no sentence carries a label; nothing to score.")
     if options.json:

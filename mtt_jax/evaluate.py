@@ -22,16 +22,26 @@ def evaluate(
     config: Config,
     rows: int = 32,
 ) -> dict[str, dict]:
+    """Scores of a model on a split: what it decides, by `scores_of`."""
+    return scores_of(list(decide(forward, params, examples, config, rows)), examples, config)
+
+
+def scores_of(
+    decisions: Sequence[Decision], examples: ExampleSet, config: Config
+) -> dict[str, dict]:
     """Scores of every task that has labels in a split.
+
+    Args:
+      decisions: one for each example.
+      examples: the split.
+      config: tasks.
 
     Returns:
       task -> scores as `Classification.compute` and `Entities.compute` give them, with the mean
       cross-entropy over the labels as "loss".
     """
-    tasks = config.task_list
-    decisions = list(decide(forward, params, examples, config, rows))
     scores = {}
-    for task in tasks:
+    for task in config.task_list:
         labelled = np.flatnonzero(examples.labelled(task))
         if not len(labelled):
             continue

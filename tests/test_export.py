@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -275,6 +276,24 @@ def assert_same_results(ours, theirs):
         assert one["topic"]["scores"] == pytest.approx(other["topic"]["scores"], abs=1e-5)
         for entity, twin in zip(one["entities"], other["entities"], strict=True):
             assert entity == {**twin, "score": pytest.approx(twin["score"], abs=1e-5)}
+
+
+@pytest.mark.peers
+def test_the_int8_backend_stays_close_and_leaves_its_graph_beside_the_model(
+    run, tokenizer, tmp_path
+):
+    pytest.importorskip("jax2onnx", reason="needs: pip install -r requirements-onnx.txt")
+    ignore = shutil.ignore_patterns("*.onnx")
+    shutil.copytree(run / "model", tmp_path / "model", ignore=ignore)
+    export(run, "onnx", tmp_path / "out")
+    exact = Predictor.load(run)
+    for place in (tmp_path / "model", tmp_path / "out"):
+        rough = Predictor.load(place, backend="onnx-int8")
+        assert (place / "model.int8.onnx").is_file()
+        vectors = exact.encode(TEXTS), rough.encode(TEXTS)
+        assert np.corrcoef(*map(np.ravel, vectors))[0, 1] > 0.99
+        assert np.abs(vectors[0] - vectors[1]).max() > 1e-4
+    assert not (tmp_path / "model" / "model.onnx").exists()
 
 
 @pytest.mark.peers

@@ -194,6 +194,18 @@ def test_evaluate_gives_the_scores_of_the_run_again(unbroken):
     assert again["ner"]["confusion"] == final["ner"]["confusion"]
 
 
+def test_evaluate_says_what_another_backend_scores(unbroken):
+    run, _ = unbroken
+    found = {}
+    for backend in ("jax", "jax-bfloat16"):
+        flags = ["mtt_jax", "evaluate", str(run), "--json", f"--backend={backend}"]
+        out, _ = finish(command("-m", *flags))
+        found[backend] = json.loads(out)["test"]
+    exact, rough = found.values()
+    assert exact["topic"]["loss"] == pytest.approx(rough["topic"]["loss"], abs=0.01)
+    assert exact["topic"]["loss"] != rough["topic"]["loss"]
+
+
 def test_evaluate_scores_other_files_of_either_task_alone(unbroken, files):
     run, _ = unbroken
     out, err = finish(

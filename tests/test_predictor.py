@@ -24,8 +24,13 @@ ODD = [
 
 
 @pytest.fixture(scope="module")
-def predictor(tokenizer, tmp_path_factory):
-    return Predictor.load(save_untrained(tmp_path_factory.mktemp("run"), tokenizer))
+def run(tokenizer, tmp_path_factory):
+    return save_untrained(tmp_path_factory.mktemp("run"), tokenizer)
+
+
+@pytest.fixture(scope="module")
+def predictor(run):
+    return Predictor.load(run)
 
 
 def test_a_result_has_a_topic_with_scores_and_entities_with_offsets(predictor):
@@ -154,11 +159,19 @@ def test_a_megabyte_is_read_in_windows_and_its_entities_do_not_overlap(predictor
     assert edges == sorted(edges)
 
 
+def test_in_bfloat16_a_model_that_trained_in_float32_answers_nearly_the_same(run, predictor):
+    rough = Predictor.load(run, backend="jax-bfloat16")
+    assert rough.config == predictor.config
+    vectors = predictor.encode(ODD), rough.encode(ODD)
+    np.testing.assert_allclose(*vectors, atol=0.05)
+    assert np.abs(vectors[0] - vectors[1]).max() > 1e-5
+
+
 def test_a_backend_or_an_aggregation_that_is_none_is_named(predictor, tmp_path):
     from mtt_jax import saved_model
 
     model = saved_model.SavedModel(predictor.config, {}, predictor._tokenizer, tmp_path)
-    with pytest.raises(UserError, match=r"backend: 'onxx' is not one of jax, onnx\. Did you mean"):
+    with pytest.raises(UserError, match=r"backend: 'onxx' is not one of jax, .*\. Did you mean"):
         Predictor(model, backend="onxx")
     with pytest.raises(UserError, match="aggregation: 'mean' is not one of first, max, average"):
         Predictor(model, aggregation="mean")

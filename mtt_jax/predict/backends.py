@@ -3,7 +3,9 @@
 Each is a function (examples, aggregation) -> decisions, in order.
 """
 
+import dataclasses
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -40,23 +42,26 @@ def open_backend(name: str, model: SavedModel) -> Backend:
     return _BACKENDS[name](model)
 
 
-def _jax(model: SavedModel) -> Backend:
-    """Packed rows through the jitted model."""
+def _jax(model: SavedModel, dtype: str = "") -> Backend:
+    """Packed rows through the jitted model, in its own type or in another."""
     jax_backend.prepare()
+    encoder = model.config.encoder
+    encoder = dataclasses.replace(encoder, dtype=dtype or encoder.dtype)
+    config = dataclasses.replace(model.config, encoder=encoder)
     params = jax.tree.map(jax.numpy.asarray, model.params)
-    forward = make_forward(build_model(model.config, model.tokenizer.get_vocab_size()))
+    forward = make_forward(build_model(config, model.tokenizer.get_vocab_size()))
 
     def run(examples: Sequence[Example], aggregation: str) -> list[Decision]:
         total = sum(len(example.tokens) for example in examples)
-        length = min(-(-total // _POSITIONS) * _POSITIONS, model.config.train.row_length)
-        return list(decide(forward, params, examples, model.config, _ROWS, aggregation, length))
+        length = min(-(-total // _POSITIONS) * _POSITIONS, config.train.row_length)
+        return list(decide(forward, params, examples, config, _ROWS, aggregation, length))
 
     return run
 
 
-def _onnx(model: SavedModel) -> Backend:
+def _onnx(model: SavedModel, int8: bool = False) -> Backend:
     """Batches of windows of like length through ONNX Runtime."""
-    session = graph.onnx_session(model)
+    session = graph.onnx_session(model, int8)
     config, tasks = model.config, model.config.task_list
     names = graph.output_names(config)
 
@@ -92,4 +97,9 @@ def _by_length(pieces: list[Window]) -> list[list[Window]]:
     return batches
 
 
-_BACKENDS: dict[str, Callable[[SavedModel], Backend]] = {"jax": _jax, "onnx": _onnx}
+_BACKENDS: dict[str, Callable[[SavedModel], Backend]] = {
+    "jax": _jax,
+    "jax-bfloat16": partial(_jax, dtype="bfloat16"),
+    "onnx": _onnx,
+    "onnx-int8": partial(_onnx, int8=True),
+}

@@ -23,7 +23,12 @@ beam: Any = importlib.import_module("apache_beam") if _BEAM else None
 _PTransform: Any = beam.PTransform if _BEAM else object
 _DoFn: Any = beam.DoFn if _BEAM else object
 
-_FILES = {"jax": "model.safetensors", "onnx": "model.onnx"}
+_FILES = {
+    "jax": "model.safetensors",
+    "jax-bfloat16": "model.safetensors",
+    "onnx": "model.onnx",
+    "onnx-int8": "model.int8.onnx",
+}
 
 RESULTS = "results"
 ERRORS = "errors"
@@ -53,7 +58,7 @@ class Predict(_PTransform):
 
         Args:
           model_dir: run or model directory; for backend="onnx" what `export --to=onnx` wrote.
-          backend: "jax", or "onnx" for ONNX Runtime.
+          backend: as in `Predictor.load`.
           text_key: where the text is in a dict.
           batch_size: texts that are packed together; fewer at the end of a bundle or a window.
           aggregation: as in `Predictor.load`.
@@ -73,7 +78,8 @@ class Predict(_PTransform):
             # Written here and not by the workers, of which several would write the same file.
             raise UserError(
                 f"{model_dir}: no {_FILES[backend]} for backend={backend!r}; name the run itself "
-                "for jax, and for onnx the DIR of: python -m mtt_jax export RUN DIR --to=onnx"
+                "for jax, for onnx the DIR of: python -m mtt_jax export RUN DIR --to=onnx, and for "
+                "onnx-int8 a directory that Predictor.load opened with it before."
             )
         self._model = (str(folder), backend, aggregation)
         self._text_key, self._batch_size = text_key, batch_size

@@ -27,7 +27,7 @@ from mtt_jax.saved_model import SavedModel
 from mtt_jax.types import Batch
 
 EMBEDDING = "sentence_embedding"
-FILE = "model.onnx"
+FILE, INT8_FILE = "model.onnx", "model.int8.onnx"
 
 
 def output_names(config: Config) -> list[str]:
@@ -110,26 +110,29 @@ def write_onnx(model: SavedModel, file: Path, int8: bool = False) -> None:
             input_names=["input_ids", "attention_mask"],
             output_names=output_names(model.config),
         )
-    onnx.save(proto, file)
+    whole = file.with_suffix(".float32.onnx") if int8 else file
+    onnx.save(proto, whole)
     if int8:
-        _quantise(file)
+        _quantise(whole, file)
+        whole.unlink()
 
 
-def _quantise(file: Path) -> None:
-    """Replaces the float32 matrices of a file."""
+def _quantise(whole: Path, file: Path) -> None:
+    """Writes a graph anew, its float32 matrices as 8-bit integers."""
     try:
         from onnxruntime.quantization import QuantType, quantize_dynamic
     except ImportError:
         raise _missing("onnxruntime") from None
-    whole = file.with_suffix(".float32.onnx")
-    file.rename(whole)
     with _quiet():
         quantize_dynamic(whole, file, weight_type=QuantType.QInt8)
-    whole.unlink()
 
 
-def onnx_session(model: SavedModel) -> Any:
+def onnx_session(model: SavedModel, int8: bool = False) -> Any:
     """ONNX Runtime on the model's graph; one that is not there yet is written beside the model.
+
+    Args:
+      model: with its parameters, or from a folder that holds an exported graph.
+      int8: as for `write_onnx`.
 
     Raises:
       UserError: where a package is missing or the graph is damaged.
@@ -138,16 +141,21 @@ def onnx_session(model: SavedModel) -> Any:
         import onnxruntime
     except ImportError:
         raise _missing("onnxruntime") from None
-    file = model.path / FILE
+    file = model.path / (INT8_FILE if int8 else FILE)
     if not file.is_file():
-        fresh = file.with_name(f".{FILE}.new")
+        fresh = file.with_name(f".{file.name}.new")
         try:
-            write_onnx(model, fresh)
+            whole = model.path / FILE
+            if whole.is_file():
+                _quantise(whole, fresh)
+            else:
+                write_onnx(model, fresh, int8)
             fresh.replace(file)
         except OSError as error:
             raise UserError(
-                f"{model.path}: cannot write {FILE} there: {error.strerror}. Export it to another "
-                f"folder: python -m mtt_jax export {model.path} DIR --to=onnx"
+                f"{model.path}: cannot write {file.name} there: {error.strerror}. Export it to "
+                f"another folder: python -m mtt_jax export {model.path} DIR --to=onnx"
+                + (" --int8, and take the backend onnx" if int8 else "")
             ) from None
     try:
         return onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
