@@ -48,11 +48,24 @@ def _keep_freed_memory() -> None:
     heap the pages stay. Only the main thread allocates on that heap, so programs run in the thread
     that calls them rather than in one of JAX's own; whoever waits for the result loses nothing.
     """
-    jax.config.update("jax_cpu_enable_async_dispatch", False)
+    if "JAX_CPU_ENABLE_ASYNC_DISPATCH" not in os.environ:
+        jax.config.update("jax_cpu_enable_async_dispatch", False)
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt:
         mallopt(_M_MMAP_MAX, 0)
         mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def give_back_freed() -> None:
+    """Returns the pages of all that is free to the system; call it after a large program's first run.
+
+    Small blocks, which live on, have then been cut from what the program freed. Its next run finds
+    no room there and takes its scratch memory a second time; from then on it finds that again.
+    Without this the first one would stay with the process, unused.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim:
+        trim(0)
 
 
 def _keep_compiled() -> None:

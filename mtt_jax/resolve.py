@@ -178,6 +178,13 @@ def _contradictions(config: Config) -> Iterator[str]:
                 f"{where}.sampling: train.mixing={train.mixing} takes no shares; set "
                 f"--config.train.mixing=explicit, or --{where}.sampling=0."
             )
+        given = train.mixing == "explicit" and task.sampling
+        if task.sampling_cap and (train.mixing == "equal" or given):
+            how = f"{where}.sampling gives its share" if given else "train.mixing=equal gives it"
+            yield (
+                f"{where}.sampling_cap: has no say where {how}; leave one of them out, as by "
+                f"--{where}.sampling_cap=0."
+            )
         yield from _contradictions_of_synthesis(name, config)
         parse_pairs(config.task_data[name].label_map, f"config.data.{name}.label_map")
     if encoder.width % encoder.heads:

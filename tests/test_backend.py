@@ -39,6 +39,19 @@ faults(), faults()
 before = faults()
 print(max(faults() - before, 0))
 """
+RESIDENT = """
+import jax, jax.numpy as jnp
+from mtt_jax import backend
+
+backend.prepare()
+jax.jit(lambda x: (jnp.sort(jnp.outer(x, x), axis=0) @ x).sum())(jnp.ones(4096)).block_until_ready()
+def resident():
+    lines = dict(line.split(":", 1) for line in open("/proc/self/status"))
+    return int(lines["VmRSS"].split()[0])
+before = resident()
+backend.give_back_freed()
+print(before - resident())
+"""
 
 
 @pytest.fixture(scope="module")
@@ -104,3 +117,11 @@ def test_scratch_memory_is_used_again_from_one_call_to_the_next():
         [sys.executable, "-c", PROGRAM], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert int(run.stdout) < 1000  # 16,384 pages of 4 KB otherwise, at every call
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only glibc is told to keep its memory")
+def test_scratch_memory_goes_back_to_the_system_when_asked():
+    run = subprocess.run(
+        [sys.executable, "-c", RESIDENT], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert int(run.stdout) > 60_000  # of 65,536 kB

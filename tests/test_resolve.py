@@ -243,6 +243,18 @@ def test_no_number_may_be_nan_or_infinite(path, value):
             "config.tasks.ner.sampling: train.mixing=size takes no shares",
         ),
         (
+            {"tasks__ner__sampling_cap": 5, "train__mixing": "equal"},
+            "config.tasks.ner.sampling_cap: has no say where train.mixing=equal gives it",
+        ),
+        (
+            {
+                "tasks__ner__sampling_cap": 5,
+                "tasks__ner__sampling": 1.0,
+                "train__mixing": "explicit",
+            },
+            "config.tasks.ner.sampling_cap: has no say where config.tasks.ner.sampling gives",
+        ),
+        (
             {"tasks__ner__class_sampling": "PRE=2"},
             "config.tasks.ner.class_sampling: 'PRE' is not one of O, PER, ORG, LOC, MISC. Did you",
         ),

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mtt_jax import card, config_files, distributed, pretrained, report, saved_model
+from mtt_jax import backend, card, config_files, distributed, pretrained, report, saved_model
 from mtt_jax.build import build_model, count_parameters, init_params
 from mtt_jax.checkpoint import Checkpoints, abstract
 from mtt_jax.config import Config
@@ -291,9 +291,12 @@ def _fit_phase(
     config = setup.config
     root = place(jax.random.fold_in(jax.random.key(config.seed), 1), replicated(setup.mesh))
     pending: tuple[int, StepMetrics] | None = None
-    for done in range(int(state.step) + 1, phase.end + 1):
+    first = int(state.step) + 1
+    for done in range(first, phase.end + 1):
         with records.trace.step(done):
             state, metrics = step(state, place_batch(next(stream), setup.mesh), root)
+        if done == first:
+            backend.give_back_freed()
         records.trace.after(done, state)
         # Reported one step late: the device works on this step while we read the last one.
         if pending:
