@@ -57,7 +57,7 @@ def _keep_freed_memory() -> None:
 
 
 def give_back_freed() -> None:
-    """Returns the pages of all that is free to the system; call it after a large program's first run.
+    """Returns the pages of what is free to the system; for after a large program's first run.
 
     Small blocks, which live on, have then been cut from what the program freed. Its next run finds
     no room there and takes its scratch memory a second time; from then on it finds that again.
