@@ -39,6 +39,7 @@ from mtt_jax.tasks import spans_to_tags, tags_to_spans
 ROOT = Path(__file__).resolve().parents[1]
 FIGURES = {"topic": "accuracy", "ner": "f1"}
 MAX_LENGTH = 128
+KINDS = {"sentence": "SequenceClassification", "token": "TokenClassification"}
 # Positions of a batch of ours: rows of 128 that hold as many sentences as the peer's batch.
 ROW_LENGTH = 128
 
@@ -227,8 +228,7 @@ def train_peer(options, config, records, task_name, rate, seed):
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     task = next(t for t in config.task_list if t.name == task_name)
     folder = model_folder(options.init)
-    kind = {"sentence": "SequenceClassification", "token": "TokenClassification"}[task.kind]
-    model = getattr(transformers, f"AutoModelFor{kind}").from_pretrained(
+    model = getattr(transformers, f"AutoModelFor{KINDS[task.kind]}").from_pretrained(
         folder, num_labels=len(task.classes)
     )
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)

@@ -1,17 +1,18 @@
 """Training steps of transformers with PyTorch, for the benchmarks to set ours beside.
 
-On a GPU the model is compiled, AdamW is fused and float32 products may run in TF32; attention is
-transformers' default, PyTorch's scaled dot product. On a CPU it is compiled if asked. bfloat16 is
-by autocast.
+On a GPU the model is compiled unless --no-compile says otherwise, AdamW is fused and float32
+products may run in TF32, as XLA's do; attention is transformers' default, PyTorch's scaled dot
+product. bfloat16 is by autocast.
 """
 
 import contextlib
+import itertools
 import os
+import sys
 
 import numpy as np
 from finetune import grouped, padded
 
-KINDS = {"sentence": "SequenceClassification", "token": "TokenClassification"}
 # Tensor cores like widths that this divides.
 MULTIPLE = 8
 
@@ -23,20 +24,21 @@ class PeerStep:
       dtype: "float32" or "bfloat16".
     """
 
-    def __init__(self, model, batches, dtype, learning_rate, compiled=None):
+    def __init__(self, model, batches, dtype, learning_rate, gpu, compiled):
         """Takes a model of transformers and an iterator of (ids, mask, labels), PyTorch's."""
         import torch
 
+        if gpu and not torch.cuda.is_available():
+            sys.exit("error: JAX runs on a GPU and this PyTorch cannot; install its build for CUDA")
         torch.set_num_threads(len(os.sched_getaffinity(0)))
-        torch.set_float32_matmul_precision("high" if torch.cuda.is_available() else "highest")
+        torch.set_float32_matmul_precision("high" if gpu else "highest")
         torch.manual_seed(0)
         self.torch, self.dtype, self.batches = torch, dtype, batches
-        gpu = torch.cuda.is_available()
         self.device = "cuda" if gpu else "cpu"
         self.model = model.to(self.device).train()
         self.parameters = list(self.model.parameters())
         self.optimizer = torch.optim.AdamW(self.parameters, lr=learning_rate, fused=gpu or None)
-        if gpu if compiled is None else compiled:
+        if compiled:
             self.model = torch.compile(self.model, dynamic=True)
         self.positions = self.taken = 0
 
@@ -85,19 +87,18 @@ def batches_of(rows, task, order, size):
 
 
 def ready_made(sentences, classes, order, size, count):
-    """Yields the same `count` batches again and again, made before, of sentences' subword ids."""
+    """Yields the same `count` full batches again and again, made before, of subword ids."""
     import torch
 
     members = batch_members([len(sentence) for sentence in sentences], order, size)
+    full = (chosen for chosen in members if len(chosen) == size)
     rng, found = np.random.default_rng(0), []
-    for _ in range(count):
-        chosen = [sentences[i] for i in next(members)]
-        width = -(-max(map(len, chosen)) // MULTIPLE) * MULTIPLE
-        ids = np.zeros((len(chosen), width), np.int64)
-        for row, sentence in enumerate(chosen):
-            ids[row, : len(sentence)] = sentence
-        labels = rng.integers(0, classes, len(chosen))
+    for chosen in itertools.islice(full, count):
+        width = -(-max(len(sentences[i]) for i in chosen) // MULTIPLE) * MULTIPLE
+        ids = np.zeros((size, width), np.int64)
+        for row, index in enumerate(chosen):
+            ids[row, : len(sentences[index])] = sentences[index]
+        labels = rng.integers(0, classes, size)
         batch = tuple(torch.from_numpy(array) for array in (ids, (ids > 0).astype(int), labels))
         found.append(tuple(t.pin_memory() for t in batch) if torch.cuda.is_available() else batch)
-    while True:
-        yield from found
+    return itertools.cycle(found)

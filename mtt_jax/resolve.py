@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import Any, get_type_hints
 
 from mtt_jax.config import (
     BALANCERS_BY_GRADIENT,
@@ -23,9 +23,6 @@ from mtt_jax.config import (
 from mtt_jax.errors import UserError, did_you_mean
 from mtt_jax.tasks import OUTSIDE, Task
 
-if TYPE_CHECKING:
-    from ml_collections import ConfigDict
-
 # What stands beside the tasks' names in results, exports and the shell.
 _TAKEN = frozenset(
     {"text", "entities", "encoder", "input_ids", "attention_mask", "sentence_embedding", "error",
@@ -33,8 +30,8 @@ _TAKEN = frozenset(
 )  # fmt: skip
 
 
-def resolve(config: "ConfigDict | Mapping[str, Any]") -> Config:
-    """Checks a config and freezes it.
+def resolve(config: Any) -> Config:
+    """Checks a config, a ConfigDict or plain dicts, and freezes it.
 
     Raises:
       UserError: naming the field, what was expected and the nearest known name.
@@ -178,11 +175,11 @@ def _contradictions(config: Config) -> Iterator[str]:
                 f"{where}.sampling: train.mixing={train.mixing} takes no shares; set "
                 f"--config.train.mixing=explicit, or --{where}.sampling=0."
             )
-        given = train.mixing == "explicit" and task.sampling
+        given = train.mixing == "explicit" and all(t.sampling for t in config.tasks.values())
         if task.sampling_cap and (train.mixing == "equal" or given):
-            how = f"{where}.sampling gives its share" if given else "train.mixing=equal gives it"
+            how = "every task's sampling gives" if given else "train.mixing=equal gives"
             yield (
-                f"{where}.sampling_cap: has no say where {how}; leave one of them out, as by "
+                f"{where}.sampling_cap: has no say where {how} the shares; set "
                 f"--{where}.sampling_cap=0."
             )
         yield from _contradictions_of_synthesis(name, config)

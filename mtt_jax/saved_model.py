@@ -113,7 +113,7 @@ def load(path: str | Path, graph_is_enough: bool = False) -> SavedModel:
             return SavedModel(config, {}, tokenizer, folder)
         raise UserError(
             f"{folder}: holds an exported graph without parameters, which predicts with "
-            'backend="onnx" and nothing else; name the run that it was exported from.'
+            'backend="onnx" or "onnx-int8" alone; name the run that it was exported from.'
         )
     try:
         params = unflatten_dict(load_file(weights), sep=".")

@@ -297,6 +297,17 @@ def test_the_int8_backend_stays_close_and_leaves_its_graph_beside_the_model(
 
 
 @pytest.mark.peers
+@pytest.mark.parametrize("backend", ["onnx", "onnx-int8"])
+def test_a_damaged_graph_is_named(backend, run, tmp_path):
+    pytest.importorskip("jax2onnx", reason="needs: pip install -r requirements-onnx.txt")
+    export(run, "onnx", tmp_path / "out")
+    (tmp_path / "out" / "model.onnx").write_bytes(b"no graph")
+    with pytest.raises(UserError, match=r"model\.onnx: not a graph that ONNX Runtime reads: "):
+        Predictor.load(tmp_path / "out", backend=backend)
+    assert not list((tmp_path / "out").glob(".*"))
+
+
+@pytest.mark.peers
 def test_int8_is_smaller_and_close(run, tokenizer, tmp_path):
     pytest.importorskip("jax2onnx", reason="needs: pip install -r requirements-onnx.txt")
     runtime = pytest.importorskip("onnxruntime", reason="needs requirements-onnx.txt")

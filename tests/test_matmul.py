@@ -41,7 +41,9 @@ def test_it_is_the_product_of_rounded_operands_with_an_exact_sum(arrays):
     np.testing.assert_allclose(found.reshape(150, 35), flat[0] @ flat[1], rtol=1e-5, atol=1e-5)
 
 
-def test_gradients_are_products_of_rounded_operands_too(arrays):
+@pytest.mark.parametrize("devices", [1, 8])
+def test_gradients_are_products_of_rounded_operands_too(devices, arrays, monkeypatch):
+    monkeypatch.setattr(jax, "device_count", lambda: devices)
     x, kernel, grad = arrays
 
     @jax.jit
@@ -55,7 +57,7 @@ def test_gradients_are_products_of_rounded_operands_too(arrays):
     np.testing.assert_allclose(of_kernel.reshape(24, 35), flat[0].T @ flat[2], rtol=1e-5, atol=1e-5)
 
 
-def test_no_product_of_a_compiled_gradient_reads_float32(arrays):
+def test_no_product_of_a_lowered_gradient_reads_float32(arrays):
     def loss(x, kernel):
         return jnp.sum(jnp.sin(product(x, kernel)))
 

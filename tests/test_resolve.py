@@ -244,15 +244,16 @@ def test_no_number_may_be_nan_or_infinite(path, value):
         ),
         (
             {"tasks__ner__sampling_cap": 5, "train__mixing": "equal"},
-            "config.tasks.ner.sampling_cap: has no say where train.mixing=equal gives it",
+            "config.tasks.ner.sampling_cap: has no say where train.mixing=equal gives the shares",
         ),
         (
             {
                 "tasks__ner__sampling_cap": 5,
                 "tasks__ner__sampling": 1.0,
+                "tasks__topic__sampling": 1.0,
                 "train__mixing": "explicit",
             },
-            "config.tasks.ner.sampling_cap: has no say where config.tasks.ner.sampling gives",
+            "config.tasks.ner.sampling_cap: has no say where every task's sampling gives",
         ),
         (
             {"tasks__ner__class_sampling": "PRE=2"},

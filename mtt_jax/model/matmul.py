@@ -7,7 +7,8 @@ alone, which the functions below keep to:
 
     the sum is asked for in float32     rounded to bfloat16 at once, the product takes twice as long
     neither matrix is turned round      the weights' gradient x^T g sums over rows; left to itself
-                                        XLA reads x by columns, and that takes twice as long as well
+                                        XLA reads x by columns, and that takes twice as long as
+                                        well, as it does here on several devices
 """
 
 import math
@@ -53,7 +54,9 @@ def _forward(x, weights):
 def _backward(saved, grad):
     x, weights = saved
     grad = grad.astype(jnp.bfloat16)
-    turned = with_layout_constraint(x.T, Layout(major_to_minor=(0, 1)))
+    turned = x.T
+    if jax.device_count() == 1:  # of several, each would gather the rows of all for it
+        turned = with_layout_constraint(turned, Layout(major_to_minor=(0, 1)))
     return _dot(grad, weights, 1, 1), _dot(turned, grad, 1, 0)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from mtt_jax import backend as jax_backend
 from mtt_jax.build import build_model
+from mtt_jax.config import BACKENDS
 from mtt_jax.data.encode import Window, windows
 from mtt_jax.decide import Decision, add_window, decide, make_forward, undecided
 from mtt_jax.errors import one_of
@@ -97,9 +98,10 @@ def _by_length(pieces: list[Window]) -> list[list[Window]]:
     return batches
 
 
-_BACKENDS: dict[str, Callable[[SavedModel], Backend]] = {
-    "jax": _jax,
-    "jax-bfloat16": partial(_jax, dtype="bfloat16"),
-    "onnx": _onnx,
-    "onnx-int8": partial(_onnx, int8=True),
-}
+_MAKERS: list[Callable[[SavedModel], Backend]] = [
+    _jax,
+    partial(_jax, dtype="bfloat16"),
+    _onnx,
+    partial(_onnx, int8=True),
+]
+_BACKENDS = dict(zip(BACKENDS, _MAKERS, strict=True))

@@ -27,7 +27,6 @@ _FILES = {
     "jax": "model.safetensors",
     "jax-bfloat16": "model.safetensors",
     "onnx": "model.onnx",
-    "onnx-int8": "model.int8.onnx",
 }
 
 RESULTS = "results"
@@ -58,7 +57,7 @@ class Predict(_PTransform):
 
         Args:
           model_dir: run or model directory; for backend="onnx" what `export --to=onnx` wrote.
-          backend: as in `Predictor.load`.
+          backend: "jax", "jax-bfloat16" or "onnx", as in `Predictor.load`.
           text_key: where the text is in a dict.
           batch_size: texts that are packed together; fewer at the end of a bundle or a window.
           aggregation: as in `Predictor.load`.
@@ -78,8 +77,7 @@ class Predict(_PTransform):
             # Written here and not by the workers, of which several would write the same file.
             raise UserError(
                 f"{model_dir}: no {_FILES[backend]} for backend={backend!r}; name the run itself "
-                "for jax, for onnx the DIR of: python -m mtt_jax export RUN DIR --to=onnx, and for "
-                "onnx-int8 a directory that Predictor.load opened with it before."
+                "for jax, and for onnx the DIR of: python -m mtt_jax export RUN DIR --to=onnx"
             )
         self._model = (str(folder), backend, aggregation)
         self._text_key, self._batch_size = text_key, batch_size

@@ -113,8 +113,10 @@ def write_onnx(model: SavedModel, file: Path, int8: bool = False) -> None:
     whole = file.with_suffix(".float32.onnx") if int8 else file
     onnx.save(proto, whole)
     if int8:
-        _quantise(whole, file)
-        whole.unlink()
+        try:
+            _quantise(whole, file)
+        finally:
+            whole.unlink()
 
 
 def _quantise(whole: Path, file: Path) -> None:
@@ -123,8 +125,13 @@ def _quantise(whole: Path, file: Path) -> None:
         from onnxruntime.quantization import QuantType, quantize_dynamic
     except ImportError:
         raise _missing("onnxruntime") from None
-    with _quiet():
-        quantize_dynamic(whole, file, weight_type=QuantType.QInt8)
+    try:
+        with _quiet():
+            quantize_dynamic(whole, file, weight_type=QuantType.QInt8)
+    except OSError:
+        raise
+    except Exception as error:  # onnx raises a type of its own for each fault
+        raise _damaged(whole, error) from None
 
 
 def onnx_session(model: SavedModel, int8: bool = False) -> Any:
@@ -160,8 +167,12 @@ def onnx_session(model: SavedModel, int8: bool = False) -> Any:
     try:
         return onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime raises a type of its own for each fault
-        reason = " ".join(str(error).split())[:160]
-        raise UserError(f"{file}: not a graph that ONNX Runtime reads: {reason}") from None
+        raise _damaged(file, error) from None
+
+
+def _damaged(file: Path, error: Exception) -> UserError:
+    reason = " ".join(str(error).split())[:160]
+    return UserError(f"{file}: not a graph that ONNX Runtime reads: {reason}")
 
 
 def _missing(package: str) -> UserError:
