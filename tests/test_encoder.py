@@ -95,7 +95,7 @@ def test_scanned_layers_compute_what_separate_ones_do(tokenizer, examples):
     np.testing.assert_allclose(ours.tokens, theirs.tokens, atol=2e-6)
 
 
-@pytest.mark.parametrize("variant", VARIANTS, ids=str)
+@pytest.mark.parametrize("variant", [VARIANTS[i] for i in (0, 3, 6)], ids=str)
 def test_bfloat16_stays_near_float32(variant, tokenizer, examples):
     config = make_config(**variant)
     batch = batch_of(examples, config).batch

@@ -19,8 +19,8 @@ def ours(norm, activation):
     layer = Layer(
         heads=HEADS, feedforward=FEEDFORWARD, norm=norm, norm_epsilon=1e-5,
         activation=activation, gated=False, dropout=0.0, attention_dropout=0.0,
-        attention="blocked", rotary_base=0.0, dtype=jnp.dtype("float32"), lora_rank=0,
-        lora_alpha=1.0,
+        attention="blocked", rotary_base=0.0, dtype=jnp.dtype("float32"),
+        products="float32", lora_rank=0, lora_alpha=1.0,
     )  # fmt: skip
     x = jax.random.normal(jax.random.key(0), (2, 10, WIDTH))
     positions = jnp.zeros((2, 10), jnp.int32)
