@@ -114,7 +114,10 @@ def parse():
     parser.add_argument("--entities", default=300, type=int)
     parser.add_argument("--steps", default=100, type=int)
     parser.add_argument("--seeds", default=3, type=int)
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.seeds < 2:
+        parser.error("--seeds: one tells nothing of chance; at least 2")
+    return options
 
 
 if __name__ == "__main__":
