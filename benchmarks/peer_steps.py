@@ -86,19 +86,15 @@ def batches_of(rows, task, order, size):
         yield padded([rows[i] for i in members], task)
 
 
-def ready_made(sentences, classes, order, size, count):
-    """Yields the same `count` full batches again and again, made before, of subword ids."""
+def ready_made(sentences, task, order, size, count):
+    """The same `count` full batches again and again, of subword ids and a class for each."""
     import torch
 
     members = batch_members([len(sentence) for sentence in sentences], order, size)
     full = (chosen for chosen in members if len(chosen) == size)
     rng, found = np.random.default_rng(0), []
     for chosen in itertools.islice(full, count):
-        width = -(-max(len(sentences[i]) for i in chosen) // MULTIPLE) * MULTIPLE
-        ids = np.zeros((size, width), np.int64)
-        for row, index in enumerate(chosen):
-            ids[row, : len(sentences[index])] = sentences[index]
-        labels = rng.integers(0, classes, size)
-        batch = tuple(torch.from_numpy(array) for array in (ids, (ids > 0).astype(int), labels))
+        rows = [(sentences[i], int(rng.integers(0, len(task.classes)))) for i in chosen]
+        batch = padded(rows, task, MULTIPLE)
         found.append(tuple(t.pin_memory() for t in batch) if torch.cuda.is_available() else batch)
     return itertools.cycle(found)

@@ -36,6 +36,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from finetune import existing, positive, quiet_transformers
 from steps import by_turns, config_of
 from train import one_task, pretrained_model
 
@@ -113,11 +114,15 @@ def parse():
     parser.add_argument(
         "--run", help="run or model directory; else fresh heads on pretrained weights"
     )
-    parser.add_argument("--texts", type=Path, help="a CSV file, or a text a line")
-    parser.add_argument("--count", type=int, default=512, help="texts to read")
-    parser.add_argument("--singles", type=int, default=100, help="of them one by one, in batches")
-    parser.add_argument("--batches", type=int, nargs="*", default=[8, 32], help="texts at a time")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--texts", type=existing, help="a CSV file, or a text a line")
+    parser.add_argument("--count", type=positive, default=512, help="texts to read")
+    parser.add_argument(
+        "--singles", type=positive, default=100, help="of them one by one, in batches"
+    )
+    parser.add_argument(
+        "--batches", type=positive, nargs="*", default=[8, 32], help="texts at a time"
+    )
+    parser.add_argument("--rounds", type=positive, default=5)
     return parser.parse_args()
 
 
@@ -180,10 +185,8 @@ def onnx_runtime(run, file):
 def pytorch():
     """A peer: transformers on one task, eager, float32."""
     import torch
-    import transformers
 
-    transformers.utils.logging.disable_progress_bar()
-    transformers.logging.set_verbosity_error()
+    transformers = quiet_transformers()
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     folder = pretrained.find(INIT)
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)

@@ -31,7 +31,7 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from finetune import ROOT, cut
+from finetune import ROOT, cut, existing
 from fresh import write_corpus
 
 TEXT = "The minister met Ann Lee of Acme United in Rome on Monday."
@@ -104,8 +104,8 @@ def main():
 
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--topic", type=Path, help="training file of AG News, CSV, with --ner")
-    parser.add_argument("--ner", type=Path, help="training file, CoNLL")
+    parser.add_argument("--topic", type=existing, help="training file of AG News, CSV, with --ner")
+    parser.add_argument("--ner", type=existing, help="training file, CoNLL")
     parser.add_argument("--sentences", type=int, default=2000, help="of each file")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()

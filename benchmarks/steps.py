@@ -57,11 +57,11 @@ def repeated(config, rng):
 
 def started(config, devices=1):
     """`begin` with fresh parameters."""
-    model, params = fresh(config, VOCAB)
+    model, params = untrained(config, VOCAB)
     return begin(config, model, jax.device_get(params), devices=devices)
 
 
-def fresh(config, vocab_size):
+def untrained(config, vocab_size):
     """(model, parameters) that have learned nothing."""
     model = build_model(config, vocab_size)
     length = config.train.row_length

@@ -49,9 +49,21 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from finetune import FIGURES, KINDS, MAX_LENGTH, cut, labelled, model_folder, our_config, peer_rows
+from finetune import (
+    FIGURES,
+    KINDS,
+    MAX_LENGTH,
+    cut,
+    existing,
+    labelled,
+    model_folder,
+    our_config,
+    peer_rows,
+    positive,
+    quiet_transformers,
+)
 from peer_steps import PeerStep, batches_of, ready_made
-from steps import begin, config_of, fresh
+from steps import begin, config_of, untrained
 
 from mtt_jax import backend
 from mtt_jax.data.pack import Piece, assign_rows, lay_out
@@ -91,30 +103,24 @@ def run(options):
 def parse():
     gpu = on_gpu()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--topic", type=Path, help="training file of AG News, CSV, with --ner")
-    parser.add_argument("--ner", type=Path, help="training file, CoNLL")
-    parser.add_argument("--sentences", default=4000, type=int, help="of each file")
+    parser.add_argument("--topic", type=existing, help="training file of AG News, CSV, with --ner")
+    parser.add_argument("--ner", type=existing, help="training file, CoNLL")
+    parser.add_argument("--sentences", default=4000, type=positive, help="of each file")
     parser.add_argument("--preset", choices=PRESETS, help="in place of files")
-    parser.add_argument("--rows", default=32 if gpu else 16, type=int, help="with --preset")
+    parser.add_argument("--rows", default=32 if gpu else 16, type=positive, help="with --preset")
     parser.add_argument(
-        "--length", default=512 if gpu else 128, type=int, help="of a row, likewise"
+        "--length", default=512 if gpu else 128, type=positive, help="of a row, likewise"
     )
     parser.add_argument("--compile", default=gpu, action=argparse.BooleanOptionalAction,
                         help="the peer; by default on a GPU")  # fmt: skip
     parser.add_argument("--dtypes", nargs="+", default=["float32", "bfloat16"],
                         choices=["float32", "bfloat16"])  # fmt: skip
-    parser.add_argument("--rounds", default=5, type=int)
+    parser.add_argument("--rounds", default=5, type=positive)
     steps = "of each side in a round"
-    parser.add_argument("--steps", default=20 if gpu else 3, type=int, help=steps)
+    parser.add_argument("--steps", default=20 if gpu else 3, type=positive, help=steps)
     options = parser.parse_args()
     if bool(options.preset) == bool(options.topic and options.ner):
         parser.error("give either --preset, or --topic and --ner")
-    for file in filter(None, (options.topic, options.ner)):
-        if not file.is_file():
-            parser.error(f"{file}: no such file")
-    for name in ("sentences", "rows", "length", "rounds", "steps"):
-        if getattr(options, name) < 1:
-            parser.error(f"--{name}: at least 1")
     return options
 
 
@@ -176,15 +182,16 @@ def run_files(options):
     """Each task alone and both, in every type."""
     with tempfile.TemporaryDirectory() as folder:
         config = config_of_files(options, Path(folder))
-        sides, tokens = {}, {}
+        sides, examples = {}, {}
         for case in SHAPES:
             only = config if case == "both" else one_task(config, case)
-            data, ours = our_side(shaped(only, case), options.dtypes)
+            examples[case], ours = our_side(shaped(only, case), options.dtypes)
             sides |= {f"{case}, ours, {dtype}": side for dtype, side in ours.items()}
-            tokens |= tokens_of(data, config) if case == "both" else {}
-        for task, order, dtype in itertools.product(FIGURES, ORDERS, options.dtypes):
-            side = peer_side(config, task, order, dtype, options.compile)
-            sides[f"{task}, transformers {order}, {dtype}"] = side
+        tokens = tokens_of(examples["both"], config)
+        for task, rows in rows_by_task(config).items():
+            for order, dtype in itertools.product(ORDERS, options.dtypes):
+                side = peer_side(config, task, rows, order, dtype, options.compile)
+                sides[f"{task.name}, transformers {order}, {dtype}"] = side
         speed = by_turns(sides, options.rounds, options.steps)
     for name, side in sides.items():
         if isinstance(side, Ours):
@@ -271,7 +278,7 @@ def pretrained_model(config, vocab_size):
     """(model, parameters): the pretrained encoder, heads that have learned nothing."""
     from mtt_jax import pretrained
 
-    model, params = fresh(config, vocab_size)
+    model, params = untrained(config, vocab_size)
     encoder = pretrained.encoder(config, vocab_size, params["encoder"])
     return model, jax.device_put({**params, "encoder": encoder})
 
@@ -282,22 +289,23 @@ def tokens_of(train, config):
     return {task.name: int(lengths[train.labelled(task)].sum()) for task in config.task_list}
 
 
-def peer_side(config, name, order, dtype, compiled):
-    """Steps of transformers on one task's file."""
-    import transformers
-
+def rows_by_task(config):
+    """Task -> what transformers reads of its file."""
     from mtt_jax.data.prepare import read_records
 
-    transformers.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
-    task = next(t for t in config.task_list if t.name == name)
     folder = model_folder(config.encoder.init)
-    model = getattr(transformers, f"AutoModelFor{KINDS[task.kind]}").from_pretrained(
-        folder, num_labels=len(task.classes)
-    )
+    tokenizer = quiet_transformers().AutoTokenizer.from_pretrained(folder)
     records, _ = read_records(config)
-    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
-    rows = peer_rows(task, labelled(records, "train", name), tokenizer, MAX_LENGTH)
+    return {
+        task: peer_rows(task, labelled(records, "train", task.name), tokenizer, MAX_LENGTH)
+        for task in config.task_list
+    }
+
+
+def peer_side(config, task, rows, order, dtype, compiled):
+    """Steps of transformers on one task's rows."""
+    kind = getattr(quiet_transformers(), f"AutoModelFor{KINDS[task.kind]}")
+    model = kind.from_pretrained(model_folder(config.encoder.init), num_labels=len(task.classes))
     batches = batches_of(rows, task, order, BATCH)
     return PeerStep(model, batches, dtype, config.train.learning_rate, on_gpu(), compiled)
 
@@ -313,17 +321,18 @@ def run_preset(options):
     with tempfile.TemporaryDirectory() as folder:
         peer = random_peer(options.preset, folder)
         config = config_of_preset(options.preset, rows, length, folder if peer else "")
+        task = next(task for task in config.task_list if task.kind == "sentence")
         sides = {}
         for dtype in options.dtypes:
             fused = on_gpu() and dtype == "bfloat16" and length % 128 == 0
             for way in ("plain", "cudnn") if fused else ("auto",):
                 mine = typed(config, dtype=dtype, attention=way)
-                model, params = (pretrained_model if peer else fresh)(mine, VOCAB)
+                model, params = (pretrained_model if peer else untrained)(mine, VOCAB)
                 stream = ours_ready_made(sentences, mine)
                 sides[f"ours, attention {way}, {dtype}"] = Ours(mine, model, params, stream)
             for order in ORDERS if peer else ():
                 sides[f"transformers {order}, {dtype}"] = PeerStep(
-                    peer(), ready_made(sentences, 3, order, size, READY), dtype,
+                    peer(), ready_made(sentences, task, order, size, READY), dtype,
                     config.train.learning_rate, on_gpu(), options.compile,
                 )  # fmt: skip
         speed = by_turns(sides, options.rounds, options.steps, READY)
@@ -359,10 +368,7 @@ def random_peer(preset, folder):
     if not all(map(importlib.util.find_spec, ("torch", "transformers"))):
         print("no transformers with PyTorch here: ours alone")
         return None
-    import transformers
-
-    transformers.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
+    transformers = quiet_transformers()
     size = PRESETS[preset]
     settings = transformers.BertConfig(
         vocab_size=VOCAB, num_hidden_layers=size["layers"], hidden_size=size["width"],

@@ -108,15 +108,15 @@ def _parser() -> argparse.ArgumentParser:
 def _evaluate(options: argparse.Namespace) -> int:
     from ml_collections import ConfigDict
 
-    from mtt_jax import config_files, saved_model
+    from mtt_jax import config_files
     from mtt_jax.console import Console
     from mtt_jax.data.encode import encode_records
     from mtt_jax.data.prepare import prepare
     from mtt_jax.data.sources import read_named
     from mtt_jax.evaluate import scores_of
-    from mtt_jax.predict.backends import open_backend
+    from mtt_jax.predict.backends import load_for, open_backend
 
-    model = saved_model.load(options.run_dir, options.backend.startswith("onnx"))
+    model = load_for(options.backend, options.run_dir)
     fields, rest = _fields_of(options.rest)
     files = _named_files(rest, list(model.config.tasks))
     if fields and not files:

@@ -137,7 +137,7 @@ def test_benchmarks_of_a_step_need_jax_flax_optax_and_tokenizers_alone():
         "train.PRESETS['tiny'] = {'layers': 1, 'width': 16, 'heads': 2, 'feedforward': 32}\n"
         "config = train.config_of_preset('tiny', 2, 128, '')\n"
         "batches = train.ours_ready_made(train.generated_sentences(256), config)\n"
-        "step = train.Ours(config, *train.fresh(config, train.VOCAB), batches)\n"
+        "step = train.Ours(config, *train.untrained(config, train.VOCAB), batches)\n"
         "print(step() > 200, step.describe())\n"
     )
     done = subprocess.run(

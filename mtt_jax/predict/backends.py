@@ -6,12 +6,14 @@ Each is a function (examples, aggregation) -> decisions, in order.
 import dataclasses
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
 from mtt_jax import backend as jax_backend
+from mtt_jax import saved_model
 from mtt_jax.build import build_model
 from mtt_jax.config import BACKENDS
 from mtt_jax.data.encode import Window, windows
@@ -31,6 +33,11 @@ _POSITIONS = 32
 # Positions of a batch for ONNX Runtime. Of 256 to 8,192, measured with all-MiniLM-L6-v2 on news and
 # two cores, 512 ran fastest: 135 texts a second, against 125 with 2,048 and 85 with 8,192.
 _ONNX_POSITIONS = 512
+
+
+def load_for(name: str, path: str | Path) -> SavedModel:
+    """What the backend of a name needs of a directory; see `saved_model.load`."""
+    return saved_model.load(path, graph_is_enough=name.startswith("onnx"))
 
 
 def open_backend(name: str, model: SavedModel) -> Backend:

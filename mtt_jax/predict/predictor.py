@@ -7,13 +7,12 @@ from typing import Any, overload
 
 import numpy as np
 
-from mtt_jax import saved_model
 from mtt_jax.data.encode import encode_text
 from mtt_jax.data.words import split_words
 from mtt_jax.decide import AGGREGATIONS, Decision
 from mtt_jax.decode import decode_spans
 from mtt_jax.errors import UserError, one_of
-from mtt_jax.predict.backends import open_backend
+from mtt_jax.predict.backends import load_for, open_backend
 from mtt_jax.saved_model import SavedModel
 from mtt_jax.tasks import Task, split_tag
 from mtt_jax.types import Example
@@ -54,7 +53,7 @@ class Predictor:
         Raises:
           UserError: where there is none, or a file of it is missing or damaged.
         """
-        return cls(saved_model.load(path, backend.startswith("onnx")), backend, aggregation)
+        return cls(load_for(backend, path), backend, aggregation)
 
     @overload
     def __call__(self, texts: str) -> dict[str, Any]: ...
