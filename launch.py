@@ -17,9 +17,9 @@ from typing import NoReturn
 from absl import app, flags
 from ml_collections import config_flags
 
-from mtt_jax import config_files
+from mtt_jax.config import files as config_files
+from mtt_jax.config.resolve import resolve
 from mtt_jax.errors import UserError, did_you_mean
-from mtt_jax.resolve import resolve
 from mtt_jax.train.stop import InterruptedRunError, end_on_ctrl_c
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -49,12 +49,12 @@ def main(argv: list[str]) -> None:
     try:
         config = resolve(_CONFIG.value)
         # Only now: JAX takes a second to import, and a mistake above needs none of it.
-        from mtt_jax import backend, distributed
-        from mtt_jax.console import Console
+        from mtt_jax.devices import processes, startup
+        from mtt_jax.report.console import Console
         from mtt_jax.train.loop import train
 
-        backend.prepare()
-        distributed.start(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value, _DISTRIBUTED.value)
+        startup.prepare()
+        processes.start(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value, _DISTRIBUTED.value)
         file = Path(config_flags.get_config_filename(flags.FLAGS["config"]))
         try:
             train(config, _WORKDIR.value or f"runs/{file.stem}", Console())

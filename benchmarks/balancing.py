@@ -18,13 +18,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from steps import by_turns, config_of, repeated
 
-from mtt_jax import backend
-from mtt_jax.config import BALANCERS_BY_GRADIENT
+from mtt_jax.config.schema import BALANCERS_BY_GRADIENT
+from mtt_jax.devices import startup
 
 
 def main():
     options = parse(__doc__)
-    backend.prepare()
+    startup.prepare()
     rng = np.random.default_rng(0)
     steps = {"plain": prepared(options, rng)}
     for name in options.methods:

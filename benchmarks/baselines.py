@@ -21,12 +21,12 @@ from sklearn.pipeline import make_pipeline
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from mtt_jax import saved_model
-from mtt_jax.config_files import load_file, override
+from mtt_jax.config.files import load_file, override
 from mtt_jax.data.prepare import read_records
-from mtt_jax.metrics import Classification, Entities
-from mtt_jax.tasks import spans_to_tags, tags_to_spans
+from mtt_jax.scoring.metrics import Classification, Entities
+from mtt_jax.tasks.schemes import spans_to_tags, tags_to_spans
 from mtt_jax.types import Span
+from mtt_jax.weights import saved_model
 
 
 def words_of(record):

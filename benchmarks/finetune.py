@@ -30,11 +30,11 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from mtt_jax.config_files import load_file
+from mtt_jax.config.files import load_file
+from mtt_jax.config.resolve import resolve
 from mtt_jax.data.prepare import read_records
-from mtt_jax.metrics import Classification, Entities
-from mtt_jax.resolve import resolve
-from mtt_jax.tasks import spans_to_tags, tags_to_spans
+from mtt_jax.scoring.metrics import Classification, Entities
+from mtt_jax.tasks.schemes import spans_to_tags, tags_to_spans
 
 ROOT = Path(__file__).resolve().parents[1]
 FIGURES = {"topic": "accuracy", "ner": "f1"}
@@ -198,9 +198,9 @@ def train_ours(options, files, records, rate, seed):
 
 def steps_for(wanted, flags):
     """Steps in which as many sentences are packed as the peer sees."""
-    from mtt_jax import pretrained
     from mtt_jax.data.pipeline import training_stream
     from mtt_jax.data.prepare import prepare
+    from mtt_jax.weights import pretrained
 
     raw = load_file(str(ROOT / "configs" / "pretrained.py"))
     raw.update_from_flattened_dict(
@@ -221,8 +221,8 @@ def absolute(flags):
 
 def cut_lengths(init, records):
     """Subwords of each training sentence, as long as it may be."""
-    from mtt_jax import pretrained
     from mtt_jax.data.tokenizer import load
+    from mtt_jax.weights import pretrained
 
     tokenizer = load(pretrained.find(init) / "tokenizer.json")
     encoded = tokenizer.encode_batch([record.text for record in records])
@@ -288,7 +288,7 @@ def quiet_transformers():
 
 
 def model_folder(init):
-    from mtt_jax import pretrained
+    from mtt_jax.weights import pretrained
 
     return str(pretrained.find(init))
 

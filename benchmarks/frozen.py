@@ -18,12 +18,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from balancing import parse, prepared
 from steps import by_turns
 
-from mtt_jax import backend
+from mtt_jax.devices import startup
 
 
 def main():
     options = parse(__doc__)
-    backend.prepare()
+    startup.prepare()
     steps = {
         "full": prepared(options, np.random.default_rng(0)),
         "frozen": prepared(options, np.random.default_rng(0), freeze=("encoder/.*",)),

@@ -22,15 +22,16 @@ sys.path.insert(0, str(ROOT))
 
 from finetune import existing
 
-from mtt_jax import backend, pretrained
-from mtt_jax.config import phase
-from mtt_jax.config_files import load_file
-from mtt_jax.console import Console
+from mtt_jax.config.files import load_file
+from mtt_jax.config.resolve import resolve
+from mtt_jax.config.schema import phase
 from mtt_jax.data.prepare import prepare
+from mtt_jax.devices import startup
 from mtt_jax.diagnose.outcomes import score
 from mtt_jax.diagnose.study import Study, run_arms
 from mtt_jax.diagnose.verdict import difference
-from mtt_jax.resolve import resolve
+from mtt_jax.report.console import Console
+from mtt_jax.weights import pretrained
 
 PLAIN = "as they come"
 DEV = 500
@@ -38,7 +39,7 @@ DEV = 500
 
 def main():
     options = parse()
-    backend.prepare()
+    startup.prepare()
     base = load_file(str(ROOT / "configs" / "pretrained.py"))
     options.out.mkdir(parents=True, exist_ok=True)
     dev = options.out / "dev.conll"

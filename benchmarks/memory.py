@@ -83,8 +83,8 @@ def make_models(folder):
     """Case fields that name the models: ours, its graph, and the weights of transformers."""
     from predict import fresh_model
 
-    from mtt_jax import pretrained
     from mtt_jax.predict.export import export
+    from mtt_jax.weights import pretrained
 
     model = fresh_model(folder / "ours")
     export(model, "onnx", folder / "onnx")
@@ -147,10 +147,10 @@ def train_ours(case):
     import numpy as np
     from steps import config_of, generated, started
 
-    from mtt_jax import backend
-    from mtt_jax.sharding import place_batch
+    from mtt_jax.devices import startup
+    from mtt_jax.devices.mesh import place_batch
 
-    backend.prepare()
+    startup.prepare()
     encoder = {
         "layers": LAYERS, "width": WIDTH, "heads": HEADS, "feedforward": 4 * WIDTH,
         "remat": "remat" in case["side"], "scan": "scan" in case["side"],
@@ -162,7 +162,7 @@ def train_ours(case):
         state, metrics = step(state, batch, jax.random.key(1))
         jax.block_until_ready(metrics)
         if turn == 0:
-            backend.give_back_freed()  # as the training loop does
+            startup.give_back_freed()  # as the training loop does
     return jax_peak()
 
 

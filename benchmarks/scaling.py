@@ -29,13 +29,13 @@ import numpy as np
 from fresh import answer
 from steps import by_turns, config_of, repeated, started
 
-from mtt_jax import backend
-from mtt_jax.config import default_tasks
+from mtt_jax.config.schema import default_tasks
 from mtt_jax.data.encode import ExampleSet, encode_records
 from mtt_jax.data.pipeline import training_stream
 from mtt_jax.data.sources import newswire_extra
 from mtt_jax.data.tokenizer import train as train_tokenizer
-from mtt_jax.sharding import place_batch
+from mtt_jax.devices import startup
+from mtt_jax.devices.mesh import place_batch
 
 DEVICES = (1, 2, 4, 8)
 ROWS, LENGTH = 16, 128
@@ -53,7 +53,7 @@ def main():
         return
     size = {"layers": options.layers, "width": options.width, "heads": options.heads}
     seconds = devices(size)
-    backend.prepare()
+    startup.prepare()
     step = steps(size, options.rounds)
     pipelines(size, step, options)
     ours = {str(count): seconds[count] for count in DEVICES[1:]}
@@ -108,7 +108,7 @@ def devices(size):
 
 def on_devices(case):
     """In a process of its own: losses and median seconds of steps on generated sentences."""
-    backend.prepare()
+    startup.prepare()
     config = sized(case["size"])
     step, state, mesh = started(config, case["devices"])
     stream = iter(training_stream(corpus(2000, config), config))

@@ -118,8 +118,8 @@ def models(folder):
     """(weights in Hugging Face layout, our model of both tasks, with its graph for ONNX)."""
     from predict import fresh_model
 
-    from mtt_jax import pretrained
     from mtt_jax.predict.export import export
+    from mtt_jax.weights import pretrained
 
     model = fresh_model(folder / "ours")
     export(model, "onnx", folder / "onnx")

@@ -15,15 +15,15 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from mtt_jax.build import build_model, init_params
-from mtt_jax.config import default_tasks
-from mtt_jax.resolve import resolve
-from mtt_jax.sharding import make_mesh, of_state, place, place_batch
+from mtt_jax.config.resolve import resolve
+from mtt_jax.config.schema import default_tasks
+from mtt_jax.devices.mesh import make_mesh, of_state, place, place_batch
 from mtt_jax.train.gradient import make_balancer
 from mtt_jax.train.optim import make_optimizers
 from mtt_jax.train.phases import plan
 from mtt_jax.train.step import TrainState, make_step
 from mtt_jax.types import Batch
+from mtt_jax.weights.build import build_model, init_params
 
 # Words of generated batches.
 VOCAB = 8000

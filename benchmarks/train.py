@@ -65,11 +65,11 @@ from finetune import (
 from peer_steps import PeerStep, batches_of, ready_made
 from steps import begin, config_of, untrained
 
-from mtt_jax import backend
+from mtt_jax.config.resolve import check
 from mtt_jax.data.pack import Piece, assign_rows, lay_out
+from mtt_jax.devices import startup
+from mtt_jax.devices.mesh import place, place_batch, replicated
 from mtt_jax.errors import UserError
-from mtt_jax.resolve import check
-from mtt_jax.sharding import place, place_batch, replicated
 from mtt_jax.train import flops
 
 BATCH = 32
@@ -84,7 +84,7 @@ VOCAB, LONGEST, READY = 30522, 128, 8
 
 
 def main():
-    backend.prepare()
+    startup.prepare()
     options = parse()
     try:
         run(options)
@@ -223,7 +223,7 @@ def report(ours, peer, **more):
 
 def config_of_files(options, folder):
     """configs/pretrained.py on the head of each file."""
-    from mtt_jax import pretrained
+    from mtt_jax.weights import pretrained
 
     topic, ner = cut(options.topic, options.ner, options.sentences, options.sentences, folder)
     config = our_config({"topic.train": topic, "ner.train": ner})
@@ -276,7 +276,7 @@ def our_side(config, dtypes):
 
 def pretrained_model(config, vocab_size):
     """(model, parameters): the pretrained encoder, heads that have learned nothing."""
-    from mtt_jax import pretrained
+    from mtt_jax.weights import pretrained
 
     model, params = untrained(config, vocab_size)
     encoder = pretrained.encoder(config, vocab_size, params["encoder"])
@@ -356,7 +356,7 @@ def config_of_preset(preset, rows, length, folder):
     """BERT's kind of encoder in the preset's size, or as a folder has it."""
     train = {"batch_rows": rows, "row_length": length, "learning_rate": 1e-4}
     if folder:
-        from mtt_jax import pretrained
+        from mtt_jax.weights import pretrained
 
         return pretrained.complete(config_of({"init": folder, "pooling": "cls"}, train))
     bert = {"norm": "post", "activation": "gelu", "norm_epsilon": 1e-12, "pooling": "cls"}

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from mtt_jax import __version__
-from mtt_jax.config import BACKENDS
+from mtt_jax.config.schema import BACKENDS
 from mtt_jax.errors import UserError
 from mtt_jax.train.stop import InterruptedRunError, end_on_ctrl_c
 
@@ -108,13 +108,13 @@ def _parser() -> argparse.ArgumentParser:
 def _evaluate(options: argparse.Namespace) -> int:
     from ml_collections import ConfigDict
 
-    from mtt_jax import config_files
-    from mtt_jax.console import Console
+    from mtt_jax.config import files as config_files
     from mtt_jax.data.encode import encode_records
     from mtt_jax.data.prepare import prepare
     from mtt_jax.data.sources import read_named
-    from mtt_jax.evaluate import scores_of
-    from mtt_jax.predict.backends import load_for, open_backend
+    from mtt_jax.predict.engines import load_for, open_backend
+    from mtt_jax.report.console import Console
+    from mtt_jax.scoring.evaluate import scores_of
 
     model = load_for(options.backend, options.run_dir)
     fields, rest = _fields_of(options.rest)
@@ -200,8 +200,8 @@ def _predict(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
+    from mtt_jax.config.resolve import parse_names
     from mtt_jax.predict.export import export
-    from mtt_jax.resolve import parse_names
 
     tasks = parse_names(options.tasks)
     for file in export(options.run_dir, options.to, options.folder, tasks, options.int8):
@@ -210,27 +210,27 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _diagnose(options: argparse.Namespace) -> int:
-    from mtt_jax import config_files
-    from mtt_jax.console import Console
-    from mtt_jax.resolve import parse_names
+    from mtt_jax.config import files as config_files
+    from mtt_jax.config.resolve import parse_names
+    from mtt_jax.report.console import Console
 
     fields, rest = _fields_of(options.rest)
     if rest:
         raise UserError(f"{rest[0]}: no such option; see python -m mtt_jax diagnose --help.")
     config = config_files.override(config_files.load_file(options.config), fields)
     # Only now: JAX takes a second to import, and a mistake above needs none of it.
-    from mtt_jax import backend
+    from mtt_jax.devices import startup
     from mtt_jax.diagnose.study import diagnose
 
-    backend.prepare()
+    startup.prepare()
     out = options.out or f"runs/diagnose-{Path(options.config).stem}"
     diagnose(config, out, options.seeds, parse_names(options.balancers), Console())
     return 0
 
 
 def _info(options: argparse.Namespace) -> int:
-    from mtt_jax import saved_model
-    from mtt_jax.build import count_parameters
+    from mtt_jax.weights import saved_model
+    from mtt_jax.weights.build import count_parameters
 
     model = saved_model.load(options.run_dir)
     tasks = {
@@ -251,7 +251,7 @@ def _info(options: argparse.Namespace) -> int:
 
 
 def _fields(options: argparse.Namespace) -> int:
-    from mtt_jax.config_files import document
+    from mtt_jax.config.files import document
 
     print(document(), end="")
     return 0

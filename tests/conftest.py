@@ -24,16 +24,16 @@ import jax
 import numpy as np
 import pytest
 
-from mtt_jax import saved_model
-from mtt_jax.build import build_model, init_params
-from mtt_jax.config import default_config
+from mtt_jax.config.resolve import resolve
+from mtt_jax.config.schema import default_config
 from mtt_jax.data.encode import encode_records
 from mtt_jax.data.pack import pack_examples
 from mtt_jax.data.tokenizer import train as train_tokenizer
-from mtt_jax.decide import make_forward
-from mtt_jax.resolve import resolve
+from mtt_jax.scoring.infer import make_forward
 from mtt_jax.train.phases import plan
 from mtt_jax.types import Record, Span
+from mtt_jax.weights import saved_model
+from mtt_jax.weights.build import build_model, init_params
 
 SENTENCES = [
     (

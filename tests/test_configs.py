@@ -9,11 +9,11 @@ import pytest
 from rich.console import Console as RichConsole
 
 from mtt_jax import Predictor
-from mtt_jax.config import TaskDataConfig
-from mtt_jax.config_files import load_file
-from mtt_jax.console import Console
+from mtt_jax.config.files import load_file
+from mtt_jax.config.resolve import resolve
+from mtt_jax.config.schema import TaskDataConfig
 from mtt_jax.data.newswire.grammar import generate
-from mtt_jax.resolve import resolve
+from mtt_jax.report.console import Console
 from mtt_jax.train.loop import train
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -103,14 +103,14 @@ def test_the_model_knows_neither_data_nor_config_nor_what_trains_it():
     assert offences("mtt_jax.model", *forbidden) == []
 
 
-@pytest.mark.parametrize("room", ["mtt_jax.evaluate", "mtt_jax.predict"])
+@pytest.mark.parametrize("room", ["mtt_jax.scoring.evaluate", "mtt_jax.predict"])
 def test_evaluation_and_prediction_never_import_training(room):
     assert any(within(module, room) for module in MODULES)
     assert offences(room, "mtt_jax.train") == []
 
 
 @pytest.mark.parametrize(
-    "module", [m for m in MODULES if within(m, "mtt_jax.evaluate", "mtt_jax.predict")]
+    "module", [m for m in MODULES if within(m, "mtt_jax.scoring.evaluate", "mtt_jax.predict")]
 )
 def test_evaluation_and_prediction_load_no_optimiser_grain_or_tfds_even_through_others(module):
     heavy = ("mtt_jax.train", "optax", "grain", "tensorflow_datasets")
@@ -120,7 +120,7 @@ def test_evaluation_and_prediction_load_no_optimiser_grain_or_tfds_even_through_
 def test_a_process_that_predicts_holds_no_optimiser_grain_orbax_or_tfds():
     code = "import sys, mtt_jax.predict.predictor; print(*sorted(sys.modules))"
     loaded = set(python(code).split())
-    assert {"jax", "flax", "mtt_jax.decide"} <= loaded
+    assert {"jax", "flax", "mtt_jax.scoring.infer"} <= loaded
     heavy = {"optax", "grain", "orbax", "tensorflow_datasets", "tensorflow", "torch"}
     assert loaded & heavy == set()
 

@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mtt_jax.losses import masked_cross_entropy
 from mtt_jax.model.attention import segment_bias
 from mtt_jax.model.encoder import Layer
+from mtt_jax.train.losses import masked_cross_entropy
 
 torch = pytest.importorskip("torch", reason="needs: pip install -r requirements-peers.txt")
 pytestmark = pytest.mark.peers

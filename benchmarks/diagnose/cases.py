@@ -8,12 +8,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from mtt_jax import backend
-from mtt_jax.config import TaskConfig, default_config
-from mtt_jax.console import Console
+from mtt_jax.config.resolve import resolve
+from mtt_jax.config.schema import TaskConfig, default_config
 from mtt_jax.data.newswire.grammar import generate
+from mtt_jax.devices import startup
 from mtt_jax.diagnose.study import diagnose
-from mtt_jax.resolve import resolve
+from mtt_jax.report.console import Console
 
 TOPICS = ("sports", "politics", "others")
 
@@ -81,7 +81,7 @@ def config_of(labels, files, width, layers, weights=None, **train):
 
 def run(name, config, seeds, expected):
     """Diagnoses; exits with 1 where the verdict is another than the one expected."""
-    backend.prepare()
+    startup.prepare()
     report = diagnose(config, ROOT / "runs" / "diagnose" / name, seeds, (), Console())
     found = report["verdicts"]["share or separate"]["kind"]
     if found != expected:

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from mtt_jax.data.words import split_words
 from mtt_jax.errors import UserError, did_you_mean
-from mtt_jax.tasks import OUTSIDE, Task, spans_to_tags
+from mtt_jax.tasks.schemes import OUTSIDE, Task, spans_to_tags
 from mtt_jax.types import Record, Span
 
 # How often a sentence is tried again when it comes out as one that is there already.

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from tokenizers import Tokenizer
 
-from mtt_jax.tasks import Task
+from mtt_jax.tasks.schemes import Task
 from mtt_jax.types import Example, Record
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mtt_jax.data.encode import ExampleSet, Window, cut, tags, windows
-from mtt_jax.tasks import Task
+from mtt_jax.tasks.schemes import Task
 from mtt_jax.types import Batch, Example
 
 

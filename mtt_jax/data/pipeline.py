@@ -20,7 +20,7 @@ import grain
 import jax
 import numpy as np
 
-from mtt_jax.config import Config
+from mtt_jax.config.schema import Config
 from mtt_jax.data.encode import ExampleSet
 from mtt_jax.data.pack import Piece, assign_rows, lay_out, piece_of
 from mtt_jax.data.sampling import (

@@ -18,10 +18,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from tokenizers import Tokenizer
 
-from mtt_jax.config import Config
+from mtt_jax.config.resolve import parse_names
+from mtt_jax.config.schema import Config
 from mtt_jax.data import tokenizer
 from mtt_jax.data.augment import augment, read_gazetteer
 from mtt_jax.data.encode import ExampleSet, encode_records
+from mtt_jax.data.readers.tfds import read_tfds
 from mtt_jax.data.sampling import seed_of
 from mtt_jax.data.sources import (
     SPLITS,
@@ -30,10 +32,8 @@ from mtt_jax.data.sources import (
     read_files,
     read_newswire,
 )
-from mtt_jax.data.tfds_source import read_tfds
 from mtt_jax.errors import UserError
-from mtt_jax.resolve import parse_names
-from mtt_jax.tasks import Task
+from mtt_jax.tasks.schemes import Task
 from mtt_jax.types import Record
 
 # Raise it when the encoding changes, so that older caches are left alone.

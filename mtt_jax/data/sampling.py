@@ -15,10 +15,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from mtt_jax.config import Config, TaskConfig
+from mtt_jax.config.resolve import parse_pairs
+from mtt_jax.config.schema import Config, TaskConfig
 from mtt_jax.data.encode import ExampleSet
-from mtt_jax.resolve import parse_pairs
-from mtt_jax.tasks import OUTSIDE, Task
+from mtt_jax.tasks.schemes import OUTSIDE, Task
 
 # Annealing goes down in so many steps, between which the shares stand still.
 _STAGES = 20

@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from mtt_jax.config import Config
+from mtt_jax.config.schema import Config
 from mtt_jax.data import newswire
-from mtt_jax.data.files import hold_out, read_file
 from mtt_jax.data.newswire import grammar
-from mtt_jax.data.records import LabelReader, Loaded, Place
+from mtt_jax.data.readers.files import hold_out, read_file
+from mtt_jax.data.readers.records import LabelReader, Loaded, Place
 from mtt_jax.data.words import split_words
 from mtt_jax.errors import UserError
-from mtt_jax.tasks import Task
+from mtt_jax.tasks.schemes import Task
 from mtt_jax.types import Record, Span
 
 SPLITS = ("train", "dev", "test")

@@ -16,7 +16,7 @@ from tokenizers import (
     trainers,
 )
 
-from mtt_jax.config import TokenizerConfig
+from mtt_jax.config.schema import TokenizerConfig
 from mtt_jax.errors import UserError
 
 PAD, UNKNOWN, CLS, SEP, MASK = SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")

@@ -14,11 +14,11 @@ Where no sentence has two labels, the steps of the models alone add up to train.
 import dataclasses
 from collections.abc import Sequence
 
-from mtt_jax.config import BALANCERS_BY_GRADIENT, Config
+from mtt_jax.config.resolve import check
+from mtt_jax.config.schema import BALANCERS_BY_GRADIENT, Config
 from mtt_jax.data.encode import ExampleSet
 from mtt_jax.data.sampling import expected_draws, lengths_read, mixing_weights, parts_by_task
 from mtt_jax.errors import UserError
-from mtt_jax.resolve import check
 
 # Heads alone want larger steps than an encoder that is fine-tuned.
 _FROZEN_RATE = 10.0

@@ -8,11 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mtt_jax.config import Config
-from mtt_jax.saved_model import unstack_layers
+from mtt_jax.config.schema import Config
 from mtt_jax.train.optim import depth
 from mtt_jax.train.step import make_losses
 from mtt_jax.types import Batch
+from mtt_jax.weights.saved_model import unstack_layers
 
 _DRAWS = 1000
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from mtt_jax.config import Config
+from mtt_jax.config.schema import Config
 from mtt_jax.data.encode import ExampleSet
-from mtt_jax.decide import decide
-from mtt_jax.decode import decode_spans
-from mtt_jax.tasks import Task
+from mtt_jax.scoring.infer import decide
+from mtt_jax.tasks.decode import decode_spans
+from mtt_jax.tasks.schemes import Task
 
 
 def outcomes(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from mtt_jax.report import chart, page
+from mtt_jax.report.run_page import chart, page
 
 _WIDTH, _ROW, _LABEL = 720, 26, 260
 

@@ -23,14 +23,11 @@ import numpy as np
 from rich.console import Console as RichConsole
 from rich.table import Table
 
-from mtt_jax import config_files, pretrained, saved_model
-from mtt_jax.build import build_model, count_parameters
-from mtt_jax.checkpoint import Checkpoints
-from mtt_jax.config import BALANCERS, Config
-from mtt_jax.console import Console
+from mtt_jax.config import files as config_files
+from mtt_jax.config.schema import BALANCERS, Config
 from mtt_jax.data.pipeline import training_stream
 from mtt_jax.data.prepare import Prepared, prepare
-from mtt_jax.decide import make_forward
+from mtt_jax.devices.mesh import describe_devices
 from mtt_jax.diagnose.arms import FROZEN, POINTS, REAL, alone, make_arms, with_points
 from mtt_jax.diagnose.gradients import compare_gradients, make_gradients
 from mtt_jax.diagnose.outcomes import outcomes, score
@@ -45,10 +42,14 @@ from mtt_jax.diagnose.verdict import (
     share_or_separate,
 )
 from mtt_jax.errors import UserError, did_you_mean
-from mtt_jax.sharding import describe_devices
-from mtt_jax.tasks import Task
+from mtt_jax.report.console import Console
+from mtt_jax.scoring.infer import make_forward
+from mtt_jax.tasks.schemes import Task
+from mtt_jax.train.checkpoint import Checkpoints
 from mtt_jax.train.loop import train
 from mtt_jax.train.run_directory import open_folder, write
+from mtt_jax.weights import pretrained, saved_model
+from mtt_jax.weights.build import build_model, count_parameters
 
 # Batches on which gradients are compared, the same at every point of training.
 _BATCHES = 16

@@ -7,7 +7,7 @@ import numpy as np
 from scipy import stats
 
 from mtt_jax.diagnose.outcomes import score
-from mtt_jax.tasks import Task
+from mtt_jax.tasks.schemes import Task
 
 _DRAWS = 1000
 _DEPENDS, _NONE = "depends", "no difference found"

@@ -11,11 +11,11 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
-from mtt_jax import saved_model
-from mtt_jax.decide import AGGREGATIONS
 from mtt_jax.errors import UserError, one_of
 from mtt_jax.predict.predictor import Predictor
 from mtt_jax.predict.stream import is_cut
+from mtt_jax.scoring.infer import AGGREGATIONS
+from mtt_jax.weights import saved_model
 
 # An optional package: without it the module can be imported, and a transform is refused.
 _BEAM = importlib.util.find_spec("apache_beam") is not None

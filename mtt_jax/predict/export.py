@@ -10,10 +10,10 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from mtt_jax import saved_model
 from mtt_jax.errors import UserError, did_you_mean
 from mtt_jax.predict import export_hf, graph
-from mtt_jax.saved_model import SavedModel
+from mtt_jax.weights import saved_model
+from mtt_jax.weights.saved_model import SavedModel
 
 
 def export(

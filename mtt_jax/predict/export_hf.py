@@ -16,8 +16,8 @@ from tokenizers import Tokenizer
 
 from mtt_jax.errors import UserError
 from mtt_jax.model.hf import bert
-from mtt_jax.saved_model import SavedModel, unstack_layers
-from mtt_jax.tasks import Task
+from mtt_jax.tasks.schemes import Task
+from mtt_jax.weights.saved_model import SavedModel, unstack_layers
 
 # A linear head behind BERT's tanh: tanh(x / 4096) * 4096 is x to within a few parts in a million
 # for the values that a normalised vector holds, and powers of two lose no bits.

@@ -19,12 +19,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from mtt_jax import backend
-from mtt_jax.build import build_model
-from mtt_jax.config import Config
+from mtt_jax.config.schema import Config
+from mtt_jax.devices import startup
 from mtt_jax.errors import UserError
-from mtt_jax.saved_model import SavedModel
 from mtt_jax.types import Batch
+from mtt_jax.weights.build import build_model
+from mtt_jax.weights.saved_model import SavedModel
 
 EMBEDDING = "sentence_embedding"
 FILE, INT8_FILE = "model.onnx", "model.int8.onnx"
@@ -72,7 +72,7 @@ def to_stablehlo(model: SavedModel) -> bytes:
 
     Its parameters are part of it. https://docs.jax.dev/en/latest/export/export.html
     """
-    backend.prepare()
+    startup.prepare()
     exported = jax.export.export(jax.jit(_named(model)), platforms=("cpu", "cuda", "tpu"))(
         *_free_shapes()
     )
@@ -101,7 +101,7 @@ def write_onnx(model: SavedModel, file: Path, int8: bool = False) -> None:
         from jax2onnx import to_onnx
     except ImportError:
         raise _missing("jax2onnx") from None
-    backend.prepare()
+    startup.prepare()
     with _quiet():
         proto: Any = to_onnx(
             plain_forward(model),

@@ -9,13 +9,13 @@ import numpy as np
 
 from mtt_jax.data.encode import encode_text
 from mtt_jax.data.words import split_words
-from mtt_jax.decide import AGGREGATIONS, Decision
-from mtt_jax.decode import decode_spans
 from mtt_jax.errors import UserError, one_of
-from mtt_jax.predict.backends import load_for, open_backend
-from mtt_jax.saved_model import SavedModel
-from mtt_jax.tasks import Task, split_tag
+from mtt_jax.predict.engines import load_for, open_backend
+from mtt_jax.scoring.infer import AGGREGATIONS, Decision
+from mtt_jax.tasks.decode import decode_spans
+from mtt_jax.tasks.schemes import Task, split_tag
 from mtt_jax.types import Example
+from mtt_jax.weights.saved_model import SavedModel
 
 
 class Predictor:

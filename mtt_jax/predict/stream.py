@@ -14,11 +14,11 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TextIO
 
-from mtt_jax.data.records import json_fault
+from mtt_jax.data.readers.records import json_fault
 from mtt_jax.data.words import split_words
 from mtt_jax.errors import UserError
 from mtt_jax.predict.predictor import Predictor
-from mtt_jax.tasks import OUTSIDE
+from mtt_jax.tasks.schemes import OUTSIDE
 
 # Formats in which an output line stands for an input line.
 _BY_LINE = ("jsonl", "displacy")

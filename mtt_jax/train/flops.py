@@ -2,7 +2,7 @@
 
 import re
 
-from mtt_jax.config import EncoderConfig
+from mtt_jax.config.schema import EncoderConfig
 
 # Words of a device's name -> dense TFLOP/s in (bfloat16, float32); the first line that fits.
 _PEAKS: dict[tuple[str, ...], tuple[float | None, float]] = {

@@ -17,10 +17,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from mtt_jax.config import Config
+from mtt_jax.config.resolve import parse_pairs
+from mtt_jax.config.schema import Config
 from mtt_jax.errors import UserError, did_you_mean
 from mtt_jax.model.multitask import MultiTask
-from mtt_jax.resolve import parse_pairs
 from mtt_jax.train import balance
 from mtt_jax.train.balance import Balancer
 from mtt_jax.types import Batch

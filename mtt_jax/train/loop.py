@@ -16,19 +16,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mtt_jax import backend, card, config_files, distributed, pretrained, report, saved_model
-from mtt_jax.build import build_model, count_parameters, init_params
-from mtt_jax.checkpoint import Checkpoints, abstract
-from mtt_jax.config import Config
-from mtt_jax.console import Console, silent
+from mtt_jax.config import files as config_files
+from mtt_jax.config.resolve import check
+from mtt_jax.config.schema import Config
 from mtt_jax.data.pipeline import open_shards
 from mtt_jax.data.prepare import Prepared, prepare
 from mtt_jax.data.sampling import expected_draws, lengths_read, parts_by_task
-from mtt_jax.decide import make_forward
-from mtt_jax.errors import UserError
-from mtt_jax.evaluate import evaluate, overall_score
-from mtt_jax.resolve import check
-from mtt_jax.sharding import (
+from mtt_jax.devices import processes, startup
+from mtt_jax.devices.mesh import (
     describe_devices,
     gather,
     make_mesh,
@@ -38,8 +33,15 @@ from mtt_jax.sharding import (
     place_batch,
     replicated,
 )
+from mtt_jax.errors import UserError
+from mtt_jax.report import card
+from mtt_jax.report import run_page as report
+from mtt_jax.report.console import Console, silent
+from mtt_jax.scoring.evaluate import evaluate, overall_score
+from mtt_jax.scoring.infer import make_forward
 from mtt_jax.train import flops
 from mtt_jax.train.balance import Balancer
+from mtt_jax.train.checkpoint import Checkpoints, abstract
 from mtt_jax.train.gradient import make_balancer
 from mtt_jax.train.optim import make_optimizers
 from mtt_jax.train.phases import Phase, plan
@@ -48,6 +50,8 @@ from mtt_jax.train.progress import History, ProgressLine, progress_bar
 from mtt_jax.train.run_directory import open_run, write
 from mtt_jax.train.step import StepMetrics, TrainState, make_step, state_shapes
 from mtt_jax.train.stop import InterruptedRunError, stop_if_asked, stop_signals
+from mtt_jax.weights import pretrained, saved_model
+from mtt_jax.weights.build import build_model, count_parameters, init_params
 
 _DIVERGED = (
     "Checkpoints before this step are untouched. Lower --config.train.learning_rate, raise "
@@ -102,10 +106,10 @@ def train(config: Config, workdir: str | Path, console: Console) -> dict:
       UserError: for what the user can mend.
       InterruptedRunError: after SIGTERM or Ctrl-C, once everything is saved.
     """
-    if not distributed.is_main():
+    if not processes.is_main():
         console = silent()
     with stop_signals() as asked:
-        config = distributed.together(lambda: pretrained.complete(config_of_run(config)))
+        config = processes.together(lambda: pretrained.complete(config_of_run(config)))
         return _train(config, workdir, console, asked)
 
 
@@ -149,7 +153,7 @@ def _train(config: Config, workdir: str | Path, console: Console, asked: list[in
     data = _prepare(config, run)
     for note in data.notes:
         console.say(note)
-    stop_if_asked(distributed.agreed(asked), 0)
+    stop_if_asked(processes.agreed(asked), 0)
     model = build_model(config, data.tokenizer.get_vocab_size())
     shapes = jax.eval_shape(
         lambda key: init_params(model, key, config.train.row_length), jax.random.key(0)
@@ -167,10 +171,10 @@ def _train(config: Config, workdir: str | Path, console: Console, asked: list[in
 
 def _open(run: Path, config: Config) -> dict | None:
     """`open_run` in process 0, its answer in all."""
-    finished = distributed.together(
-        lambda: open_run(run, config) if distributed.is_main() else None
+    finished = processes.together(
+        lambda: open_run(run, config) if processes.is_main() else None
     )
-    return json.loads(distributed.texts(json.dumps(finished))[0])
+    return json.loads(processes.texts(json.dumps(finished))[0])
 
 
 def _prepare(config: Config, run: Path) -> Prepared:
@@ -178,9 +182,9 @@ def _prepare(config: Config, run: Path) -> Prepared:
 
     They find it in the cache, or encode it themselves where their machine has one of its own.
     """
-    main = distributed.is_main()
-    data = distributed.together(lambda: prepare(config, run) if main else None)
-    return distributed.together(lambda: data or prepare(config))
+    main = processes.is_main()
+    data = processes.together(lambda: prepare(config, run) if main else None)
+    return processes.together(lambda: data or prepare(config))
 
 
 def _initial_state(setup: Setup) -> TrainState:
@@ -254,7 +258,7 @@ def _fit(setup: Setup, checkpoints: Checkpoints) -> None:
     )
     forward = over_mesh(make_forward(setup.model), setup.mesh)
     with (
-        History(setup.run, first, config, distributed.is_main()) as history,
+        History(setup.run, first, config, processes.is_main()) as history,
         progress_bar(console, config, setup.phases, first, _peak(setup)) as progress,
         Trace(setup.run, config.train.profile) as trace,
     ):
@@ -296,7 +300,7 @@ def _fit_phase(
         with records.trace.step(done):
             state, metrics = step(state, place_batch(next(stream), setup.mesh), root)
         if done == first:
-            backend.give_back_freed()
+            startup.give_back_freed()
         records.trace.after(done, state)
         # Reported one step late: the device works on this step while we read the last one.
         if pending:
@@ -326,7 +330,7 @@ def _asked(setup: Setup, done: int, saving: bool) -> list[int]:
     """
     alone = jax.process_count() == 1
     if alone or saving or done % setup.config.train.log_every == 0:
-        return distributed.agreed(setup.asked)
+        return processes.agreed(setup.asked)
     return []
 
 
@@ -417,14 +421,14 @@ def _finish(setup: Setup, checkpoints: Checkpoints, seconds: float) -> dict:
     if config.phases:
         final["phases"] = _effects(setup.phases, history)
     for split in ("dev", "test"):
-        stop_if_asked(distributed.agreed(setup.asked), setup.steps)
+        stop_if_asked(processes.agreed(setup.asked), setup.steps)
         if len(setup.data.splits[split]):
             final[split] = evaluate(
                 forward, state.params, setup.data.splits[split], config, config.train.batch_rows
             )
-    if distributed.is_main():
+    if processes.is_main():
         _write(setup, model_config, params, history, final)
-    distributed.wait("written")
+    processes.wait("written")
     console.phases(final)
     console.scores(config, final)
     console.say(f"Wrote {setup.run}/: model/, metrics.json, report.html.")

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from mtt_jax.config import Config, TrainConfig
+from mtt_jax.config.schema import Config, TrainConfig
 from mtt_jax.train.phases import Phase, param_paths
 
 # What weight decay pulls on: matrices and tables, not biases and normalisation.

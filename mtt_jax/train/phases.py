@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 import jax
 
-from mtt_jax.config import Config, PhaseConfig
+from mtt_jax.config.resolve import parse_pairs
+from mtt_jax.config.schema import Config, PhaseConfig
 from mtt_jax.data.encode import ExampleSet
 from mtt_jax.data.sampling import lengths_read, parts_by_task
 from mtt_jax.errors import UserError, did_you_mean
-from mtt_jax.resolve import parse_pairs
 
 
 class Phase(NamedTuple):

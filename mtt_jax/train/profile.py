@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 
-from mtt_jax.resolve import parse_range
+from mtt_jax.config.resolve import parse_range
 
 
 class Trace:

@@ -17,9 +17,9 @@ from rich.progress import (
 )
 from tensorboardX import SummaryWriter
 
-from mtt_jax.config import Config
-from mtt_jax.console import Console
-from mtt_jax.evaluate import main_score
+from mtt_jax.config.schema import Config
+from mtt_jax.report.console import Console
+from mtt_jax.scoring.evaluate import main_score
 from mtt_jax.train import flops
 from mtt_jax.train.optim import make_schedule
 from mtt_jax.train.phases import Phase

@@ -3,9 +3,10 @@
 import dataclasses
 from pathlib import Path
 
-from mtt_jax import config_files, saved_model
-from mtt_jax.config import Config, MeshConfig
+from mtt_jax.config import files as config_files
+from mtt_jax.config.schema import Config, MeshConfig
 from mtt_jax.errors import UserError
+from mtt_jax.weights import saved_model
 
 
 def open_run(run: Path, config: Config) -> dict | None:

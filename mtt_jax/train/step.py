@@ -8,15 +8,15 @@ import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh
 
-from mtt_jax.build import init_params
-from mtt_jax.config import Config
-from mtt_jax.losses import masked_cross_entropy
+from mtt_jax.config.resolve import parse_pairs
+from mtt_jax.config.schema import Config
+from mtt_jax.devices.mesh import by_rows, of_state, replicated
 from mtt_jax.model.multitask import MultiTask
-from mtt_jax.resolve import parse_pairs
-from mtt_jax.sharding import by_rows, of_state, replicated
-from mtt_jax.tasks import Task
+from mtt_jax.tasks.schemes import Task
 from mtt_jax.train.gradient import make_balancer, make_gradient
+from mtt_jax.train.losses import masked_cross_entropy
 from mtt_jax.types import Array, Batch
+from mtt_jax.weights.build import init_params
 
 
 class TrainState(NamedTuple):

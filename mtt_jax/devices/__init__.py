@@ -1,0 +1,1 @@
+"""Devices: the start-up of JAX, the mesh, and runs of several processes."""

@@ -1,0 +1,1 @@
+"""What a person reads: console tables, the run page and the model card."""

@@ -1,0 +1,1 @@
+"""Scoring: from parameters and examples to log-probabilities, answers and scores."""

@@ -1,0 +1,1 @@
+"""Where parameters live and come from: saved models, pretrained encoders, initial parameters."""

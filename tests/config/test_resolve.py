@@ -1,0 +1,466 @@
+"""A config is checked once, field by field and field against field, and then stays as it is."""
+
+import dataclasses
+import functools
+import json
+
+import pytest
+
+from mtt_jax.config.files import to_json
+from mtt_jax.config.resolve import parse_pairs, resolve
+from mtt_jax.config.schema import SECTIONS, TaskConfig, TaskDataConfig, default_config, phase
+from mtt_jax.errors import UserError
+
+
+def plain(**overrides):
+    """The default config as nested dicts; `train__steps=1` sets config.train.steps."""
+    config = default_config().to_dict()
+    for path, value in overrides.items():
+        *groups, name = path.split("__")
+        node = config
+        for group in groups:
+            node = node[group]
+        node[name] = value
+    return config
+
+
+def refusal(**overrides):
+    """What `resolve` says against the default config with some fields changed."""
+    with pytest.raises(UserError) as caught:
+        resolve(plain(**overrides))
+    return str(caught.value)
+
+
+def test_the_defaults_resolve_to_the_values_that_the_schema_declares():
+    config = resolve(default_config())
+    for name, section in SECTIONS.items():
+        assert getattr(config, name) == (
+            dataclasses.replace(section(), score="topic=1, ner=1") if name == "train" else section()
+        )
+    assert config.tasks["topic"].labels == ("sports", "politics", "others")
+    assert config.tasks["ner"].labels == ("O", "PER", "ORG", "LOC", "MISC")
+    assert dict(config.task_data) == {"topic": TaskDataConfig(), "ner": TaskDataConfig()}
+    assert (config.seed, config.init_from, config.init_parts) == (0, "", "all")
+
+
+def test_what_is_left_out_takes_its_default():
+    config = resolve({"tasks": {"topic": {"labels": ["a", "b"]}}, "train": {"score": "topic=1"}})
+    assert config.tasks["topic"] == TaskConfig(labels=("a", "b"))
+    assert config.encoder == SECTIONS["encoder"]()
+    assert config.seed == 0
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"sede": 1}, "config.sede: no such field. Did you mean 'seed'?"),
+        ({"train__step": 5}, "config.train.step: no such field. Did you mean 'steps'?"),
+        ({"encoder__Width": 8}, "config.encoder.Width: no such field. Did you mean 'width'?"),
+        (
+            {"tasks__ner__wieght": 2.0},
+            "config.tasks.ner.wieght: no such field. Did you mean 'weight'?",
+        ),
+        ({"data__ner__trian": "x"}, "config.data.ner.trian: no such field. Did you mean 'train'?"),
+        ({"data__topics": {}}, "config.data.topics: no such field. Did you mean 'topic'?"),
+    ],
+)
+def test_an_unknown_field_is_named_with_the_nearest_known_one(overrides, message):
+    assert refusal(**overrides) == message
+
+
+def test_an_unknown_field_like_no_other_is_named_alone():
+    assert refusal(train__zzzzzz=1) == "config.train.zzzzzz: no such field."
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"train__steps": "5"}, "config.train.steps: expected a whole number, got '5'."),
+        ({"train__steps": 5.0}, "config.train.steps: expected a whole number, got 5.0."),
+        ({"seed": True}, "config.seed: expected a whole number, got True."),
+        ({"train__clip": "1"}, "config.train.clip: expected a number, got '1'."),
+        ({"train__clip": True}, "config.train.clip: expected a number, got True."),
+        ({"encoder__scan": 1}, "config.encoder.scan: expected a boolean, got 1."),
+        ({"init_from": None}, "config.init_from: expected a text, got None."),
+        ({"train__freeze": "a.*"}, "config.train.freeze: expected a tuple of texts, got 'a.*'."),
+        ({"train__freeze": (1,)}, "config.train.freeze: expected a tuple of texts, got (1,)."),
+        ({"train__freeze": 3}, "config.train.freeze: expected a tuple of texts, got 3."),
+        (
+            {"tasks__topic__labels": None},
+            "config.tasks.topic.labels: expected a tuple of texts, got None.",
+        ),
+        ({"train": 3}, "config.train: expected a group of fields, got 3."),
+        ({"data__ner": "x"}, "config.data.ner: expected a group of fields, got 'x'."),
+        ({"tasks__ner": 3}, "config.tasks.ner: expected a group of fields, got 3."),
+        ({"tasks": 3}, "config.tasks: expected a group of fields, got 3."),
+        ({"data": 3}, "config.data: expected a group of fields, got 3."),
+        ({"tasks__ner__kind": 3}, "config.tasks.ner.kind: expected a text, got 3."),
+    ],
+)
+def test_a_value_of_another_type_is_refused_with_the_type_expected(overrides, message):
+    assert refusal(**overrides) == message
+
+
+def test_a_whole_number_will_do_where_a_number_is_asked_for():
+    clip = resolve(plain(train__clip=2)).train.clip
+    assert (clip, type(clip)) == (2.0, float)
+
+
+def test_a_list_will_do_where_a_tuple_is_asked_for():
+    assert resolve(plain(train__freeze=["encoder/.*"])).train.freeze == ("encoder/.*",)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"train__steps": 0}, "config.train.steps: 0 is too small; at least 1."),
+        ({"seed": -1}, "config.seed: -1 is too small; at least 0."),
+        ({"tasks__ner__weight": -0.5}, "config.tasks.ner.weight: -0.5 is too small; at least 0."),
+        ({"encoder__dropout": 1.0}, "config.encoder.dropout: 1.0 is too large; at most 0.99."),
+        ({"data__dev_share": 0.6}, "config.data.dev_share: 0.6 is too large; at most 0.5."),
+        ({"data__ner__word": 0}, "config.data.ner.word: 0 is too small; at least 1."),
+    ],
+)
+def test_a_value_out_of_its_range_is_refused_with_the_limit(overrides, message):
+    assert refusal(**overrides) == message
+
+
+def test_a_value_on_the_edge_of_its_range_is_accepted():
+    config = resolve(plain(encoder__dropout=0.99, data__dev_share=0.001, train__warmup=0))
+    assert (config.encoder.dropout, config.data.dev_share) == (0.99, 0.001)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (
+            {"encoder__norm": "Post"},
+            "config.encoder.norm: 'Post' is not one of pre, post. Did you mean 'post'?",
+        ),
+        (
+            {"tasks__ner__scheme": "iob1"},
+            "config.tasks.ner.scheme: 'iob1' is not one of io, iob2. Did you mean 'iob2'?",
+        ),
+        (
+            {"init_parts": "head"},
+            "config.init_parts: 'head' is not one of all, encoder, heads. Did you mean 'heads'?",
+        ),
+    ],
+)
+def test_a_value_that_is_no_choice_is_refused_with_the_choices(overrides, message):
+    assert refusal(**overrides) == message
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"{name}__{field.name}"
+        for name, section in {**SECTIONS, "tasks__ner": TaskConfig}.items()
+        for field in dataclasses.fields(section)
+        if field.type is float
+    ],
+)
+def test_no_number_may_be_nan_or_infinite(path, value):
+    assert refusal(**{path: value}).startswith(f"config.{path.replace('__', '.')}: ")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (
+            {"tasks__topic__labels": ("a", "b", "a")},
+            "config.tasks.topic.labels: a label stands twice in a, b, a.",
+        ),
+        (
+            {"tasks__topic__labels": ("a",)},
+            "config.tasks.topic.labels: name at least two labels",
+        ),
+        ({"tasks__ner__labels": ()}, "config.tasks.ner.labels: name at least two labels"),
+        (
+            {"tasks__ner__labels": ("PER", "ORG")},
+            "config.tasks.ner.labels: a token task needs the label 'O'",
+        ),
+        ({"tasks__ner__labels": ("PER", "O")}, "config.tasks.ner.labels: put 'O' first."),
+        (
+            {"tasks__ner__class_weights": "PERS=2"},
+            "config.tasks.ner.class_weights: 'PERS' is not one of O, PER, ORG, LOC, MISC. "
+            "Did you mean 'PER'?",
+        ),
+        (
+            {"tasks__topic__class_weights": "sports=-1"},
+            "config.tasks.topic.class_weights: -1 is not a finite number of at least 0.",
+        ),
+        (
+            {"data__topic__label_map": "World"},
+            "config.data.topic.label_map: expected 'NAME=VALUE, NAME=VALUE', got 'World'.",
+        ),
+        (
+            {"train__profile": "10-20"},
+            "config.train.profile: expected 'FIRST:LAST', as in '10:20', got '10-20'.",
+        ),
+        ({"train__profile": "20:10"}, "config.train.profile: '20:10' is no range of steps"),
+        ({"train__profile": "0:2"}, "config.train.profile: '0:2' is no range of steps"),
+        (
+            {"train__profile": "2000:2010"},
+            "config.train.profile: step 2000 is behind the last one, train.steps=1000",
+        ),
+        (
+            {"encoder__heads": 3},
+            "config.encoder.heads: 3 heads do not divide a width of 128.",
+        ),
+        (
+            {"encoder__positions": "rotary", "encoder__width": 12, "encoder__heads": 4},
+            "config.encoder.positions: rotary needs an even width / heads.",
+        ),
+        (
+            {"encoder__positions": "sinusoidal", "encoder__width": 9, "encoder__heads": 3},
+            "config.encoder.positions: sinusoidal needs an even width.",
+        ),
+        (
+            {"encoder__max_positions": 100},
+            "config.encoder.max_positions: 100 learned positions are fewer than "
+            "data.max_length, 128.",
+        ),
+        (
+            {"train__row_length": 64},
+            "config.train.row_length: a row of 64 cannot hold a sentence of data.max_length, 128.",
+        ),
+        (
+            {"data__overlap": 65},
+            "config.data.overlap: 65 is more than half of data.max_length, 128.",
+        ),
+        (
+            {"train__accumulate": 3},
+            "config.train.accumulate: 3 does not divide train.batch_rows, 32.",
+        ),
+        (
+            {"train__warmup": 1001},
+            "config.train.warmup: 1001 steps of warm-up are more than train.steps, 1000.",
+        ),
+        (
+            {"tasks__ner__sampling": 1.0},
+            "config.tasks.ner.sampling: train.mixing=size takes no shares",
+        ),
+        (
+            {"tasks__ner__sampling_cap": 5, "train__mixing": "equal"},
+            "config.tasks.ner.sampling_cap: has no say where train.mixing=equal gives the shares",
+        ),
+        (
+            {
+                "tasks__ner__sampling_cap": 5,
+                "tasks__ner__sampling": 1.0,
+                "tasks__topic__sampling": 1.0,
+                "train__mixing": "explicit",
+            },
+            "config.tasks.ner.sampling_cap: has no say where every task's sampling gives",
+        ),
+        (
+            {"tasks__ner__class_sampling": "PRE=2"},
+            "config.tasks.ner.class_sampling: 'PRE' is not one of O, PER, ORG, LOC, MISC. Did you",
+        ),
+        (
+            {"data__ner__synthetic_ways": "mentoin"},
+            "config.data.ner.synthetic_ways: 'mentoin' is not one of mention, token, shuffle, case",
+        ),
+        (
+            {"data__ner__synthetic": 1.0, "data__ner__synthetic_ways": " ,"},
+            "config.data.ner.synthetic_ways: empty; name some of",
+        ),
+        (
+            {"data__topic__synthetic": 1.0},
+            "config.data.topic.synthetic: makes sentences for token tasks, and topic is none.",
+        ),
+        (
+            {"data__ner__gazetteer": "names.tsv"},
+            "config.data.ner.gazetteer: has names for synthetic sentences; set",
+        ),
+        (
+            {"data__ner__newswire": 5},
+            "config.data.ner.newswire: data.source=newswire is that corpus already.",
+        ),
+        (
+            {"encoder__lora_rank": 600},
+            "config.encoder.lora_rank: 600 is more than the width of the matrices",
+        ),
+        (
+            {"tasks__topic__weight": 0.0, "tasks__ner__weight": 0.0},
+            "config.tasks: every task has weight 0; nothing would be learned.",
+        ),
+        (
+            {"train__score": "topics=1"},
+            "config.train.score: 'topics' is not one of ",
+        ),
+        ({"train__score": ""}, "config.train.score: give at least one task a weight above 0"),
+        (
+            {"train__score": "topic=0, ner=0"},
+            "config.train.score: give at least one task a weight above 0",
+        ),
+        ({"init_parts": "encoder"}, "config.init_parts: says what to take from init_from"),
+        (
+            {"data__source": "tfds", "data__topic__name": "x"},
+            "config.data.ner.name: data.source=tfds needs a TFDS data set for task 'ner': "
+            "--config.data.ner.name=...",
+        ),
+        (
+            {"data__source": "files", "data__ner__train": "x"},
+            "config.data.topic.train: data.source=files needs a file for task 'topic': "
+            "--config.data.topic.train=...",
+        ),
+    ],
+)
+def test_fields_that_contradict_one_another_are_refused(overrides, message):
+    assert refusal(**overrides).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("phases", "message"),
+    [
+        (3, "config.phases: expected a tuple of phases, got 3."),
+        ([3], "config.phases[0]: expected a group of fields"),
+        ([phase("a", step=3)], "config.phases[0].step: no such field. Did you mean 'steps'?"),
+        ([phase("", steps=3)], "config.phases[0].name: ''; each phase needs a name of its own."),
+        ([phase("a", steps=3)] * 2, "config.phases[1].name: 'a'; each phase needs a name"),
+        ([phase("a")], "config.phases[0]: give it either steps or epochs above 0."),
+        ([phase("a", steps=1, epochs=1.0)], "config.phases[0]: give it either steps or epochs"),
+        (
+            [phase("a", steps=1, tasks=("nre",))],
+            "config.phases[0].tasks: 'nre' is not one of topic, ner. Did you mean 'ner'?",
+        ),
+        (
+            [phase("a", steps=1, weights="topic=0, ner=0")],
+            "config.phases[0]: every task of it has weight 0; nothing would be learned.",
+        ),
+        (
+            [phase("a", steps=1, tasks=("topic",), weights="ner=2")],
+            "config.phases[0].weights: 'ner' is not among its tasks, topic.",
+        ),
+        ([phase("a", steps=1, trainable=())], "config.phases[0].trainable: empty;"),
+        (
+            [phase("a", steps=1, trainable=("(",))],
+            "config.phases[0].trainable: '(' is no regular expression",
+        ),
+    ],
+)
+def test_a_phase_that_cannot_be_is_refused_with_its_index(phases, message):
+    assert refusal(phases=phases).startswith(message)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {"encoder__positions": "rotary", "encoder__width": 16, "encoder__heads": 4},
+        {"encoder__positions": "rotary", "encoder__max_positions": 8},
+        {"encoder__positions": "sinusoidal", "encoder__width": 10, "encoder__heads": 5},
+        {"encoder__max_positions": 128},
+        {"train__row_length": 128},
+        {"data__overlap": 64},
+        {"train__warmup": 1000},
+        {"tasks__topic__weight": 0.0},
+        {"train__score": "ner=1"},
+        {"init_parts": "encoder", "init_from": "runs/other"},
+        {"data__source": "files", "data__ner__train": "x", "data__topic__train": "y"},
+        {"tasks__ner__scheme": "iob2", "tasks__ner__class_weights": "B-PER=2, I-ORG=0.5, O=1"},
+        {"tasks__ner__scheme": "iob2", "tasks__ner__class_weights": "PER=2"},
+    ],
+)
+def test_fields_just_short_of_a_contradiction_are_accepted(overrides):
+    config = json.loads(to_json(resolve(plain(**overrides))))
+    for path, value in overrides.items():
+        assert functools.reduce(dict.__getitem__, path.split("__"), config) == value
+
+
+def test_a_run_needs_a_task():
+    with pytest.raises(UserError, match="config.tasks: empty; a run needs at least one task"):
+        resolve({"tasks": {}})
+
+
+def test_a_pattern_to_freeze_that_is_no_regular_expression_is_refused():
+    with pytest.raises(UserError, match=r"train.freeze: 'encoder/\(' is no regular expression"):
+        resolve(plain(train__freeze=["encoder/("]))
+
+
+@pytest.mark.parametrize(
+    "name", ["source", "max_length", "my task", "1st", "a.b", "", "text", "entities", "encoder"]
+)
+def test_a_task_needs_a_name_that_stands_for_nothing_else(name):
+    task = TaskConfig(labels=("a", "b"))
+    config = default_config().to_dict() | {"tasks": {name: dataclasses.asdict(task)}}
+    with pytest.raises(UserError, match="cannot name a task: use a word of its own"):
+        resolve(config)
+
+
+SENTENCE = TaskConfig(kind="sentence", labels=("yes", "no"))
+TOKEN = TaskConfig(kind="token", labels=("O", "PER"), scheme="iob2")
+
+
+def test_sentence_tasks_come_before_token_tasks_and_both_by_name():
+    given = {"b": TOKEN, "z": SENTENCE, "a": TOKEN, "m": SENTENCE}
+    config = resolve(default_config(given))
+    assert list(config.tasks) == list(config.task_data) == ["m", "z", "a", "b"]
+    assert [task.name for task in config.task_list] == ["m", "z", "a", "b"]
+    backwards = resolve(default_config(dict(reversed(given.items()))))
+    assert backwards.task_list == config.task_list
+
+
+def test_a_kind_left_to_its_default_orders_like_one_written_out():
+    labels = ("yes", "no")
+    tasks = {"a": {"kind": "sentence", "labels": labels}, "z": {"labels": labels}}
+    config = resolve({"tasks": tasks, "train": {"score": "a=1"}})
+    assert list(config.tasks) == ["a", "z"]
+    assert list(resolve(json.loads(to_json(config))).tasks) == ["a", "z"]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7])
+def test_a_run_may_have_any_number_of_tasks_of_either_kind(count):
+    tasks = {f"task{i}": (SENTENCE, TOKEN)[i % 2] for i in range(count)}
+    config = resolve(default_config(tasks))
+    assert len(config.task_list) == len(config.task_data) == count
+    assert parse_pairs(config.train.score, "score", kind=float) == dict.fromkeys(tasks, 1.0)
+
+
+def test_a_resolved_config_stays_as_it_is():
+    source = default_config()
+    config = resolve(source)
+    for node in (config, config.train, config.tasks["ner"], config.task_data["ner"]):
+        name = dataclasses.fields(node)[0].name
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(node, name, None)
+    source.train.steps = 7
+    source.tasks.ner.weight = 3.0
+    assert config.train.steps == 1000
+    assert config.tasks["ner"].weight == 1.0
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "expected"),
+    [
+        ("", str, {}),
+        (" , ,", str, {}),
+        ("A=1", str, {"A": "1"}),
+        (" A = 1 ,B=two words, ", str, {"A": "1", "B": "two words"}),
+        ("A=x=y", str, {"A": "x=y"}),
+        ("A=0, B=2.5, C=1e-3", float, {"A": 0.0, "B": 2.5, "C": 0.001}),
+    ],
+)
+def test_pairs_are_read_with_any_blanks(text, kind, expected):
+    assert parse_pairs(text, "config.x", kind=kind) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "message"),
+    [
+        ("A", str, "config.x: expected 'NAME=VALUE, NAME=VALUE', got 'A'."),
+        ("A=", str, "config.x: expected 'NAME=VALUE, NAME=VALUE', got 'A='."),
+        ("B=1, =2", str, "config.x: expected 'NAME=VALUE, NAME=VALUE', got '=2'."),
+        ("beto=1", str, "config.x: 'beto' is not one of A, B, beta. Did you mean 'beta'?"),
+        ("A=one", float, "config.x: 'one' is not a number."),
+        ("A=-1", float, "config.x: -1 is not a finite number of at least 0."),
+        ("A=inf", float, "config.x: inf is not a finite number of at least 0."),
+        ("A=nan", float, "config.x: nan is not a finite number of at least 0."),
+    ],
+)
+def test_a_pair_that_cannot_be_read_is_named_with_its_field(text, kind, message):
+    with pytest.raises(UserError) as caught:
+        parse_pairs(text, "config.x", ("A", "B", "beta"), kind)
+    assert str(caught.value) == message

@@ -1,0 +1,565 @@
+"""Files, the embedded corpus and TFDS become encoded splits, once, and faults are named."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import assert_trees_equal
+from reading import written
+
+from mtt_jax.config.resolve import resolve
+from mtt_jax.config.schema import TaskConfig, default_config
+from mtt_jax.data.prepare import prepare
+from mtt_jax.data.tokenizer import train as train_tokenizer
+from mtt_jax.errors import UserError
+
+TOPICS = "1,Vote,Rome voted .\n2,Day 7,Tom ran .\n3,Shares,Acme fell .\n"
+TAGS = "Tom B-PER\nFry I-PER\nran O\n\nRome B-LOC\nvoted O\n\nAcme B-ORG\nfell O\n"
+
+
+def topic_rows(first, last):
+    return "".join(f"{1 + i % 3},Day {i},Tom ran {i} miles .\n" for i in range(first, last))
+
+
+def tag_rows(first, last):
+    return "".join(f"Ann B-PER\nwon O\n{i} O\n\n" for i in range(first, last))
+
+
+class Workplace:
+    """A folder with files and the config that reads them."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.raw = default_config()
+        self.raw.data.source = "files"
+        self.raw.data.cache_dir = str(folder / "cache")
+        self.raw.tokenizer.vocab_size = 200
+        self.raw.data.topic.update(text="2,3", label="1", label_map="1=politics, 2=sports")
+        self.raw.data.topic.label_map += ", 3=others"
+        for split, first, last in (("train", 0, 30), ("dev", 30, 36), ("test", 36, 45)):
+            self.give("topic", split, f"{split}.csv", topic_rows(first, last))
+            self.give("ner", split, f"{split}.conll", tag_rows(first, last))
+
+    def give(self, task, split, name, text):
+        """Writes a file and names it in the config; without a text, names none."""
+        self.raw.data[task][split] = str(written(self.folder, name, text)) if text else ""
+
+    def give_both(self, split, rows):
+        """Writes objects to one JSONL file that both tasks read."""
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        for task in ("topic", "ner"):
+            self.give(task, split, f"{split}.jsonl", text)
+            self.raw.data[task].update(text="auto", label="auto")
+
+    def prepare(self, run=None, given=None):
+        return prepare(resolve(self.raw), run, given)
+
+    def complaint(self, run=None):
+        with pytest.raises(UserError) as error:
+            self.prepare(run)
+        return str(error.value)
+
+    def cached(self):
+        """The cache's folders."""
+        return sorted((self.folder / "cache" / "encoded").iterdir())
+
+
+@pytest.fixture
+def place(tmp_path):
+    return Workplace(tmp_path)
+
+
+def assert_same(ours, theirs):
+    assert ours.notes == theirs.notes
+    assert ours.tokenizer.to_str() == theirs.tokenizer.to_str()
+    for split in ("train", "dev", "test"):
+        assert_trees_equal(ours.splits[split].arrays, theirs.splits[split].arrays)
+
+
+# From files
+
+
+def test_files_become_encoded_splits(place):
+    place.give("topic", "test", "test.csv", TOPICS)
+    place.give("ner", "test", "test.conll", TAGS)
+    prepared, config = place.prepare(), resolve(place.raw)
+    assert {name: split.counts() for name, split in prepared.splits.items()} == {
+        "train": {"topic": 30, "ner": 30},
+        "dev": {"topic": 6, "ner": 6},
+        "test": {"topic": 3, "ner": 3},
+    }
+    test = [prepared.splits["test"][i] for i in range(6)]
+    topics = [config.tasks["topic"].labels[example.labels["topic"]] for example in test[:3]]
+    assert topics == ["politics", "sports", "others"]
+    types = config.task_list[-1].entity_types
+    found = [
+        (start, end, types[kind])
+        for example in test[3:]
+        for start, end, kind in example.spans["ner"]
+    ]
+    assert found == [(0, 2, "PER"), (0, 1, "LOC"), (0, 1, "ORG")]
+    assert not any(example.spans for example in test[:3])
+    assert not any(example.labels for example in test[3:])
+    assert prepared.tokenizer.decode(test[1].tokens) == "Day 7 Tom ran."
+
+
+def test_the_notes_of_every_file_are_passed_on(place):
+    place.give("topic", "dev", "dev.csv", "1,Rome,voted\n2,,\n")
+    place.give("ner", "test", "test.conll", "Tom I-PER\nran O\n\nRome B-LOC\n")
+    notes = "\n".join(place.prepare().notes)
+    assert "dev.csv: 1 empty texts, left out (first: line 2)" in notes
+    assert "train.conll: 30 sentences, tags in scheme iob2" in notes
+    assert "test.conll: 1 tags that cannot follow" in notes
+
+
+def test_without_dev_a_share_of_train_is_held_out_for_good_and_stated(place):
+    place.give("topic", "dev", "", "")
+    place.raw.data.dev_share = 0.2
+    first = place.prepare()
+    held_out = first.splits["dev"].counts()["topic"]
+    assert 2 <= held_out <= 10
+    assert first.splits["train"].counts() == {"topic": 30 - held_out, "ner": 30}
+    assert first.splits["dev"].counts() == {"topic": held_out, "ner": 6}
+    assert f"topic: no dev given; {held_out} training sentences held out as dev." in first.notes
+    place.raw.data.cache_dir += "-2"
+    assert_same(first, place.prepare())
+    place.raw.seed = 1
+    other = place.prepare()
+    assert not np.array_equal(
+        other.splits["dev"].arrays["tokens"], first.splits["dev"].arrays["tokens"]
+    )
+
+
+def test_too_little_to_hold_dev_out_of_asks_for_a_file(place):
+    place.give("ner", "dev", "", "")
+    place.give("ner", "train", "train.conll", "Tom B-PER\nran O\n\nTom B-PER\nran O\n")
+    message = place.complaint()
+    assert "config.data.ner.train: too few different sentences" in message
+    assert "give --config.data.ner.dev=" in message
+
+
+def test_without_test_there_is_an_empty_test_split(place):
+    for task in ("topic", "ner"):
+        place.give(task, "test", "", "")
+    assert len(place.prepare().splits["test"]) == 0
+
+
+def test_a_file_that_both_tasks_read_gives_each_sentence_both_labels(place):
+    rows = [
+        {
+            "text": f"Tom &amp; Ann ran {i} miles in Rome-based shoes .",
+            "label": "sports",
+            "entities": [{"start": 0, "end": 3, "label": "PER"}],
+        }
+        for i in range(20)
+    ]
+    start = rows[0]["text"].index("Rome")
+    rows[0]["entities"].append({"start": start, "end": start + 4, "label": "LOC"})
+    for split in ("train", "dev", "test"):
+        place.give_both(split, rows)
+    half = [{"text": "Ann ran .", "label": "others"}, {"text": "Tom ran .", "entities": []}]
+    place.give_both("dev", half)
+    prepared = place.prepare()
+    train = prepared.splits["train"]
+    assert len(train) == 20
+    assert train.counts() == {"topic": 20, "ner": 20}
+    config = resolve(place.raw)
+    assert config.tasks["topic"].labels[train[0].labels["topic"]] == "sports"
+    types = config.task_list[-1].entity_types
+    first = [(int(a), int(b), types[kind]) for a, b, kind in train[0].spans["ner"]]
+    assert first == [(0, 1, "PER"), (7, 8, "LOC")]
+    first, second = (prepared.splits["dev"][i] for i in (0, 1))
+    assert (set(first.labels), set(first.spans)) == ({"topic"}, set())
+    assert (set(second.labels), set(second.spans)) == (set(), {"ner"})
+
+
+def test_both_tasks_hold_the_same_sentences_of_a_common_file_out(place):
+    rows = [{"text": f"Tom ran {i} miles .", "label": "sports", "entities": []} for i in range(30)]
+    place.give_both("train", rows)
+    for split in ("dev", "test"):
+        for task in ("topic", "ner"):
+            place.give(task, split, "", "")
+    splits = place.prepare().splits
+    assert splits["train"].counts() == {"topic": 27, "ner": 27}
+    assert splits["dev"].counts() == {"topic": 3, "ner": 3}
+    assert len(splits["train"]) == 27
+
+
+def test_two_tasks_that_cut_the_words_of_a_common_file_differently_keep_their_entities(tmp_path):
+    text = "the Rome-based Tom ran"
+    row = {
+        "text": text,
+        "places": [{"start": 4, "end": 8, "label": "LOC"}],
+        "people": [{"start": 15, "end": 18, "label": "PER"}],
+    }
+    rows = [row, {"text": "Ann ran", "places": [], "people": []}]
+    file = written(tmp_path, "a.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    tasks = {
+        "people": TaskConfig(kind="token", labels=("O", "PER")),
+        "places": TaskConfig(kind="token", labels=("O", "LOC")),
+    }
+    for order in (("people", "places"), ("places", "people")):
+        names = dict(zip(("alpha", "beta"), order, strict=True))
+        raw = default_config({name: tasks[kind] for name, kind in names.items()})
+        raw.data.source, raw.data.cache_dir = "files", str(tmp_path / order[0])
+        raw.tokenizer.vocab_size = 200
+        for name, kind in names.items():
+            raw.data[name].update(train=str(file), dev=str(file), label=kind)
+        prepared = prepare(resolve(raw))
+        train = prepared.splits["train"]
+        read: dict[str, set[str]] = {kind: set() for kind in order}
+        for example in (train[i] for i in range(len(train))):
+            edges = [*example.starts, len(example.tokens) - 1]
+            for name, spans in example.spans.items():
+                read[names[name]] |= {
+                    prepared.tokenizer.decode(example.tokens[edges[start] : edges[end]])
+                    for start, end, _ in spans
+                }
+        assert read == {"people": {"Tom"}, "places": {"Rome"}}
+
+
+def test_a_fault_in_a_file_is_passed_on(place):
+    place.give("ner", "test", "test.conll", "Tom B-PERS\n")
+    assert "test.conll, line 1: tag 'B-PERS'" in place.complaint()
+    place.raw.data.ner.test = str(place.folder / "tset.conll")
+    assert "tset.conll: no such file. Did you mean" in place.complaint()
+
+
+@pytest.mark.parametrize("task", ["topic", "ner"])
+def test_a_task_without_any_label_is_refused(task, place):
+    place.give_both("train", [{"text": f"Tom ran {i} ."} for i in range(9)])
+    other = {"topic": "ner", "ner": "topic"}[task]
+    rows = topic_rows(0, 9) if other == "topic" else tag_rows(0, 9)
+    place.give(other, "train", f"train.{'csv' if other == 'topic' else 'conll'}", rows)
+    if other == "topic":
+        place.raw.data.topic.update(text="2,3", label="1")
+    for split in ("dev", "test"):
+        place.give("topic", split, "", "")
+    message = place.complaint()
+    assert f"config.tasks.{task}: no training sentence carries a label" in message
+    assert f"--config.data.{task}.train=" in message
+
+
+def test_sentences_that_repeat_and_sentences_that_leak_are_counted(place):
+    place.give("topic", "train", "train.csv", topic_rows(0, 30) + topic_rows(0, 4))
+    place.give("topic", "dev", "dev.csv", topic_rows(28, 36))
+    place.give("ner", "test", "test.conll", tag_rows(25, 40))
+    notes = place.prepare().notes
+    assert "train: 4 sentences repeat an earlier one word for word." in notes
+    leaks = [note for note in notes if "also stand in train" in note]
+    assert leaks[0].startswith("dev: 2 of 14 sentences")
+    assert leaks[1].startswith("test: 5 of 24 sentences")
+    assert len(leaks) == 2
+
+
+def test_clean_files_are_said_nothing_bad_of(place):
+    notes = place.prepare().notes
+    assert [note for note in notes if "tags in scheme" not in note] == []
+
+
+def test_training_sentences_that_will_be_cut_are_counted(place):
+    long = "".join(f"2,Long,{'Tom ran ' * 70}{i}\n" for i in range(3))
+    place.give("topic", "train", "train.csv", topic_rows(0, 30) + long)
+    place.give("topic", "test", "test.csv", long)
+    (note,) = (note for note in place.prepare().notes if "max_length" in note)
+    assert note.startswith("3 training sentences are longer than data.max_length (128 subwords)")
+    assert "are cut" in note
+    assert place.prepare().splits["train"].lengths().max() > 140
+
+
+# Tokenizers
+
+
+def test_a_given_tokenizer_is_used_and_none_trained(place, tokenizer):
+    assert place.prepare(given=tokenizer).tokenizer.to_str() == tokenizer.to_str()
+
+
+def test_a_tokenizer_is_loaded_from_its_file_and_its_content_counts(place, tokenizer):
+    file = place.folder / "tokenizer.json"
+    tokenizer.save(str(file))
+    place.raw.tokenizer.file = str(file)
+    assert place.prepare().tokenizer.get_vocab() == tokenizer.get_vocab()
+    other = train_tokenizer(["Other words entirely"] * 3, resolve(place.raw).tokenizer)
+    other.save(str(file))
+    assert place.prepare().tokenizer.get_vocab() == other.get_vocab()
+
+
+# The cache
+
+
+def stamps(place):
+    """When each file and folder of the cache was last written."""
+    home = place.folder / "cache" / "encoded"
+    return {path: path.stat().st_mtime_ns for path in (home, *home.rglob("*"))}
+
+
+def test_a_second_start_reads_the_cache_and_finds_the_same(place):
+    first, before = place.prepare(), stamps(place)
+    assert_same(first, place.prepare())
+    assert stamps(place) == before
+    assert len(place.cached()) == 1
+
+
+def test_a_cache_stands_for_itself_without_its_source(place):
+    """The second start is not only equal to a fresh one: nothing is encoded again."""
+    first = place.prepare()
+    (folder,) = place.cached()
+    (folder / "notes.json").write_text('["from the cache"]')
+    assert place.prepare().notes == ("from the cache",)
+    assert first.notes != ("from the cache",)
+
+
+def test_what_does_not_change_the_encoding_does_not_change_the_cache(place):
+    place.prepare()
+    place.raw.encoder.layers, place.raw.train.steps, place.raw.data.overlap = 1, 700, 8
+    place.raw.tasks.ner.weight = 2.0
+    place.prepare()
+    assert len(place.cached()) == 1
+
+
+@pytest.mark.parametrize("split", ["train", "dev", "test"])
+@pytest.mark.parametrize("task", ["topic", "ner"])
+def test_another_content_of_any_file_is_encoded_anew(task, split, place):
+    first = place.prepare()
+    path = place.raw.data[task][split]
+    text = Path(path).read_text(encoding="utf-8")
+    written(
+        place.folder, path, text + (topic_rows(90, 91) if task == "topic" else tag_rows(90, 91))
+    )
+    second = place.prepare()
+    assert len(second.splits[split]) == len(first.splits[split]) + 1
+    assert len(place.cached()) == 2
+
+
+@pytest.mark.parametrize(
+    ("group", "field", "value"),
+    [
+        ("topic", "label_map", "1=others, 2=sports, 3=others"),
+        ("ner", "scheme", "iob1"),
+        (None, "clean", False),
+        (None, "max_length", 64),
+    ],
+)
+def test_another_reading_of_the_same_files_is_encoded_anew(group, field, value, place):
+    place.prepare()
+    node = place.raw.data[group] if group else place.raw.data
+    node[field] = value
+    place.prepare()
+    assert len(place.cached()) == 2
+
+
+def cut_short(path):
+    path.write_bytes(path.read_bytes()[:-30])
+
+
+def scribble(path):
+    path.write_bytes(b"scribble")
+
+
+def empty(path):
+    path.write_bytes(b"")
+
+
+def remove(path):
+    path.unlink()
+
+
+@pytest.mark.parametrize("damage", [cut_short, scribble, empty, remove])
+@pytest.mark.parametrize("name", ["tokenizer.json", "train.npz", "test.npz", "notes.json"])
+def test_a_damaged_cache_names_itself_and_is_made_anew_once_deleted(name, damage, place):
+    first = place.prepare()
+    (folder,) = place.cached()
+    damage(folder / name)
+    message = place.complaint()
+    assert f"config.data.cache_dir: {folder} is damaged" in message
+    assert "delete it and start again" in message
+    for file in folder.iterdir():
+        file.unlink()
+    folder.rmdir()
+    assert_same(first, place.prepare())
+
+
+def test_a_cache_folder_that_cannot_be_written_is_named(place):
+    blocked = written(place.folder, "blocked", "a file")
+    place.raw.data.cache_dir = str(blocked)
+    message = place.complaint()
+    assert "config.data.cache_dir: cannot write to" in message
+    assert str(blocked) in message
+    assert "name another folder" in message
+
+
+def test_a_cache_folder_is_tried_before_the_corpus_is_written(place):
+    place.raw.data.source = "newswire"
+    place.raw.data.cache_dir = "/proc/nowhere"
+    assert "config.data.cache_dir: cannot write to /proc/nowhere" in place.complaint()
+
+
+# Fewer, and made up
+
+
+def labelled(data, task, split="train"):
+    return data.splits[split].counts()[task]
+
+
+def test_a_limit_keeps_as_many_labels_and_touches_no_other_task(place):
+    before = place.prepare()
+    place.raw.data.ner.limit = 5
+    data = place.prepare()
+    assert (labelled(before, "ner"), labelled(data, "ner")) == (30, 5)
+    assert labelled(data, "topic") == labelled(before, "topic")
+    assert labelled(data, "ner", "test") == labelled(before, "ner", "test")
+    assert "ner: 5 of 30 labelled training sentences are used (data.ner.limit)." in data.notes
+    place.raw.seed = 1
+    assert place.prepare().splits["train"].arrays["tokens"].tolist() != (
+        data.splits["train"].arrays["tokens"].tolist()
+    )
+
+
+def test_a_limit_of_a_sentence_with_two_labels_takes_one_of_them(place):
+    rows = [{"text": f"Tom ran {i} .", "label": "others", "entities": []} for i in range(8)]
+    for split in ("train", "dev", "test"):
+        place.give_both(split, rows)
+    place.raw.data.ner.limit = 3
+    data = place.prepare()
+    assert (labelled(data, "topic"), labelled(data, "ner")) == (8, 3)
+
+
+def test_unlabelled_sentences_stay_where_nothing_is_limited(place):
+    rows = [{"text": f"Tom ran {i} .", "label": "others", "entities": []} for i in range(8)]
+    for split in ("train", "dev", "test"):
+        place.give_both(split, rows)
+    place.give_both("train", [*rows, {"text": "Zebras graze ."}])
+    assert len(place.prepare().splits["train"]) == 9
+
+
+def test_synthetic_sentences_join_training_alone_and_are_counted(place):
+    place.raw.data.ner.update(limit=10, synthetic=1.5)
+    data = place.prepare()
+    made = labelled(data, "ner") - 10
+    assert 5 < made <= 15
+    assert labelled(data, "topic") == 30
+    assert labelled(data, "ner", "dev") == 6
+    note = f"ner: {made} synthetic training sentences from 10 (mention, token, shuffle, case)."
+    assert note in data.notes
+    place.raw.data.ner.synthetic_ways = "shuffle"
+    assert any("(shuffle)" in note for note in place.prepare().notes)
+
+
+def test_a_changed_gazetteer_is_read_again(place):
+    names = written(place.folder, "names.tsv", "PER\tZzyx Qqrt\n")
+    place.raw.data.ner.update(synthetic=2.0, synthetic_ways="mention", gazetteer=str(names))
+    first = place.prepare()
+    written(place.folder, "names.tsv", "PER\tUuvw\n")
+    second = place.prepare()
+    assert len(place.cached()) == 2
+    assert first.splits["train"].arrays["tokens"].tolist() != (
+        second.splits["train"].arrays["tokens"].tolist()
+    )
+
+
+def test_sentences_of_the_embedded_corpus_join_training(place):
+    place.raw.data.ner.newswire = 20
+    place.raw.data.topic.newswire = 7
+    data = place.prepare()
+    assert (labelled(data, "ner"), labelled(data, "topic")) == (50, 37)
+    assert "ner: 20 sentences of the embedded corpus beside 30." in data.notes
+
+
+def test_a_task_that_the_embedded_corpus_does_not_label_is_named(place):
+    place.raw.tasks.ner.labels = ("O", "PER", "LOC", "ORG")
+    place.raw.data.ner.label_map = "MISC=O"
+    place.raw.data.ner.newswire = 20
+    assert "config.data.ner.newswire: the corpus labels PER, ORG, LOC, MISC" in place.complaint()
+
+
+# Runs
+
+
+@pytest.fixture
+def run(tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    return folder
+
+
+def test_a_run_goes_on_with_the_data_it_began_with(place, run):
+    first = place.prepare(run)
+    assert (run / "data.json").is_file()
+    assert [path.name for path in run.iterdir()] == ["data.json"]
+    before = (run / "data.json").read_bytes()
+    assert_same(first, place.prepare(run))
+    assert (run / "data.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(("task", "split"), [("topic", "train"), ("ner", "test")])
+def test_a_run_refuses_a_changed_file_and_names_it(task, split, place, run):
+    first = place.prepare(run)
+    path = place.raw.data[task][split]
+    text = Path(path).read_text(encoding="utf-8")
+    written(place.folder, path, text.replace("1", "2", 1))
+    message = place.complaint(run)
+    assert f"{run}: config.data.{task}.{split} changed since this began" in message
+    assert message.count("config.data") == 1
+    assert "--workdir=" in message
+    written(place.folder, path, text)
+    assert_same(first, place.prepare(run))
+
+
+def test_a_run_refuses_another_reading_of_its_data(place, run):
+    place.prepare(run)
+    place.raw.data.topic.label_map = "1=others, 2=sports, 3=others"
+    message = place.complaint(run)
+    assert f"{run}: the data changed since this began" in message
+    assert "--workdir=" in message
+
+
+# Other sources
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    """A cache folder in which the embedded corpus is built once."""
+    return tmp_path_factory.mktemp("corpus")
+
+
+def newswire(corpus, tasks=None, **fields):
+    raw = default_config(tasks)
+    raw.data.update(cache_dir=str(corpus), **fields)
+    raw.tokenizer.vocab_size = 1000
+    return resolve(raw)
+
+
+def test_the_embedded_corpus_needs_nothing(corpus):
+    splits = prepare(newswire(corpus)).splits
+    assert {name: split.counts() for name, split in splits.items()} == {
+        "train": {"topic": 12_000, "ner": 1_200},
+        "dev": {"topic": 1_000, "ner": 1_000},
+        "test": {"topic": 2_000, "ner": 2_000},
+    }
+    assert len(splits["train"]) == 13_200
+    assert len(splits["test"]) == 2_000
+
+
+def test_the_embedded_corpus_has_no_labels_of_other_tasks(corpus):
+    tasks = {"mood": TaskConfig(kind="sentence", labels=("good", "bad"))}
+    with pytest.raises(UserError) as error:
+        prepare(newswire(corpus, tasks))
+    message = str(error.value)
+    assert "config.tasks.mood: no training sentence carries a label" in message
+    assert "the tasks topic and ner" in message
+    assert "data.source=files" in message
+
+
+@pytest.mark.parametrize("name", ["no_such_set", "no_such_set/config:1.0.0"])
+def test_a_tfds_name_that_cannot_be_had_tells_how_to_use_files(name, tmp_path):
+    raw = default_config()
+    raw.data.update(source="tfds", cache_dir=str(tmp_path))
+    raw.data.topic.update(name=name, label_map="World=politics")
+    raw.data.ner.name = "conll2003"
+    with pytest.raises(UserError) as error:
+        prepare(resolve(raw))
+    message = str(error.value)
+    assert f"config.data.topic.name: TFDS cannot give '{name}'" in message
+    assert "--config=configs/news_files.py" in message
+    assert "--config.data.topic.train=FILE" in message

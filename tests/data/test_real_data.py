@@ -1,0 +1,56 @@
+"""Real corpora, where there are any: AG News CSV and WikiNEuRal CoNLL columns.
+
+They lie in the folder that MTT_DATA names; ../shared/data is looked at without it.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from mtt_jax.config.files import load_file
+from mtt_jax.config.resolve import resolve
+from mtt_jax.data.sources import read_files
+
+ROOT = Path(__file__).resolve().parents[1]
+DATA = Path(os.environ.get("MTT_DATA", ROOT.parent / "shared" / "data"))
+TOPIC, NER = DATA / "ag_news_csv", DATA / "wikineural_en"
+
+pytestmark = pytest.mark.skipif(
+    not (TOPIC.is_dir() and NER.is_dir()),
+    reason=f"no ag_news_csv and wikineural_en in {DATA}; MTT_DATA names another folder",
+)
+
+
+@pytest.fixture(scope="module")
+def news():
+    config = load_file(str(ROOT / "configs" / "news_files.py"))
+    config.data.topic.update(train=str(TOPIC / "train.csv"), test=str(TOPIC / "test.csv"))
+    for split in ("train", "dev", "test"):
+        config.data.ner[split] = str(NER / f"{split}.conll")
+    return read_files(resolve(config), Path())
+
+
+def test_every_row_and_every_sentence_is_read(news):
+    records, _ = news
+    topics = {s: sum("topic" in r.labels for r in records[s]) for s in records}
+    assert topics["train"] + topics["dev"] == 9000
+    assert topics["test"] == 1000
+    assert {s: sum("ner" in r.spans for r in records[s]) for s in records} == {
+        "train": 10_000, "dev": 1_590, "test": 4_000
+    }  # fmt: skip
+
+
+def test_texts_are_free_of_markup_and_entities_stand_on_words(news):
+    records, _ = news
+    texts = [r.text for r in records["train"]]
+    assert not any(sign in text for text in texts for sign in ("&lt;", "&amp;", "#39;", "<b>"))
+    for record in records["test"]:
+        for start, end, _ in record.spans.get("ner", ()):
+            assert 0 <= start < end <= len(record.words)
+
+
+def test_the_notes_state_the_scheme_and_what_was_held_out(news):
+    _, notes = news
+    assert any("tags in scheme iob2" in note for note in notes)
+    assert any(note.startswith("topic: no dev given;") for note in notes)

@@ -1,0 +1,242 @@
+"""Several real processes on this machine: the numbers of one, and checkpoints for any number."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from conftest import make_config
+from safetensors.numpy import load_file
+
+from mtt_jax.devices import processes
+from mtt_jax.errors import UserError
+from mtt_jax.train.loop import config_of_run
+
+ROOT = Path(__file__).resolve().parents[1]
+TINY = [
+    "--config.train.steps=6",
+    "--config.train.warmup=2",
+    "--config.train.eval_every=3",
+    "--config.train.save_every=3",
+    "--config.train.log_every=1",
+    "--config.train.keep=10",
+    "--config.train.batch_rows=8",
+    "--config.train.row_length=32",
+    "--config.train.tensorboard=false",
+    "--config.data.max_length=32",
+    "--config.data.overlap=8",
+    "--config.data.shards=4",
+    "--config.tokenizer.vocab_size=200",
+    "--config.encoder.layers=1",
+    "--config.encoder.width=32",
+    "--config.encoder.heads=2",
+    "--config.encoder.feedforward=64",
+]
+
+
+def start(arguments, devices=1):
+    environment = {
+        **os.environ,
+        "JAX_PLATFORMS": "cpu",
+        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
+    }
+    return subprocess.Popen(
+        [sys.executable, "launch.py", *arguments],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def free_port():
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+def start_all(processes, arguments, devices=1):
+    address = f"--coordinator=127.0.0.1:{free_port()}"
+    flags = [[address, f"--processes={processes}", f"--process={i}"] for i in range(processes)]
+    if processes == 1:
+        flags = [[]]
+    return [start([*arguments, *extra], devices) for extra in flags]
+
+
+def run_in(processes, arguments, devices=1):
+    """Starts all processes, waits for them, and returns what each printed."""
+    return finish(start_all(processes, arguments, devices))
+
+
+def finish(started, code=0):
+    try:
+        printed = [process.communicate(timeout=240) for process in started]
+    finally:
+        for process in started:
+            process.kill()
+    for process, (out, err) in zip(started, printed, strict=True):
+        assert process.returncode == code, f"{out}\n{err}"
+        assert "Traceback" not in err, err
+    return printed
+
+
+@pytest.fixture(scope="module")
+def arguments(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    with (folder / "data.jsonl").open("w") as file:
+        for i in range(80):
+            name = ("Ann", "Tom", "Mo", "Eva")[i % 4]
+            row = {
+                "text": f"{name} had a {('good', 'bad')[i % 2]} day {i}",
+                "label": ("sports", "politics", "others")[i % 3],
+                "entities": [{"start": 0, "end": len(name), "label": "PER"}],
+            }
+            file.write(json.dumps(row) + "\n")
+
+    def of(run):
+        return [
+            "--config=configs/balanced.py",
+            f"--workdir={run}",
+            "--config.data.source=files",
+            f"--config.data.cache_dir={folder / 'cache'}",
+            f"--config.data.topic.train={folder / 'data.jsonl'}",
+            f"--config.data.ner.train={folder / 'data.jsonl'}",
+            *TINY,
+        ]
+
+    return of
+
+
+@pytest.fixture(scope="module")
+def alone(arguments, tmp_path_factory):
+    """A run of one process on one device."""
+    run = tmp_path_factory.mktemp("alone") / "run"
+    run_in(1, arguments(run))
+    return run
+
+
+@pytest.fixture(scope="module")
+def two(alone, arguments, tmp_path_factory):
+    """A run of two processes of two devices each, over which its parameters are divided."""
+    run = tmp_path_factory.mktemp("two") / "run"
+    printed = run_in(2, [*arguments(run), "--config.mesh.fsdp=4"], devices=2)
+    return run, printed
+
+
+def losses(run):
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [row["loss"] for row in rows if row["kind"] == "train"]
+
+
+def same_numbers(run, other):
+    assert len(losses(run)) == 6
+    np.testing.assert_allclose(losses(run), losses(other), rtol=1e-5)
+    ours, theirs = (json.loads((r / "metrics.json").read_text()) for r in (run, other))
+    for task, scores in ours["dev"].items():
+        np.testing.assert_allclose(scores["loss"], theirs["dev"][task]["loss"], rtol=1e-4)
+    first, second = (load_file(r / "model" / "model.safetensors") for r in (run, other))
+    assert {n: leaf.shape for n, leaf in first.items()} == {
+        n: leaf.shape for n, leaf in second.items()
+    }
+
+
+def test_two_processes_end_as_one_with_their_parameters_divided(two, alone):
+    run, _ = two
+    same_numbers(run, alone)
+
+
+def test_one_process_speaks_and_writes(two):
+    run, [(out, _), (silence, _)] = two
+    assert "CPU" in out
+    assert "4 devices, 2 processes" in out
+    # Gloo's threads say so piece by piece, and into each other's lines.
+    pieces = (
+        r"\[Gloo\] Rank|is connected to|peer ranks\.|Expected number of connected peer ranks is :"
+    )
+    assert re.sub(rf"{pieces}|[\d\s]", "", silence) == ""
+    assert {path.name for path in (run / "model").iterdir()} == {
+        "config.json", "model.safetensors", "tokenizer.json", "README.md"
+    }  # fmt: skip
+
+
+def test_four_processes_end_as_one(alone, arguments, tmp_path):
+    run_in(4, arguments(tmp_path / "run"))
+    same_numbers(tmp_path / "run", alone)
+
+
+def test_a_checkpoint_of_two_processes_goes_on_in_one(two, alone, arguments, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(two[0], run)
+    shutil.rmtree(run / "checkpoints" / "6")
+    shutil.rmtree(run / "model")
+    (run / "metrics.json").unlink()
+    [(out, _)] = run_in(1, [*arguments(run), "--config.mesh.fsdp=2"], devices=2)
+    assert "from step 3" in out
+    same_numbers(run, alone)
+
+
+def test_a_signal_to_one_process_stops_all_at_the_same_saved_step(alone, arguments, tmp_path):
+    run = tmp_path / "run"
+    started = start_all(2, [*arguments(run), "--config.train.steps=5000"])
+    while all(process.poll() is None for process in started) and not (
+        (run / "checkpoints" / "3").is_dir()
+    ):
+        time.sleep(0.05)
+    started[1].send_signal(signal.SIGTERM)
+    printed = finish(started, code=128 + signal.SIGTERM)
+    (step,) = {re.search(r"stopped at step (\d+);", err)[1] for _, err in printed}
+    assert (run / "checkpoints" / step).is_dir()
+
+
+def test_a_mistake_that_one_process_meets_ends_all_with_its_message(alone, arguments):
+    """Only process 0 looks into the run directory."""
+    printed = finish(start_all(2, [*arguments(alone), "--config.seed=7"]), code=2)
+    assert all("seed: 7 here, 0 there" in err for _, err in printed)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (("a:1", 2, None, False), "--process: missing; several processes need"),
+        ((None, 2, 0, False), "--coordinator: missing"),
+        ((None, None, 0, False), "--coordinator: missing"),
+        (("a:1", None, 0, False), "--processes: missing"),
+        (("a", 2, 0, False), "--coordinator: expected HOST:PORT, got 'a'"),
+        (("a:x", 2, 0, False), "--coordinator: expected HOST:PORT, got 'a:x'"),
+        (("no.invalid:1", 2, 1, False), "--coordinator: no.invalid:1: no such host"),
+        (("localhost:70000", 2, 1, False), "--coordinator: expected HOST:PORT, got 'localhost:7"),
+        (("a:1", 0, 0, False), "--processes: 0 is too small"),
+        (("a:1", 2, 2, False), "--process: 2 is not one of 0 to 1"),
+        (("a:1", 2, 0, True), "--distributed: finds coordinator, processes and process by itself"),
+    ],
+)
+def test_flags_that_say_too_little_or_cannot_be_are_refused(given, message):
+    with pytest.raises(UserError) as caught:
+        processes.start(*given)
+    assert str(caught.value).startswith(message)
+
+
+def test_without_a_cluster_distributed_says_what_to_give(arguments, tmp_path):
+    ((_, err),) = finish([start([*arguments(tmp_path / "run"), "--distributed"])], code=2)
+    assert err.startswith("error: --distributed: no cluster that JAX knows")
+    assert "--coordinator=HOST:PORT" in err
+    assert len(err.splitlines()) == 1
+
+
+def test_processes_that_do_not_divide_the_shards_are_refused(monkeypatch):
+    monkeypatch.setattr(jax, "process_count", lambda: 3)
+    with pytest.raises(UserError, match="3 processes do not divide 4 shards evenly; use a multi"):
+        config_of_run(make_config(data__shards=4))
+    assert config_of_run(make_config(train__batch_rows=6)).data.shards == 3
+    with pytest.raises(UserError, match="3 shards do not divide train.batch_rows, 8"):
+        config_of_run(make_config())

@@ -1,0 +1,127 @@
+"""The start of JAX, for real: what processes keep of their memory and of what they compiled."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import save_untrained
+
+from mtt_jax.devices import startup
+
+ROOT = Path(__file__).resolve().parents[1]
+PREDICT = """
+import collections, json, sys
+import jax
+events = collections.Counter()
+jax.monitoring.register_event_listener(lambda name, **_: events.update([name.split("/")[-1]]))
+from mtt_jax import Predictor
+result = Predictor.load(sys.argv[1])("Tom Fry of Acme United scored in Rome .")
+print(json.dumps([events["compile_requests_use_cache"], events["cache_hits"], result]))
+"""
+
+# A program with 64 MB of scratch memory, called several times in a fresh process.
+PROGRAM = """
+import resource
+import jax, jax.numpy as jnp
+from mtt_jax.devices import startup
+
+startup.prepare()
+scratch = jax.jit(lambda x: (jnp.sort(jnp.outer(x, x), axis=0) @ x).sum())
+x = jnp.ones(4096)
+def faults():
+    scratch(x).block_until_ready()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+faults(), faults()
+before = faults()
+print(max(faults() - before, 0))
+"""
+RESIDENT = """
+import jax, jax.numpy as jnp
+from mtt_jax.devices import startup
+
+startup.prepare()
+jax.jit(lambda x: (jnp.sort(jnp.outer(x, x), axis=0) @ x).sum())(jnp.ones(4096)).block_until_ready()
+def resident():
+    lines = dict(line.split(":", 1) for line in open("/proc/self/status"))
+    return int(lines["VmRSS"].split()[0])
+before = resident()
+startup.give_back_freed()
+print(before - resident())
+"""
+
+
+@pytest.fixture(scope="module")
+def run(tokenizer, tmp_path_factory):
+    return save_untrained(tmp_path_factory.mktemp("run"), tokenizer)
+
+
+def predict(run, home, **variables):
+    """(programs asked for, those found, the result) of a fresh process, which says nothing else."""
+    environment = {**os.environ, "HOME": str(home), **variables}
+    if not variables:
+        environment.pop("JAX_COMPILATION_CACHE_DIR", None)
+    done = subprocess.run(
+        [sys.executable, "-c", PREDICT, str(run)],
+        cwd=ROOT, env=environment, capture_output=True, text=True, check=True, timeout=120,
+    )  # fmt: skip
+    assert done.stderr == ""
+    return json.loads(done.stdout)
+
+
+def compiled(folder):
+    return sorted(folder.rglob("jit_*-cache"))
+
+
+def test_a_second_start_compiles_nothing_and_says_the_same(run, tmp_path):
+    asked, found, result = predict(run, tmp_path)
+    assert found == 0 < asked
+    files = compiled(tmp_path / ".cache" / "mtt_jax" / "compiled")
+    assert len(files) == asked
+    assert predict(run, tmp_path) == [asked, asked, result]
+    # What a kill cut off is compiled again, in silence.
+    for file in files:
+        file.write_bytes(file.read_bytes()[:-100])
+    assert predict(run, tmp_path) == [asked, 0, result]
+
+
+def test_what_is_compiled_lies_where_the_user_says(run, tmp_path):
+    asked, *_ = predict(run, tmp_path, JAX_COMPILATION_CACHE_DIR=str(tmp_path / "there"))
+    assert len(compiled(tmp_path / "there")) == asked
+    assert not (tmp_path / ".cache").exists()
+
+
+def test_where_nothing_can_be_written_nothing_is_kept(monkeypatch):
+    monkeypatch.setenv("HOME", "/proc/nowhere")
+    assert startup._folder() is None
+
+
+def test_programs_that_nobody_read_for_a_month_are_deleted(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    folder = startup._folder()
+    old, new = folder / "jit_old-cache", folder / "jit_new-cache"
+    old.touch()
+    new.touch()
+    long_ago = time.time() - 31 * 24 * 3600
+    os.utime(old, (long_ago, long_ago))
+    assert startup._folder() == folder
+    assert list(folder.iterdir()) == [new]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only glibc is told to keep its memory")
+def test_scratch_memory_is_used_again_from_one_call_to_the_next():
+    run = subprocess.run(
+        [sys.executable, "-c", PROGRAM], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert int(run.stdout) < 1000  # 16,384 pages of 4 KB otherwise, at every call
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only glibc is told to keep its memory")
+def test_scratch_memory_goes_back_to_the_system_when_asked():
+    run = subprocess.run(
+        [sys.executable, "-c", RESIDENT], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert int(run.stdout) > 60_000  # of 65,536 kB

@@ -1,0 +1,138 @@
+"""The encoder keeps packed sentences apart, whatever its settings."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from conftest import batch_of, forward_of, make_config, model_and_params
+
+VARIANTS = [
+    {},
+    {"encoder__positions": "rotary", "encoder__norm": "post", "encoder__pooling": "cls"},
+    {"encoder__positions": "sinusoidal", "encoder__activation": "gelu", "encoder__pooling": "max"},
+    {"encoder__pooling": "attention", "encoder__scan": True, "encoder__remat": True},
+    {"encoder__activation": "silu", "encoder__remat": True},
+    {"encoder__activation": "relu", "tasks__topic__hidden": 8},
+    {"encoder__positions": "rotary", "encoder__window": 2, "encoder__global_every": 2,
+     "encoder__embedding_norm": True, "encoder__gated": True},
+]  # fmt: skip
+
+
+def run(config, tokenizer, batch):
+    model, params = model_and_params(config, tokenizer)
+    return forward_of(model)(params, batch)
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=str)
+def test_packed_and_alone_a_sentence_gets_the_same_logits(variant, tokenizer, examples):
+    config = make_config(**variant)
+    packed = batch_of(examples, config)
+    model, params = model_and_params(config, tokenizer)
+    forward = forward_of(model)
+    together = forward(params, packed.batch)
+    for row, slot, offset, window in packed.windows:
+        alone = batch_of([examples[window.source]], config, rows=1)
+        single = forward(params, alone.batch)
+        here = slice(offset, offset + len(window.tokens))
+        np.testing.assert_allclose(
+            together.logits["topic"][row, slot], single.logits["topic"][0, 0], atol=2e-6
+        )
+        np.testing.assert_allclose(
+            together.logits["ner"][row, here],
+            single.logits["ner"][0, : len(window.tokens)],
+            atol=2e-6,
+        )
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=str)
+def test_neighbours_in_a_row_do_not_see_each_other(variant, tokenizer, examples):
+    config = make_config(**variant)
+    batch = batch_of(examples, config).batch
+    first = batch.segments == 1
+    changed = batch._replace(tokens=np.where(first, (batch.tokens + 7) % 50, batch.tokens))
+    model, params = model_and_params(config, tokenizer)
+    forward = forward_of(model)
+    before, after = (jax.tree.map(np.asarray, forward(params, b)) for b in (batch, changed))
+    others = batch.segments > 1
+    assert others.any()
+    np.testing.assert_array_equal(before.logits["ner"][others], after.logits["ner"][others])
+    np.testing.assert_array_equal(before.sentences[:, 1:], after.sentences[:, 1:])
+    assert np.abs(before.sentences[:, 0] - after.sentences[:, 0]).max() > 1e-4
+
+
+def test_what_stands_in_empty_positions_changes_nothing(tiny, examples):
+    config, model, params = tiny
+    batch = batch_of(examples, config).batch
+    filled = batch._replace(tokens=np.where(batch.segments == 0, 9, batch.tokens))
+    real = batch.segments > 0
+    before, after = (forward_of(model)(params, b) for b in (batch, filled))
+    np.testing.assert_array_equal(before.logits["ner"][real], after.logits["ner"][real])
+    np.testing.assert_array_equal(before.sentences, after.sentences)
+
+
+def test_position_in_the_row_changes_nothing_but_order_in_the_sentence_does(tiny, examples):
+    config, model, params = tiny
+    batch = batch_of([examples[0]], config, rows=1).batch
+    rolled = jax.tree.map(lambda x: np.roll(x, 5, axis=1), batch._replace(labels={}, weights={}))
+    before, after = (forward_of(model)(params, b) for b in (batch, rolled))
+    np.testing.assert_allclose(before.sentences, after.sentences, atol=2e-6)
+    length = int((batch.segments > 0).sum())
+    swapped = batch.tokens.copy()
+    swapped[0, 1 : length - 1] = swapped[0, 1 : length - 1][::-1]
+    other = forward_of(model)(params, batch._replace(tokens=swapped))
+    assert np.abs(before.sentences - other.sentences).max() > 1e-5
+
+
+def test_scanned_layers_compute_what_separate_ones_do(tokenizer, examples):
+    from mtt_jax.weights.saved_model import stack_layers
+
+    plain, scanned = make_config(), make_config(encoder__scan=True)
+    model, params = model_and_params(plain, tokenizer)
+    stacked_model, _ = model_and_params(scanned, tokenizer)
+    batch = batch_of(examples, plain).batch
+    ours = forward_of(model)(params, batch)
+    theirs = forward_of(stacked_model)(stack_layers(params), batch)
+    np.testing.assert_allclose(ours.tokens, theirs.tokens, atol=2e-6)
+
+
+@pytest.mark.parametrize("variant", [VARIANTS[i] for i in (0, 3, 6)], ids=str)
+def test_bfloat16_stays_near_float32(variant, tokenizer, examples):
+    config = make_config(**variant)
+    batch = batch_of(examples, config).batch
+    exact = run(config, tokenizer, batch)
+    rough = run(make_config(**variant, encoder__dtype="bfloat16"), tokenizer, batch)
+    assert rough.logits["ner"].dtype == jnp.float32
+    np.testing.assert_allclose(exact.logits["ner"], rough.logits["ner"], atol=0.05)
+    assert np.abs(exact.tokens - rough.tokens).max() > 1e-5
+
+
+@pytest.mark.parametrize(
+    ("backend", "activations"), [("cpu", jnp.float32), ("gpu", jnp.bfloat16)], ids=["cpu", "gpu"]
+)
+def test_activations_of_bfloat16_are_float32_on_a_cpu_alone(
+    backend, activations, tokenizer, examples, monkeypatch
+):
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
+    config = make_config(encoder__dtype="bfloat16", encoder__attention="plain")
+    outputs = run(config, tokenizer, batch_of(examples, config).batch)
+    assert outputs.tokens.dtype == outputs.sentences.dtype == activations
+    assert outputs.logits["ner"].dtype == jnp.float32
+
+
+def test_dropout_acts_in_training_only_and_follows_its_key(tokenizer, examples):
+    config = make_config(encoder__layers=1, encoder__dropout=0.5, encoder__attention_dropout=0.2)
+    model, params = model_and_params(config, tokenizer)
+    batch = batch_of(examples, config).batch
+
+    @jax.jit
+    def apply(params, batch, key):
+        return model.apply({"params": params}, batch, True, rngs={"dropout": key})
+
+    def train(seed):
+        return apply(params, batch, jax.random.key(seed)).sentences
+
+    calm = forward_of(model)(params, batch).sentences
+    np.testing.assert_array_equal(calm, forward_of(model)(params, batch).sentences)
+    np.testing.assert_array_equal(train(1), train(1))
+    assert np.abs(train(1) - train(2)).max() > 1e-3
+    assert np.abs(train(1) - calm).max() > 1e-3

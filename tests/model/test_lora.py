@@ -1,0 +1,76 @@
+"""Low-rank additions: nothing at the start, alone in training, merged without a difference."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from conftest import batch_of, forward_of, make_config, model_and_params
+from test_step import Run
+
+from mtt_jax.config.schema import phase
+from mtt_jax.train.phases import param_paths, plan
+from mtt_jax.weights.build import build_model, count_parameters
+from mtt_jax.weights.saved_model import merged
+
+RANK = 4
+
+
+def lora_config(**overrides):
+    return make_config(encoder__lora_rank=RANK, **overrides)
+
+
+def with_additions(params):
+    """The parameters with additions that do something."""
+    paths = param_paths(params)
+    return jax.tree.map(
+        lambda path, leaf: jnp.full_like(leaf, 0.05) if path.endswith("lora_b") else leaf,
+        paths, params,
+    )  # fmt: skip
+
+
+def test_a_fresh_addition_changes_nothing(tokenizer, examples):
+    batch = batch_of(examples, make_config()).batch
+    plain, ours = (model_and_params(c, tokenizer) for c in (make_config(), lora_config()))
+    outputs = [forward_of(model)(params, batch) for model, params in (plain, ours)]
+    jax.tree.map(np.testing.assert_array_equal, *outputs)
+
+
+@pytest.mark.parametrize("gated", [False, True])
+@pytest.mark.parametrize("scan", [False, True])
+def test_merged_it_gives_the_same_logits(tokenizer, examples, scan, gated):
+    config = lora_config(encoder__scan=scan, encoder__gated=gated)
+    model, params = model_and_params(config, tokenizer)
+    params = with_additions(params)
+    batch = batch_of(examples, config).batch
+    plain_config, whole = merged(config, params)
+    assert plain_config.encoder.lora_rank == 0
+    assert not any("lora" in path for path in jax.tree.leaves(param_paths(whole)))
+    ours = forward_of(model)(params, batch)
+    plain = build_model(plain_config, tokenizer.get_vocab_size())
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5),
+        ours, forward_of(plain)(whole, batch),
+    )  # fmt: skip
+    _, fresh = model_and_params(make_config(encoder__scan=scan, encoder__gated=gated), tokenizer)
+    assert np.abs(forward_of(plain)(fresh, batch).tokens - ours.tokens).max() > 1e-2
+
+
+def test_a_model_without_additions_is_left_as_it_is(tiny):
+    config, _, params = tiny
+    assert merged(config, params) == (config, params)
+
+
+def test_training_changes_the_additions_and_no_matrix(tokenizer, examples):
+    phases = (phase("lora", steps=3, trainable=("heads/.*", "encoder/.*/lora_[ab]")),)
+    run = Run(tokenizer, encoder__lora_rank=RANK, phases=phases)
+    state, _ = run(batch_of(examples, run.config).batch, steps=3)
+    (only,) = plan(run.config, None, run.params)
+    moved = jax.tree.map(lambda a, b: bool(np.any(a != b)), run.params, state.params)
+    assert moved == jax.tree.map(lambda still: not still, only.frozen)
+    moments = count_parameters(state.opt_state[1])
+    trained = sum(
+        leaf.size
+        for leaf, still in zip(*map(jax.tree.leaves, (run.params, only.frozen)), strict=True)
+        if not still
+    )
+    assert 2 * trained <= moments <= 2 * trained + 4  # the counts of steps beside them

@@ -1,0 +1,124 @@
+"""Checkpoints: state and stream go on where they were; the newest and the best stay."""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from conftest import make_config
+
+from mtt_jax.data.pipeline import open_shards, training_stream
+from mtt_jax.devices.mesh import make_mesh, replicated
+from mtt_jax.errors import UserError
+from mtt_jax.train.checkpoint import Checkpoints, abstract
+
+CONFIG = make_config(train__batch_rows=2)
+
+
+@pytest.fixture
+def stream(examples):
+    return iter(training_stream(examples, CONFIG))
+
+
+@pytest.fixture
+def checkpoints(tmp_path):
+    opened = Checkpoints(tmp_path, keep=2)
+    yield opened
+    opened.close()
+
+
+def state(value):
+    return {"step": jnp.int32(value), "weights": jnp.full((3, 2), value, jnp.float32)}
+
+
+def like():
+    return abstract(state(0), replicated(make_mesh(1, 2)))
+
+
+def test_the_state_and_the_stream_go_on_where_they_were(checkpoints, stream, examples):
+    for _ in range(3):
+        next(stream)
+    checkpoints.save(3, state(3), stream, None)
+    following = [next(stream) for _ in range(4)]
+    checkpoints.wait()
+    fresh = iter(training_stream(examples, CONFIG))
+    back = checkpoints.restore(3, like(), fresh)
+    jax.tree.map(np.testing.assert_array_equal, back, state(3))
+    for ours in following:
+        jax.tree.map(np.testing.assert_array_equal, ours, next(fresh))
+
+
+def test_shards_saved_together_go_on_apart(checkpoints, examples):
+    config = make_config(train__batch_rows=2, data__shards=2)
+    whole = open_shards(examples, config)
+    next(whole)
+    checkpoints.save(1, state(1), whole, None)
+    following = next(whole)
+    checkpoints.wait()
+    parts = []
+    for process in range(2):
+        stream = open_shards(examples, config, process, 2)
+        checkpoints.restore(1, like(), stream)
+        parts.append(next(stream))
+    rows = jax.tree.map(lambda *rows: np.concatenate(rows), *parts)
+    jax.tree.map(np.testing.assert_array_equal, rows, following)
+
+
+def test_a_stream_that_went_another_way_or_is_damaged_is_refused(checkpoints, stream, tmp_path):
+    checkpoints.save(1, state(1), stream, None)
+    checkpoints.wait()
+    (file,) = (tmp_path / "checkpoints" / "1" / "data").glob("process_*.json")
+    packed_otherwise = {"packed_rows": 3, "exhausted": 0, "next_in_source": 12}
+    file.write_text(json.dumps(packed_otherwise))
+    with pytest.raises(UserError, match="the place in the data is of another version"):
+        checkpoints.restore(1, like(), stream)
+    file.write_text('{"trunc')
+    with pytest.raises(UserError, match=r"damaged, no JSON. Delete .*/checkpoints/1 to go on"):
+        checkpoints.restore(1, like(), stream)
+
+
+def test_the_newest_and_the_best_are_kept(checkpoints, stream):
+    for step, score in enumerate([0.1, 0.9, 0.3, None, 0.4, None], start=1):
+        checkpoints.save(step, state(step), stream, score)
+    checkpoints.wait()
+    assert sorted(checkpoints.manager.all_steps()) == [2, 5, 6]
+    assert checkpoints.latest() == 6
+    assert checkpoints.best() == (2, 0.9)
+    np.testing.assert_array_equal(checkpoints.restore_state(2, like())["step"], 2)
+
+
+def test_of_equal_scores_the_earliest_is_the_best_and_stays(checkpoints, stream):
+    for step in range(1, 6):
+        checkpoints.save(step, state(step), stream, 0.5)
+    checkpoints.wait()
+    assert checkpoints.best() == (1, 0.5)
+    assert sorted(checkpoints.manager.all_steps()) == [1, 4, 5]
+
+
+def test_without_a_score_there_is_no_best(checkpoints, stream):
+    assert checkpoints.latest() is None
+    checkpoints.save(1, state(1), stream, None)
+    checkpoints.wait()
+    assert checkpoints.best() is None
+
+
+def test_what_a_kill_left_half_written_is_not_a_checkpoint(checkpoints, stream, tmp_path):
+    checkpoints.save(1, state(1), stream, 0.5)
+    checkpoints.wait()
+    half = tmp_path / "checkpoints" / "2.orbax-checkpoint-tmp"
+    (half / "state").mkdir(parents=True)
+    again = Checkpoints(tmp_path, keep=2)
+    assert again.latest() == 1
+    assert again.best() == (1, 0.5)
+    again.close()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_state_of_another_shape_is_not_taken_silently(checkpoints, stream):
+    checkpoints.save(1, state(1), stream, None)
+    checkpoints.wait()
+    wrong = like()
+    wrong["weights"] = jax.ShapeDtypeStruct((4, 2), jnp.float32, sharding=wrong["step"].sharding)
+    with pytest.raises(ValueError, match="shape"):
+        checkpoints.restore_state(1, wrong)
