@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-# A NumPy array in the data rooms, a JAX array or a tracer behind the step's door.
+# A NumPy array up to the jitted step; a JAX array or a tracer inside it.
 Array = Any
 
 
@@ -24,19 +24,18 @@ class Span(NamedTuple):
 
 
 class Record(NamedTuple):
-    """A sentence as its source gives it, with whichever labels it carries.
+    """A sentence from a file, with the labels that it carries.
 
     Attributes:
       text: the sentence.
       words: (start, end) character offsets of its words.
-      labels: sentence task -> class name; a task that is absent has no label here.
-      spans: token task -> its entities in words; absent is unlabelled, empty is none.
+      labels: task -> its label by name, in the form that the task reads (tasks/); a task that is
+        absent has no label here.
     """
 
     text: str
     words: tuple[tuple[int, int], ...]
-    labels: dict[str, str]
-    spans: dict[str, tuple[Span, ...]]
+    labels: dict[str, Any]
 
 
 class Example(NamedTuple):
@@ -45,15 +44,13 @@ class Example(NamedTuple):
     Attributes:
       tokens: int32 [n] subword ids with [CLS] and [SEP].
       starts: int32 [w] position of each word's first subword; -1 for a word that has none.
-      labels: sentence task -> class id; absent is unlabelled.
-      spans: token task -> int32 [k, 3] start and end in words and entity type; absent is
-        unlabelled.
+      labels: task -> its label by class id, in the form that the task encodes (tasks/); a task that
+        is absent has no label here.
     """
 
     tokens: np.ndarray
     starts: np.ndarray
-    labels: dict[str, int]
-    spans: dict[str, np.ndarray]
+    labels: dict[str, Any]
 
 
 class Batch(NamedTuple):
@@ -67,15 +64,16 @@ class Batch(NamedTuple):
       tokens: int32 [B, L], 0 where empty.
       segments: int32 [B, L], 1..S, 0 where empty.
       positions: int32 [B, L], position inside the sentence.
-      labels: task -> int32, [B, S] for a sentence task, [B, L] for a token task.
-      weights: task -> float32 of the same shape; 0 where the task has no label.
+      targets: task -> [B, S, ...] for a task whose unit is the sentence, [B, L, ...] for one whose
+        unit is the word; the task gives dtype and further axes.
+      masks: task -> float32 [B, S] or [B, L]; 0 where the task has no label.
     """
 
     tokens: Array
     segments: Array
     positions: Array
-    labels: dict[str, Array]
-    weights: dict[str, Array]
+    targets: dict[str, Array]
+    masks: dict[str, Array]
 
 
 class Outputs(NamedTuple):

@@ -1,1 +1,27 @@
-"""Tasks: one object per kind of question, which says everything that depends on what a task is."""
+"""Tasks: one object per question, which answers whatever depends on the kind of a task.
+
+A new kind is a file of its own here and a row in `KINDS`; docs/tasks.md walks through it.
+"""
+
+from typing import Any
+
+from mtt_jax.tasks.base import Task
+from mtt_jax.tasks.classes import Classes
+from mtt_jax.tasks.entities import Entities
+from mtt_jax.tasks.multilabel import Multilabel
+from mtt_jax.tasks.score import Score
+from mtt_jax.tasks.tags import Tags
+
+__all__ = ["KINDS", "Classes", "Entities", "Multilabel", "Score", "Tags", "Task", "make_task"]
+
+KINDS: dict[str, type[Task]] = {task.kind: task for task in (Classes, Multilabel, Entities, Tags)}
+
+
+def make_task(name: str, config: Any) -> Task:
+    """The task of a name, from its section of a config.
+
+    Args:
+      name: of the task.
+      config: has `kind`, `labels` and what the kind takes besides.
+    """
+    return KINDS[config.kind].make(name, config)

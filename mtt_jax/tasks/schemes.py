@@ -1,6 +1,6 @@
-"""Tasks, tag schemes and spans: the one place that knows what a tag means.
+"""Tag schemes: the one codec between tags, class ids and entities.
 
-A tag scheme writes entities as one tag a word. With two persons side by side, A B | C:
+A tag scheme writes entities as one tag per word. With two persons side by side, A B | C:
 
     io      PER PER PER         adjacent entities of one type merge
     iob1    I-PER I-PER B-PER   B- only where an entity follows another of its type
@@ -12,8 +12,10 @@ The model reads and writes io or iob2; all five are understood in files.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
+
+import numpy as np
 
 from mtt_jax.types import Span
 
@@ -22,34 +24,83 @@ MODEL_SCHEMES = ("io", "iob2")
 FILE_SCHEMES = ("io", "iob1", "iob2", "bioes", "bilou")
 
 
-@dataclass(frozen=True)
-class Task:
-    """What one head answers.
+def entity_types(labels: Iterable[str]) -> tuple[str, ...]:
+    """The labels of an entity task without O, in their order."""
+    return tuple(label for label in labels if label != OUTSIDE)
 
-    Attributes:
-      name: the task's name in configs, files and results.
-      kind: "sentence", one label a sentence, or "token", one a word.
-      labels: class names; for a token task "O" and the entity types.
-      scheme: "io" or "iob2" for a token task, "" for a sentence task.
+
+def class_names(labels: Sequence[str], scheme: str) -> tuple[str, ...]:
+    """Names of the classes in scheme io or iob2, in the order of the logits; O comes first."""
+    if scheme == "io":
+        return tuple(labels)
+    return (OUTSIDE, *(f"{prefix}-{label}" for label in entity_types(labels) for prefix in "BI"))
+
+
+def type_of(name: str, scheme: str) -> str:
+    """The label of a class: `PER` of the class `B-PER` in iob2, and of `PER` in io."""
+    return split_tag(name)[1] if scheme == "iob2" else name
+
+
+def class_ids(spans: np.ndarray, length: int, scheme: str) -> np.ndarray:
+    """int32 [length] class ids of words, from entities int32 [k, 3]: start, end and type."""
+    ids = np.zeros(length, np.int32)
+    for start, end, entity_type in spans:
+        if scheme == "io":
+            ids[start:end] = 1 + entity_type
+        else:
+            ids[start:end] = 2 + 2 * entity_type
+            ids[start] = 1 + 2 * entity_type
+    return ids
+
+
+def decode(log_probs: np.ndarray, labels: tuple[str, ...], scheme: str) -> tuple[Span, ...]:
+    """The entities of the most probable legal tag sequence; spans are in words.
+
+    Under io every sequence is legal and each word decides for itself; under iob2 the best sequence
+    in which I-X follows B-X or I-X is found (Viterbi 1967).
+
+    Args:
+      log_probs: [w, C] per word.
+      labels: of the task, O among them.
+      scheme: io or iob2.
     """
+    if not len(log_probs):
+        return ()
+    classes = class_names(labels, scheme)
+    best = log_probs.argmax(axis=-1)
+    if scheme == "iob2":
+        start, legal = _legal(classes)
+        # Word by word the most probable tags are the best sequence if they are legal; most are.
+        if not (start[best[0]] and legal[best[:-1], best[1:]].all()):
+            best = _viterbi(log_probs, start, legal)
+    return tags_to_spans([classes[index] for index in best.tolist()], scheme)
 
-    name: str
-    kind: str
-    labels: tuple[str, ...]
-    scheme: str = ""
 
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Names of the head's logits, in their order."""
-        if self.scheme != "iob2":
-            return self.labels
-        types = [label for label in self.labels if label != OUTSIDE]
-        return (OUTSIDE, *(f"{prefix}-{label}" for label in types for prefix in "BI"))
+@cache
+def _legal(classes: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Bool [C], which classes may begin, and [C, C], which may follow which: [from, to]."""
+    tags = [split_tag(name) for name in classes]
+    start = np.array([prefix != "I" for prefix, _ in tags])
+    follows = [
+        [now != "I" or (last in ("B", "I") and a == b) for now, b in tags] for last, a in tags
+    ]
+    return start, np.array(follows)
 
-    @property
-    def entity_types(self) -> tuple[str, ...]:
-        """The labels of a token task without O."""
-        return tuple(label for label in self.labels if label != OUTSIDE)
+
+def _viterbi(log_probs: np.ndarray, start: np.ndarray, legal: np.ndarray) -> np.ndarray:
+    """int64 [w] class ids of the best path without an illegal step."""
+    step = np.where(legal, 0.0, -np.inf)
+    score = np.where(start, log_probs[0], -np.inf)
+    back = np.zeros(log_probs.shape, np.int64)
+    for word in range(1, len(log_probs)):
+        paths = score[:, None] + step
+        back[word] = paths.argmax(axis=0)
+        score = paths.max(axis=0) + log_probs[word]
+    path = np.empty(len(log_probs), np.int64)
+    path[-1] = score.argmax()
+    for word in range(len(log_probs) - 1, 0, -1):
+        path[word - 1] = back[word, path[word]]
+    return path
 
 
 def split_tag(tag: str) -> tuple[str, str]:
@@ -74,9 +125,9 @@ class SchemeReport(NamedTuple):
 def detect_scheme(sentences: Iterable[Sequence[str]]) -> SchemeReport:
     """Tells which scheme tag sequences follow, and where they break it.
 
-    Prefixes decide first (E or S: bioes; L or U: bilou; none: io). Between the two that use
-    only B and I, iob1 is meant where some entity starts with I and no B starts one after
-    another type or O; anything else is iob2, whose stray I tags are reported as illegal.
+    Prefixes decide first (E or S: bioes; L or U: bilou; none: io). Of the two that use only B and
+    I, it is iob1 if some entity starts with I and no B starts one after another type or O;
+    anything else is iob2, whose stray I tags are reported as illegal.
     """
     tagged = [[split_tag(tag) for tag in tags] for tags in sentences]
     prefixes = {prefix for tags in tagged for prefix, _ in tags}

@@ -7,15 +7,6 @@ import pytest
 from conftest import make_config
 from ml_collections import ConfigDict
 
-from mtt_jax.config.files import (
-    check_override,
-    differences,
-    document,
-    from_json,
-    load_file,
-    to_json,
-)
-from mtt_jax.config.resolve import resolve
 from mtt_jax.config import (
     SECTIONS,
     TOP,
@@ -26,6 +17,15 @@ from mtt_jax.config import (
     default_config,
     phase,
 )
+from mtt_jax.config.files import (
+    check_override,
+    differences,
+    document,
+    from_json,
+    load_file,
+    to_json,
+)
+from mtt_jax.config.resolve import resolve
 from mtt_jax.errors import UserError
 
 CHANGED = {

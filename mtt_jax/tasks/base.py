@@ -1,0 +1,275 @@
+"""What a task is: the one object that answers whatever depends on the kind of a task.
+
+Rooms above ask a task and never its kind. In the order in which a sentence passes through them:
+
+    from a file    reads, fields, from_value, from_tags, from_spans, recut
+    to arrays      encode, example, labelled, holds
+    to a batch     unit, target_shape, target_dtype, target
+    to the model   classes, unit (which vectors its head reads), loss (by name), class_weights
+    to an answer   normalise, unread, answer, fit
+    to a score     count, tallies, headline, score
+    to the user    as_json, as_cells, as_tags, as_title, as_spans
+
+NumPy alone: no JAX, no config, no files.
+"""
+
+import json
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from mtt_jax.tasks.score import Score
+
+# (name in the file, how the file writes it, index of the word) -> the task's own name of the label.
+Read = Callable[[str, str, int], str]
+Arrays = Mapping[str, np.ndarray]
+Words = Sequence[tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Task(ABC):
+    """One question that the model answers about a text.
+
+    Axes: n sentences, w words of a sentence, C classes. A label is what a record carries, by name;
+    `gold` is the same by class id, as `example` gives it; an answer is what the model says.
+
+    Attributes:
+      name: the task's name in configs, files and results.
+      labels: class names; for an entity task O and the entity types.
+      kind: what a config calls this kind of task.
+      unit: what carries a label and gets an answer, "sentence" or "word".
+      loss: name of the loss in train/losses.py.
+      reads: what a file may hold for it: a "value" per sentence, "tags" per word, character
+        "offsets".
+      fields: reader -> where the label is, if the config does not say.
+      target_shape: further axes of a target: () for a class id, (C,) for a set of classes.
+      target_dtype: of a target.
+      hub: what model hubs call this kind of task.
+      problem_type: what transformers calls it in config.json, None for a task per word.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+
+    kind: ClassVar[str]
+    unit: ClassVar[str]
+    loss: ClassVar[str]
+    reads: ClassVar[frozenset[str]]
+    fields: ClassVar[Mapping[str, str]]
+    target_dtype: ClassVar[type] = np.int32
+    hub: ClassVar[str]
+    problem_type: ClassVar[str | None] = None
+
+    @classmethod
+    def make(cls, name: str, config: Any) -> "Task":
+        """The task of a config's section: its labels and whatever else the kind takes."""
+        return cls(name, tuple(config.labels))
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the head's logits, in their order."""
+        return self.labels
+
+    @property
+    def target_shape(self) -> tuple[int, ...]:
+        """Axes of a target after those of its unit."""
+        return ()
+
+    def describe(self) -> dict[str, Any]:
+        """What `mtt info` prints of the task."""
+        return {"kind": self.kind, "labels": list(self.labels)}
+
+    def problems(self) -> Iterator[str]:
+        """Yields what is wrong with the labels, each naming the field: `labels: ...`."""
+        if len(set(self.labels)) < len(self.labels):
+            yield f"labels: the same label twice in {', '.join(self.labels)}."
+        if len(self.labels) < 2:
+            yield "labels: name at least two labels, as in ('sports', 'others')."
+
+    @property
+    def weight_names(self) -> tuple[str, ...]:
+        """The names that class weights may use."""
+        return self.labels
+
+    def class_weights(self, given: Mapping[str, float]) -> list[float]:
+        """The factor of each class; 1 for a class that is not named."""
+        return [given.get(name, 1.0) for name in self.classes]
+
+    # From a file
+
+    def from_value(self, value: Any, separator: str, read: Callable[[str], str]) -> Any:
+        """The label in a cell or a JSON value.
+
+        Args:
+          value: as the file gives it.
+          separator: what stands between several labels in one cell.
+          read: name in the file -> the task's name of the label; raises for one that is unknown.
+
+        Raises:
+          ValueError: saying what was expected, for a value of another shape.
+        """
+        raise NotImplementedError
+
+    def from_tags(self, tags: Sequence[str], scheme: str, read: Read) -> Any:
+        """The label of a sentence whose words carry one tag each, in a tag scheme."""
+        raise NotImplementedError
+
+    def from_spans(self, spans: Sequence[Any], read: Read) -> Any:
+        """The label of a sentence whose entities are given in words."""
+        raise NotImplementedError
+
+    def recut(self, label: Any, places: Sequence[tuple[int, int]]) -> Any:
+        """A label after words were cut finer.
+
+        Args:
+          label: of a record.
+          places: for each word before, the first of the words that it became and the one after
+            the last.
+        """
+        del places
+        return label
+
+    # To arrays
+
+    @abstractmethod
+    def encode(self, labels: Sequence[Any], lengths: Sequence[int]) -> dict[str, np.ndarray]:
+        """The labels of n sentences as flat arrays, None for a sentence without one.
+
+        Args:
+          labels: of n records.
+          lengths: words of each sentence.
+        """
+
+    @abstractmethod
+    def example(self, arrays: Arrays, index: int) -> Any:
+        """The label of one sentence by class id; None if it has none."""
+
+    @abstractmethod
+    def labelled(self, arrays: Arrays) -> np.ndarray:
+        """Bool [n], whether each sentence carries a label."""
+
+    @abstractmethod
+    def holds(self, arrays: Arrays, part: np.ndarray) -> np.ndarray:
+        """Bool [len(part), labels], which labels the sentences at some indices hold."""
+
+    # To a batch
+
+    @abstractmethod
+    def target(self, gold: Any, words: np.ndarray, starts: np.ndarray, length: int) -> tuple:
+        """(values, mask) of one sentence, or of a window of it.
+
+        Args:
+          gold: as `example` gives it.
+          words: indices of the words that the window decides.
+          starts: positions of their first subwords in it.
+          length: positions of the window.
+
+        Returns:
+          Arrays [length, ...] and float32 [length] for a task per word; a value [...] and 1.0 for
+          one per sentence.
+        """
+
+    # To an answer
+
+    def normalise(self, logits: np.ndarray) -> np.ndarray:
+        """Log-probabilities [..., C] from logits: log-softmax."""
+        shifted = logits - logits.max(axis=-1, keepdims=True)
+        return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+
+    def unread(self) -> np.ndarray:
+        """float32 [C] log-probabilities of what no subword says anything about."""
+        return np.full(len(self.classes), -np.log(len(self.classes)), np.float32)
+
+    @abstractmethod
+    def answer(self, log_probs: np.ndarray) -> Any:
+        """What the model says, from log-probabilities [C] of a sentence or [w, C] of its words."""
+
+    def fit(self, gold: Sequence[Any], log_probs: Sequence[np.ndarray]) -> "Task":
+        """The task with whatever is chosen on dev, such as thresholds; as it is by default."""
+        del gold, log_probs
+        return self
+
+    def fitted(self) -> dict[str, Any]:
+        """What `fit` chose, for the model directory; {} for nothing."""
+        return {}
+
+    def with_fitted(self, values: Mapping[str, Any]) -> "Task":
+        """The task with what `fitted` gave."""
+        del values
+        return self
+
+    # To a score
+
+    @abstractmethod
+    def cross_entropy(self, gold: Any, log_probs: np.ndarray, read: np.ndarray) -> tuple:
+        """(sum, count) of the cross-entropy of one sentence.
+
+        Args:
+          gold: as `example` gives it.
+          log_probs: as for `answer`.
+          read: indices of the words that have a subword.
+        """
+
+    @abstractmethod
+    def count(self, gold: Any, answer: Any, words: int) -> Counter:
+        """Counts of one sentence of so many words; those of several sentences add up."""
+
+    @abstractmethod
+    def tallies(self, counts: Counter) -> np.ndarray:
+        """int64 [3, X]: what was right, found and given, as far as the headline needs it."""
+
+    @abstractmethod
+    def headline(self, tallies: np.ndarray) -> np.ndarray:
+        """[...] the figure that stands for the task, from tallies [..., 3, X]."""
+
+    @abstractmethod
+    def score(self, counts: Counter, loss: float) -> Score:
+        """The score from the counts of a split and its mean loss."""
+
+    # To the user
+
+    @abstractmethod
+    def as_json(self, answer: Any, log_probs: np.ndarray, text: str, words: Words) -> Any:
+        """The answer as a result holds it, with character offsets into the text."""
+
+    @abstractmethod
+    def as_cells(self, result: Any) -> dict[str, str]:
+        """Column -> cell of a CSV file, for `as_json` of an answer; of None, empty cells."""
+
+    def as_tags(self, result: Any, words: Words) -> list[str] | None:
+        """One tag per word, for CoNLL columns; None for a task that answers per sentence."""
+        del result, words
+        return None
+
+    def as_title(self, result: Any) -> str:
+        """The answer in a line, for a comment or a title; "" for a task that answers per word."""
+        del result
+        return ""
+
+    def as_spans(self, result: Any) -> list[dict[str, Any]]:
+        """The labelled stretches of the text, for a drawing; [] for a task without any."""
+        del result
+        return []
+
+
+def ragged(name: str, parts: Sequence[np.ndarray], dtype: Any) -> dict[str, np.ndarray]:
+    """Arrays of unequal length as one flat array, `NAMEs`, and the end of each, `NAME_ends`."""
+    width = parts[0].shape[1:] if parts else ()
+    flat = np.concatenate(parts) if parts else np.zeros((0, *width), dtype)
+    ends = np.cumsum([len(part) for part in parts], dtype=np.int64)
+    return {f"{name}s": flat.astype(dtype), f"{name}_ends": ends}
+
+
+def part_of(arrays: Arrays, name: str, index: int) -> np.ndarray:
+    """One of the arrays that `ragged` joined."""
+    ends = arrays[f"{name}_ends"]
+    return arrays[f"{name}s"][ends[index - 1] if index else 0 : ends[index]]
+
+
+def json_cell(value: Any) -> str:
+    """A value as JSON, for one cell of a table."""
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,134 @@
+"""Classes: one class per sentence, such as its topic."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from mtt_jax.tasks.base import Arrays, Task, Words
+from mtt_jax.tasks.score import Confusion, Figure, Score, accuracy_total, macro_f1, rows_of
+
+
+class Classes(Task):
+    """One class per sentence; a label is the class's name, a class id in arrays."""
+
+    kind: ClassVar[str] = "classes"
+    unit: ClassVar[str] = "sentence"
+    loss: ClassVar[str] = "cross_entropy"
+    reads: ClassVar[frozenset[str]] = frozenset({"value"})
+    fields: ClassVar[Mapping[str, str]] = {"table": "label", "jsonl": "label", "tfds": "label"}
+    hub: ClassVar[str] = "text-classification"
+    problem_type: ClassVar[str | None] = "single_label_classification"
+
+    def from_value(self, value: Any, separator: str, read: Callable[[str], str]) -> str | None:
+        """One class; an empty cell is a sentence without a label."""
+        del separator
+        if isinstance(value, bool) or not isinstance(value, (str, int)):
+            raise ValueError("expected a label as a string")
+        name = str(value)
+        return read(name) if name else None
+
+    def encode(self, labels: Sequence[Any], lengths: Sequence[int]) -> dict[str, np.ndarray]:
+        """{"ids": int32 [n]}, -1 for a sentence without a label."""
+        del lengths
+        ids = {label: index for index, label in enumerate(self.labels)}
+        return {"ids": np.array([-1 if x is None else ids.get(x, -1) for x in labels], np.int32)}
+
+    def example(self, arrays: Arrays, index: int) -> int | None:
+        """The class id."""
+        found = int(arrays["ids"][index])
+        return None if found < 0 else found
+
+    def labelled(self, arrays: Arrays) -> np.ndarray:
+        """Bool [n]."""
+        return arrays["ids"] >= 0
+
+    def holds(self, arrays: Arrays, part: np.ndarray) -> np.ndarray:
+        """Bool [len(part), C], one class per sentence."""
+        held = np.zeros((len(part), len(self.labels)), bool)
+        held[np.arange(len(part)), arrays["ids"][part]] = True
+        return held
+
+    def target(self, gold: int, words: np.ndarray, starts: np.ndarray, length: int) -> tuple:
+        """The class id."""
+        del words, starts, length
+        return gold, 1.0
+
+    def answer(self, log_probs: np.ndarray) -> int:
+        """The id of the most probable class."""
+        return int(log_probs.argmax())
+
+    def cross_entropy(self, gold: int, log_probs: np.ndarray, read: np.ndarray) -> tuple:
+        """Of one label."""
+        del read
+        return -float(log_probs[gold]), 1
+
+    def count(self, gold: int, answer: int, words: int) -> Counter:
+        """{(gold, answer): 1}."""
+        del words
+        return Counter({(gold, answer): 1})
+
+    def tallies(self, counts: Counter) -> np.ndarray:
+        """int64 [3, C]."""
+        return confusion_tallies(counts, len(self.classes))
+
+    def headline(self, tallies: np.ndarray) -> np.ndarray:
+        """Macro F1."""
+        return macro_f1(tallies)
+
+    def score(self, counts: Counter, loss: float) -> Score:
+        """Macro F1 and accuracy."""
+        return confusion_score(self.labels, counts, counts.total(), loss, macro_first=True)
+
+    def as_json(self, answer: int, log_probs: np.ndarray, text: str, words: Words) -> dict:
+        """{"label", "score", "scores"}; the scores sum to 1."""
+        del text, words
+        probs = np.exp(log_probs - log_probs.max())
+        scores = {n: float(p) for n, p in zip(self.labels, probs / probs.sum(), strict=True)}
+        label = self.labels[answer]
+        return {"label": label, "score": scores[label], "scores": scores}
+
+    def as_cells(self, result: Any) -> dict[str, str]:
+        """The label, and its score."""
+        return {
+            self.name: result["label"] if result else "",
+            f"{self.name}_score": f"{result['score']:.6f}" if result else "",
+        }
+
+    def as_title(self, result: Any) -> str:
+        """The label."""
+        return result["label"]
+
+
+def confusion_tallies(counts: Counter, classes: int) -> np.ndarray:
+    """int64 [3, C] right, found and given, from counts of (gold, answer)."""
+    tallies = np.zeros((3, classes), np.int64)
+    for (gold, answer), count in counts.items():
+        tallies[0, gold] += count * (gold == answer)
+        tallies[1, answer] += count
+        tallies[2, gold] += count
+    return tallies
+
+
+def confusion_score(
+    labels: Sequence[str], counts: Counter, sentences: int, loss: float, macro_first: bool
+) -> Score:
+    """The score of a task with one class per unit, from counts of (gold, answer)."""
+    tallies = confusion_tallies(counts, len(labels))
+    matrix = [
+        [counts[gold, answer] for answer in range(len(labels))] for gold in range(len(labels))
+    ]
+    total = int(tallies[2].sum())
+    accuracy = float(tallies[0].sum()) / total if total else 0.0
+    macro = float(macro_f1(tallies))
+    figures = (Figure("macro_f1", "macro F1", macro), Figure("accuracy", "accuracy", accuracy))
+    return Score(
+        figures=figures if macro_first else figures[::-1],
+        count=sentences,
+        rows=rows_of(labels, tallies),
+        totals=accuracy_total(accuracy, macro),
+        confusion=Confusion(tuple(labels), tuple(map(tuple, matrix))),
+        ceiling=None,
+        loss=loss,
+    )

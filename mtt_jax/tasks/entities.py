@@ -1,0 +1,240 @@
+"""Entities: spans of words with a type, such as persons and places."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from mtt_jax.tasks.base import Arrays, Read, Task, Words, json_cell, part_of, ragged
+from mtt_jax.tasks.schemes import (
+    OUTSIDE,
+    class_ids,
+    class_names,
+    decode,
+    entity_types,
+    split_tag,
+    tags_to_spans,
+    through_scheme,
+    type_of,
+)
+from mtt_jax.tasks.score import Ceiling, Confusion, Score, ratios, rows_of, strict_figures
+from mtt_jax.types import Span
+
+NO_ENTITY = "(none)"
+
+
+@dataclass(frozen=True)
+class Entities(Task):
+    """Entities; a label is a tuple of `Span` in words, int32 [k, 3] (start, end, type) in arrays.
+
+    Attributes:
+      scheme: tag scheme of the head, "io" or "iob2".
+    """
+
+    scheme: str = "io"
+
+    kind: ClassVar[str] = "entities"
+    unit: ClassVar[str] = "word"
+    loss: ClassVar[str] = "cross_entropy"
+    reads: ClassVar[frozenset[str]] = frozenset({"tags", "offsets"})
+    fields: ClassVar[Mapping[str, str]] = {"conll": "-1", "jsonl": "entities", "tfds": "ner"}
+    hub: ClassVar[str] = "token-classification"
+
+    @classmethod
+    def make(cls, name: str, config: Any) -> "Entities":
+        """The task of a config's section, its tag scheme included."""
+        return cls(name, tuple(config.labels), config.scheme)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """O and the entity types in io; O, B-X, I-X, ... in iob2."""
+        return class_names(self.labels, self.scheme)
+
+    @property
+    def entity_types(self) -> tuple[str, ...]:
+        """The labels without O."""
+        return entity_types(self.labels)
+
+    def describe(self) -> dict[str, Any]:
+        """Kind, labels and tag scheme."""
+        return {**super().describe(), "scheme": self.scheme}
+
+    def problems(self) -> Iterator[str]:
+        """Also: O is missing, or is not the first."""
+        yield from super().problems()
+        if OUTSIDE not in self.labels:
+            yield "labels: an entity task needs the label 'O' for words outside entities."
+        elif self.labels[0] != OUTSIDE:
+            yield "labels: put 'O' first."
+
+    @property
+    def weight_names(self) -> tuple[str, ...]:
+        """Classes of the head, or entity types."""
+        return tuple(dict.fromkeys((*self.classes, *self.labels)))
+
+    def class_weights(self, given: Mapping[str, float]) -> list[float]:
+        """The factor of each class; a type's name covers its B- and I- classes."""
+        return [given.get(c, given.get(type_of(c, self.scheme), 1.0)) for c in self.classes]
+
+    def from_tags(self, tags: Sequence[str], scheme: str, read: Read) -> tuple[Span, ...]:
+        """The entities that tags write."""
+        for index, tag in enumerate(tags):
+            read(tag if scheme == "io" else split_tag(tag)[1], tag, index)
+        return self.from_spans(tags_to_spans(tags, scheme), read)
+
+    def from_spans(self, spans: Sequence[Span], read: Read) -> tuple[Span, ...]:
+        """Entities under the task's names; a type that is mapped to O is dropped."""
+        named = [Span(s.start, s.end, read(s.label, s.label, s.start)) for s in spans]
+        return tuple(span for span in named if span.label != OUTSIDE)
+
+    def recut(self, label: Any, places: Sequence[tuple[int, int]]) -> Any:
+        """The same entities, in the words that there are now."""
+        return tuple(Span(places[s.start][0], places[s.end - 1][1], s.label) for s in label)
+
+    def encode(self, labels: Sequence[Any], lengths: Sequence[int]) -> dict[str, np.ndarray]:
+        """{"spans", "span_ends", "labelled"}."""
+        del lengths
+        ids = {label: index for index, label in enumerate(self.entity_types)}
+        rows = [[(s.start, s.end, ids[s.label]) for s in spans or ()] for spans in labels]
+        arrays = ragged("span", [np.array(r, np.int32).reshape(-1, 3) for r in rows], np.int32)
+        return {**arrays, "labelled": np.array([spans is not None for spans in labels], bool)}
+
+    def example(self, arrays: Arrays, index: int) -> np.ndarray | None:
+        """int32 [k, 3]."""
+        return part_of(arrays, "span", index) if arrays["labelled"][index] else None
+
+    def labelled(self, arrays: Arrays) -> np.ndarray:
+        """Bool [n]."""
+        return arrays["labelled"]
+
+    def holds(self, arrays: Arrays, part: np.ndarray) -> np.ndarray:
+        """Bool [len(part), labels]; O for a sentence without entities."""
+        held = np.zeros((len(part), len(self.labels)), bool)
+        columns = np.array([self.labels.index(name) for name in self.entity_types])
+        ends, spans = arrays["span_ends"], arrays["spans"]
+        # The sentence that each entity stands in, and the row of the part that this is.
+        owner = np.repeat(np.arange(len(ends)), np.diff(ends, prepend=0))
+        row = np.full(len(ends), -1)
+        row[part] = np.arange(len(part))
+        inside = row[owner] >= 0
+        held[row[owner][inside], columns[spans[inside, 2]]] = True
+        held[~held.any(axis=1), self.labels.index(OUTSIDE)] = True
+        return held
+
+    def target(
+        self, gold: np.ndarray, words: np.ndarray, starts: np.ndarray, length: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Class ids int32 [length] and mask: a word's label sits on its first subword."""
+        count = int(max(words.max(initial=-1) + 1, gold[:, 1].max(initial=0)))
+        ids = class_ids(gold, count, self.scheme)
+        values, mask = np.zeros(length, np.int32), np.zeros(length, np.float32)
+        values[starts], mask[starts] = ids[words], 1.0
+        return values, mask
+
+    def unread(self) -> np.ndarray:
+        """O for certain."""
+        log_probs = np.full(len(self.classes), -np.inf, np.float32)
+        log_probs[0] = 0.0
+        return log_probs
+
+    def answer(self, log_probs: np.ndarray) -> tuple[Span, ...]:
+        """The entities of the most probable legal tag sequence."""
+        return decode(log_probs, self.labels, self.scheme)
+
+    def cross_entropy(self, gold: np.ndarray, log_probs: np.ndarray, read: np.ndarray) -> tuple:
+        """Of the words that have a subword."""
+        classes = class_ids(gold, len(log_probs), self.scheme)[read]
+        return -float(log_probs[read, classes].sum()), len(read)
+
+    def count(self, gold: np.ndarray, answer: Sequence[Span], words: int) -> Counter:
+        """Pairs of types by place, and what the tag scheme could at best have got right."""
+        types = self.entity_types
+        given = [Span(int(start), int(end), types[int(kind)]) for start, end, kind in gold]
+        given_by_place = {(span.start, span.end): span.label for span in given}
+        found_by_place = {(span.start, span.end): span.label for span in answer}
+        counts: Counter = Counter({("sentences",): 1})
+        for place in given_by_place.keys() | found_by_place.keys():
+            pair = given_by_place.get(place, NO_ENTITY), found_by_place.get(place, NO_ENTITY)
+            counts["pair", *pair] += 1
+        ceiling = set(through_scheme(given, words, self.scheme))
+        counts["ceiling right",] += len(ceiling & set(given))
+        counts["ceiling found",] += len(ceiling)
+        return counts
+
+    def _matrix(self, counts: Counter) -> np.ndarray:
+        """int64 [types + 1, types + 1], gold by found; the last of each is no entity."""
+        labels = [*self.entity_types, NO_ENTITY]
+        return np.array([[counts["pair", gold, found] for found in labels] for gold in labels])
+
+    def tallies(self, counts: Counter) -> np.ndarray:
+        """int64 [3, 1]: entities of all types."""
+        matrix = self._matrix(counts)
+        right, found, given = np.trace(matrix[:-1, :-1]), matrix[:, :-1].sum(), matrix[:-1].sum()
+        return np.array([[right], [found], [given]], np.int64)
+
+    def headline(self, tallies: np.ndarray) -> np.ndarray:
+        """Strict F1 of all entities, as in seqeval's strict mode."""
+        right, found, given = np.moveaxis(np.asarray(tallies, np.float64)[..., 0], -1, 0)
+        return 2 * right / np.maximum(found + given, 1)
+
+    def score(self, counts: Counter, loss: float) -> Score:
+        """Strict precision, recall and F1: start, end and type of an entity must all be right."""
+        matrix = self._matrix(counts)
+        inner = matrix[:-1, :-1]
+        by_type = np.stack(
+            [np.diagonal(inner), matrix[:, :-1].sum(axis=0), matrix[:-1].sum(axis=1)]
+        )
+        right, found, given = (int(x) for x in by_type.sum(axis=1))
+        total = ratios(right, found, given)
+        best = (
+            ratios(counts["ceiling right",], counts["ceiling found",], given).f1 if given else 1.0
+        )
+        return Score(
+            figures=strict_figures(total),
+            count=counts["sentences",],
+            rows=rows_of(self.entity_types, by_type),
+            totals={"strict, overall": total},
+            confusion=Confusion(
+                (*self.entity_types, NO_ENTITY), tuple(tuple(map(int, row)) for row in matrix)
+            ),
+            ceiling=Ceiling(self.scheme, float(best or 0.0)),
+            loss=loss,
+        )
+
+    def as_json(self, answer: Any, log_probs: np.ndarray, text: str, words: Words) -> list[dict]:
+        """Entities with character offsets; the score is the least certain word's probability."""
+        types = [type_of(name, self.scheme) for name in self.classes]
+        found = []
+        for span in answer:
+            start, end = words[span.start][0], words[span.end - 1][1]
+            columns = [i for i, name in enumerate(types) if name == span.label]
+            certainty = np.exp(log_probs[span.start : span.end, columns]).sum(axis=-1).min()
+            found.append(
+                {
+                    "text": text[start:end],
+                    "label": span.label,
+                    "start": start,
+                    "end": end,
+                    "score": float(min(certainty, 1.0)),
+                }
+            )
+        return found
+
+    def as_cells(self, result: Any) -> dict[str, str]:
+        """The entities as JSON."""
+        return {self.name: "" if result is None else json_cell(result)}
+
+    def as_tags(self, result: Any, words: Words) -> list[str]:
+        """IOB2 tags."""
+        tags = []
+        for start, _ in words:
+            entity = next((e for e in result if e["start"] <= start < e["end"]), None)
+            prefix = "" if entity is None else "B-" if entity["start"] == start else "I-"
+            tags.append(OUTSIDE if entity is None else prefix + entity["label"])
+        return tags
+
+    def as_spans(self, result: Any) -> list[dict[str, Any]]:
+        """The entities."""
+        return list(result)

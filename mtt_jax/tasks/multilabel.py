@@ -1,0 +1,217 @@
+"""Multilabel: any number of classes per sentence, such as the subjects of an article."""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from mtt_jax.tasks.base import Arrays, Task, Words
+from mtt_jax.tasks.score import Figure, Row, Score, macro_f1, micro_f1, ratios, rows_of
+
+# What a class needs to be in the answer if no dev set says otherwise.
+_THRESHOLD = 0.5
+
+
+@dataclass(frozen=True)
+class Multilabel(Task):
+    """A set of classes per sentence; a label is a tuple of names, float32 [C] of 0 and 1 in arrays.
+
+    Each class is decided by itself: its log-probabilities are log-odds, log(p / (1 - p)).
+
+    Attributes:
+      thresholds: C probabilities from which on a class is in the answer; () for 0.5 each.
+    """
+
+    thresholds: tuple[float, ...] = ()
+
+    kind: ClassVar[str] = "multilabel"
+    unit: ClassVar[str] = "sentence"
+    loss: ClassVar[str] = "binary_cross_entropy"
+    reads: ClassVar[frozenset[str]] = frozenset({"value"})
+    fields: ClassVar[Mapping[str, str]] = {"table": "labels", "jsonl": "labels", "tfds": "labels"}
+    target_dtype: ClassVar[type] = np.float32
+    hub: ClassVar[str] = "text-classification"
+    problem_type: ClassVar[str | None] = "multi_label_classification"
+
+    @property
+    def target_shape(self) -> tuple[int, ...]:
+        """(C,)."""
+        return (len(self.labels),)
+
+    def describe(self) -> dict[str, Any]:
+        """Kind, labels and the threshold of each."""
+        return {**super().describe(), "thresholds": self._by_label(self._thresholds())}
+
+    def _thresholds(self) -> np.ndarray:
+        return np.array(self.thresholds or [_THRESHOLD] * len(self.labels))
+
+    def _by_label(self, values: Any) -> dict[str, float]:
+        return {label: float(value) for label, value in zip(self.labels, values, strict=True)}
+
+    def from_value(
+        self, value: Any, separator: str, read: Callable[[str], str]
+    ) -> tuple[str, ...] | None:
+        """The set in a cell ("" is the empty set), a list of names or a mapping to 0 or 1."""
+        if isinstance(value, Mapping):
+            wrong = [flag for flag in value.values() if flag not in (0, 1, "0", "1")]
+            if wrong:
+                raise ValueError(f"expected 0 or 1 per label, got {wrong[0]!r}")
+            # Every name is checked, also those of classes that the sentence does not have.
+            named = {read(str(name)): flag in (1, "1") for name, flag in value.items()}
+            names = [name for name, flag in named.items() if flag]
+        elif isinstance(value, (list, tuple)):
+            if not all(isinstance(x, (str, int)) and not isinstance(x, bool) for x in value):
+                raise ValueError("expected a list of labels as strings, [] for none")
+            names = [read(str(x)) for x in value]
+        elif isinstance(value, str):
+            parts = [part.strip() for part in value.split(separator)] if separator else [value]
+            names = [read(part) for part in parts if part]
+        elif isinstance(value, int) and not isinstance(value, bool):
+            names = [read(str(value))]
+        else:
+            raise ValueError("expected a list of labels, [] for none")
+        return tuple(label for label in self.labels if label in names)
+
+    def encode(self, labels: Sequence[Any], lengths: Sequence[int]) -> dict[str, np.ndarray]:
+        """{"sets": bool [n, C], "labelled": bool [n]}."""
+        del lengths
+        sets = [[label in (names or ()) for label in self.labels] for names in labels]
+        return {
+            "sets": np.array(sets, bool).reshape(-1, len(self.labels)),
+            "labelled": np.array([names is not None for names in labels], bool),
+        }
+
+    def example(self, arrays: Arrays, index: int) -> np.ndarray | None:
+        """float32 [C]."""
+        return arrays["sets"][index].astype(np.float32) if arrays["labelled"][index] else None
+
+    def labelled(self, arrays: Arrays) -> np.ndarray:
+        """Bool [n]."""
+        return arrays["labelled"]
+
+    def holds(self, arrays: Arrays, part: np.ndarray) -> np.ndarray:
+        """Bool [len(part), C]; no class for the empty set."""
+        return arrays["sets"][part]
+
+    def target(self, gold: np.ndarray, words: np.ndarray, starts: np.ndarray, length: int) -> tuple:
+        """The set."""
+        del words, starts, length
+        return gold, 1.0
+
+    def normalise(self, logits: np.ndarray) -> np.ndarray:
+        """Log-odds [..., C]: what the head gives."""
+        return logits
+
+    def unread(self) -> np.ndarray:
+        """Even odds."""
+        return np.zeros(len(self.labels), np.float32)
+
+    def answer(self, log_probs: np.ndarray) -> np.ndarray:
+        """Bool [C]: the classes that reach their thresholds."""
+        return _sigmoid(log_probs) >= self._thresholds()
+
+    def fit(self, gold: Sequence[np.ndarray], log_probs: Sequence[np.ndarray]) -> "Multilabel":
+        """With the threshold for each class that gives it the highest F1 on these sentences.
+
+        A threshold stands midway between two neighbouring probabilities; of equal ones the nearest
+        to 0.5 is taken. A class that occurs nowhere keeps 0.5.
+        """
+        if not len(gold):
+            return self
+        sets, probs = np.stack(gold) > 0.5, _sigmoid(np.stack(log_probs))
+        found = [_best_threshold(sets[:, c], probs[:, c]) for c in range(len(self.labels))]
+        return dataclasses.replace(self, thresholds=tuple(found))
+
+    def fitted(self) -> dict[str, Any]:
+        """{"thresholds": {label: probability}}."""
+        return {"thresholds": self._by_label(self.thresholds)} if self.thresholds else {}
+
+    def with_fitted(self, values: Mapping[str, Any]) -> "Multilabel":
+        """With the thresholds of `fitted`."""
+        found = values.get("thresholds", {})
+        if not found:
+            return self
+        chosen = tuple(float(found.get(label, _THRESHOLD)) for label in self.labels)
+        return dataclasses.replace(self, thresholds=chosen)
+
+    def cross_entropy(self, gold: np.ndarray, log_probs: np.ndarray, read: np.ndarray) -> tuple:
+        """Binary cross-entropy, mean over the classes."""
+        del read
+        odds = log_probs.astype(np.float64)
+        return float((np.logaddexp(0.0, odds) - gold * odds).mean()), 1
+
+    def count(self, gold: np.ndarray, answer: np.ndarray, words: int) -> Counter:
+        """What was right, found and given, by class; sets that are right as a whole."""
+        del words
+        given = gold > 0.5
+        counts: Counter = Counter({("sentences",): 1, ("exact",): int((given == answer).all())})
+        for name, flags in (("right", given & answer), ("found", answer), ("given", given)):
+            counts.update((name, int(c)) for c in np.flatnonzero(flags))
+        return counts
+
+    def tallies(self, counts: Counter) -> np.ndarray:
+        """int64 [3, C]."""
+        classes = range(len(self.labels))
+        names = ("right", "found", "given")
+        return np.array([[counts[name, c] for c in classes] for name in names], np.int64)
+
+    def headline(self, tallies: np.ndarray) -> np.ndarray:
+        """Micro F1."""
+        return micro_f1(tallies)
+
+    def score(self, counts: Counter, loss: float) -> Score:
+        """Micro and macro F1, and the share of sentences whose set is right as a whole."""
+        tallies = self.tallies(counts)
+        micro = ratios(*(int(x) for x in tallies.sum(axis=1)))
+        macro = float(macro_f1(tallies))
+        sentences = counts["sentences",]
+        exact = counts["exact",] / sentences if sentences else 0.0
+        return Score(
+            figures=(
+                Figure("micro_f1", "micro F1", float(micro.f1 or 0.0)),
+                Figure("macro_f1", "macro F1", macro),
+                Figure("exact_match", "whole sets right", exact),
+            ),
+            count=sentences,
+            rows=rows_of(self.labels, tallies),
+            totals={"micro, all labels": micro, "macro, mean of labels": Row(None, None, macro)},
+            confusion=None,
+            ceiling=None,
+            loss=loss,
+        )
+
+    def as_json(self, answer: np.ndarray, log_probs: np.ndarray, text: str, words: Words) -> dict:
+        """{"labels", "scores"}; each score is the probability of its label alone."""
+        del text, words
+        labels = [label for label, chosen in zip(self.labels, answer, strict=True) if chosen]
+        return {"labels": labels, "scores": self._by_label(_sigmoid(log_probs))}
+
+    def as_cells(self, result: Any) -> dict[str, str]:
+        """The labels, joined by |."""
+        return {self.name: "|".join(result["labels"]) if result else ""}
+
+    def as_title(self, result: Any) -> str:
+        """The labels, joined by |."""
+        return "|".join(result["labels"])
+
+
+def _sigmoid(log_odds: np.ndarray) -> np.ndarray:
+    return np.exp(-np.logaddexp(0.0, -np.asarray(log_odds, np.float64)))
+
+
+def _best_threshold(given: np.ndarray, probs: np.ndarray) -> float:
+    """The probability that divides found from not found with the highest F1; bool [n], [n]."""
+    if not given.any():
+        return _THRESHOLD
+    order = np.argsort(-probs, kind="stable")
+    ranked, right = probs[order], np.cumsum(given[order])
+    found = np.arange(1, len(probs) + 1)
+    below = np.append(ranked[1:], 0.0)
+    # Only where a threshold fits between two neighbours.
+    f1 = np.where(ranked > below, 2 * right / (found + given.sum()), -1.0)
+    middle = (ranked + below) / 2
+    best = np.flatnonzero(f1 >= f1.max() - 1e-12)
+    return float(middle[best[np.argmin(np.abs(middle[best] - _THRESHOLD))]])

@@ -1,0 +1,194 @@
+"""A score: what console, report, card, evaluate and diagnose show of a task on a split."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+
+class Figure(NamedTuple):
+    """One number that describes a task, such as Figure("macro_f1", "macro F1", 0.91)."""
+
+    name: str
+    title: str
+    value: float
+
+
+class Row(NamedTuple):
+    """A line of the table of labels; None leaves a cell empty. `support` counts gold labels."""
+
+    precision: float | None = None
+    recall: float | None = None
+    f1: float | None = None
+    support: int | None = None
+
+
+class Confusion(NamedTuple):
+    """How often each gold label (row) was predicted as each label (column)."""
+
+    labels: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+
+
+class Ceiling(NamedTuple):
+    """The highest F1 that a tag scheme allows, since it cannot write every entity."""
+
+    scheme: str
+    f1: float
+
+
+class Score(NamedTuple):
+    """The score of a task on a split.
+
+    Attributes:
+      figures: the first one is the headline: checkpoints are chosen and models compared by it.
+      count: sentences that were scored.
+      rows: label -> its line.
+      totals: title -> the line below those of the labels.
+      confusion: None for a task that has none.
+      ceiling: None for a task that has none.
+      loss: mean cross-entropy per label.
+    """
+
+    figures: tuple[Figure, ...]
+    count: int
+    rows: Mapping[str, Row]
+    totals: Mapping[str, Row]
+    confusion: Confusion | None
+    ceiling: Ceiling | None
+    loss: float
+
+    @property
+    def headline(self) -> float:
+        """The one figure that stands for the task."""
+        return self.figures[0].value
+
+    def as_json(self) -> dict[str, Any]:
+        """The score as metrics.json holds it; `from_json` reads it."""
+        rows = {label: _row_as_json(row) for label, row in self.rows.items()}
+        return {
+            **{figure.name: figure.value for figure in self.figures},
+            "headline": self.figures[0].name,
+            "titles": {figure.name: figure.title for figure in self.figures},
+            "count": self.count,
+            "per_label": rows,
+            "totals": {title: _row_as_json(row) for title, row in self.totals.items()},
+            **({"ceiling": self.ceiling._asdict()} if self.ceiling else {}),
+            **(
+                {
+                    "confusion": {
+                        "labels": list(self.confusion.labels),
+                        "counts": [list(row) for row in self.confusion.counts],
+                    }
+                }
+                if self.confusion
+                else {}
+            ),
+            "loss": self.loss,
+        }
+
+    @staticmethod
+    def from_json(plain: Mapping[str, Any]) -> "Score":
+        """Reads what `as_json` wrote, or what version 0.1 wrote."""
+        if "headline" not in plain:
+            plain = _from_version_0_1(plain)
+        titles = {plain["headline"]: "", **plain["titles"]}
+        confusion = plain.get("confusion")
+        return Score(
+            figures=tuple(Figure(n, plain["titles"][n], plain[n]) for n in titles),
+            count=plain["count"],
+            rows={label: Row(**row) for label, row in plain["per_label"].items()},
+            totals={title: Row(**row) for title, row in plain["totals"].items()},
+            confusion=Confusion(tuple(confusion["labels"]), tuple(map(tuple, confusion["counts"])))
+            if confusion
+            else None,
+            ceiling=Ceiling(**plain["ceiling"]) if "ceiling" in plain else None,
+            loss=plain["loss"],
+        )
+
+
+def _row_as_json(row: Row) -> dict[str, float]:
+    return {name: value for name, value in row._asdict().items() if value is not None}
+
+
+def _from_version_0_1(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """A score of version 0.1, which knew two kinds of tasks, in today's form."""
+    if "per_class" in plain:
+        titles = {"macro_f1": "macro F1", "accuracy": "accuracy"}
+        totals = accuracy_total(plain["accuracy"], plain["macro_f1"])
+        headline, rows = "macro_f1", plain["per_class"]
+    else:
+        titles = {f"{prefix}": f"entity {title}, strict" for prefix, title in _STRICT.items()}
+        totals = {"strict, overall": Row(plain["precision"], plain["recall"], plain["f1"])}
+        headline, rows = "f1", plain["per_entity"]
+    return {
+        **plain,
+        "headline": headline,
+        "titles": titles,
+        "per_label": rows,
+        "totals": {title: _row_as_json(row) for title, row in totals.items()},
+    }
+
+
+_STRICT = {"f1": "F1", "precision": "precision", "recall": "recall"}
+
+
+def strict_figures(row: Row) -> tuple[Figure, ...]:
+    """The figures of an entity task, from its overall line."""
+    return tuple(
+        Figure(name, f"entity {title}, strict", getattr(row, name))
+        for name, title in _STRICT.items()
+    )
+
+
+def accuracy_total(accuracy: float, macro_f1: float) -> dict[str, Row]:
+    """The total of a task with one class per sentence or word."""
+    return {f"accuracy {accuracy:.3f}": Row(None, None, macro_f1)}
+
+
+def ratios(right: float, found: float, given: float, support: int | None = None) -> Row:
+    """Precision, recall and F1; 0 where there is nothing to divide by."""
+    return Row(
+        right / found if found else 0.0,
+        right / given if given else 0.0,
+        2 * right / (found + given) if found + given else 0.0,
+        support,
+    )
+
+
+def f1_by_class(tallies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """F1 [..., C] and whether each class occurs, bool [..., C], from right, found and given.
+
+    Args:
+      tallies: [..., 3, C].
+    """
+    right, found, given = np.moveaxis(np.asarray(tallies, np.float64), -2, 0)
+    both = found + given
+    return np.where(both > 0, 2 * right / np.maximum(both, 1), 0.0), both > 0
+
+
+def macro_f1(tallies: np.ndarray) -> np.ndarray:
+    """[...] mean F1 over the classes that occur; the others have none.
+
+    Args:
+      tallies: [..., 3, C].
+    """
+    by_class, present = f1_by_class(tallies)
+    return by_class.sum(axis=-1) / np.maximum(present.sum(axis=-1), 1)
+
+
+def micro_f1(tallies: np.ndarray) -> np.ndarray:
+    """[...] F1 of all classes together.
+
+    Args:
+      tallies: [..., 3, C].
+    """
+    return f1_by_class(np.asarray(tallies).sum(axis=-1, keepdims=True))[0][..., 0]
+
+
+def rows_of(labels: Sequence[str], tallies: np.ndarray) -> dict[str, Row]:
+    """A line per label, from [3, C]."""
+    return {
+        label: ratios(*map(int, tallies[:, index]), support=int(tallies[2, index]))
+        for index, label in enumerate(labels)
+    }

@@ -1,0 +1,129 @@
+"""Tags: one class per word, without spans, such as parts of speech."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from mtt_jax.tasks.base import Arrays, Read, Task, Words, json_cell, part_of, ragged
+from mtt_jax.tasks.classes import confusion_score, confusion_tallies
+from mtt_jax.tasks.score import Score
+
+# What a word without a tag holds in a label.
+UNTAGGED = ""
+
+
+class Tags(Task):
+    """One class per word; a label is a tuple of tags, "" for a word without one, ids in arrays."""
+
+    kind: ClassVar[str] = "tags"
+    unit: ClassVar[str] = "word"
+    loss: ClassVar[str] = "cross_entropy"
+    reads: ClassVar[frozenset[str]] = frozenset({"tags"})
+    fields: ClassVar[Mapping[str, str]] = {"conll": "-1", "jsonl": "tags", "tfds": "tags"}
+    hub: ClassVar[str] = "token-classification"
+
+    def from_tags(self, tags: Sequence[str], scheme: str, read: Read) -> tuple[str, ...]:
+        """The tags as they stand, whatever scheme they look like."""
+        del scheme
+        return tuple(read(tag, tag, index) for index, tag in enumerate(tags))
+
+    def recut(self, label: Any, places: Sequence[tuple[int, int]]) -> Any:
+        """A word that was cut keeps its tag on the first piece; the others have none."""
+        tags = [UNTAGGED] * (places[-1][1] if places else 0)
+        for tag, (first, _) in zip(label, places, strict=True):
+            tags[first] = tag
+        return tuple(tags)
+
+    def encode(self, labels: Sequence[Any], lengths: Sequence[int]) -> dict[str, np.ndarray]:
+        """{"tags", "tag_ends", "labelled"}; -1 for a word without a tag."""
+        ids = {label: index for index, label in enumerate(self.labels)}
+        rows = [
+            [ids.get(tag, -1) for tag in tags] if tags is not None else [-1] * length
+            for tags, length in zip(labels, lengths, strict=True)
+        ]
+        arrays = ragged("tag", [np.array(row, np.int32) for row in rows], np.int32)
+        return {**arrays, "labelled": np.array([tags is not None for tags in labels], bool)}
+
+    def example(self, arrays: Arrays, index: int) -> np.ndarray | None:
+        """int32 [w]."""
+        return part_of(arrays, "tag", index) if arrays["labelled"][index] else None
+
+    def labelled(self, arrays: Arrays) -> np.ndarray:
+        """Bool [n]."""
+        return arrays["labelled"]
+
+    def holds(self, arrays: Arrays, part: np.ndarray) -> np.ndarray:
+        """Bool [len(part), C]: the tags that occur."""
+        held = np.zeros((len(part), len(self.labels)), bool)
+        for row, index in enumerate(part):
+            ids = part_of(arrays, "tag", int(index))
+            held[row, ids[ids >= 0]] = True
+        return held
+
+    def target(
+        self, gold: np.ndarray, words: np.ndarray, starts: np.ndarray, length: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Class ids int32 [length] and mask: a word's tag sits on its first subword."""
+        values, mask = np.zeros(length, np.int32), np.zeros(length, np.float32)
+        known = gold[words] >= 0
+        values[starts[known]], mask[starts[known]] = gold[words][known], 1.0
+        return values, mask
+
+    def answer(self, log_probs: np.ndarray) -> np.ndarray:
+        """int64 [w] the most probable class of each word."""
+        return log_probs.argmax(axis=-1) if len(log_probs) else np.zeros(0, np.int64)
+
+    def cross_entropy(self, gold: np.ndarray, log_probs: np.ndarray, read: np.ndarray) -> tuple:
+        """Of the words that have a tag and a subword."""
+        read = read[gold[read] >= 0]
+        return -float(log_probs[read, gold[read]].sum()), len(read)
+
+    def count(self, gold: np.ndarray, answer: np.ndarray, words: int) -> Counter:
+        """Counts of (gold, answer) over the words that have a tag."""
+        del words
+        known = gold >= 0
+        pairs = zip(gold[known].tolist(), answer[known].tolist(), strict=True)
+        return Counter({("sentences",): 1}) + Counter(pairs)
+
+    def tallies(self, counts: Counter) -> np.ndarray:
+        """int64 [3, C]."""
+        return confusion_tallies(_pairs(counts), len(self.classes))
+
+    def headline(self, tallies: np.ndarray) -> np.ndarray:
+        """Accuracy: the share of words whose tag is right."""
+        right, _, given = np.moveaxis(np.asarray(tallies, np.float64).sum(axis=-1), -1, 0)
+        return right / np.maximum(given, 1)
+
+    def score(self, counts: Counter, loss: float) -> Score:
+        """Accuracy and macro F1."""
+        pairs, sentences = _pairs(counts), counts["sentences",]
+        return confusion_score(self.labels, pairs, sentences, loss, macro_first=False)
+
+    def as_json(self, answer: np.ndarray, log_probs: np.ndarray, text: str, words: Words) -> list:
+        """One {"text", "label", "start", "end", "score"} per word."""
+        return [
+            {
+                "text": text[start:end],
+                "label": self.labels[int(tag)],
+                "start": start,
+                "end": end,
+                "score": float(min(np.exp(row[int(tag)]), 1.0)),
+            }
+            for (start, end), tag, row in zip(words, answer, log_probs, strict=True)
+        ]
+
+    def as_cells(self, result: Any) -> dict[str, str]:
+        """The tags as JSON."""
+        return {self.name: "" if result is None else json_cell(result)}
+
+    def as_tags(self, result: Any, words: Words) -> list[str]:
+        """The tags."""
+        by_start = {tag["start"]: tag["label"] for tag in result}
+        return [by_start[start] for start, _ in words]
+
+
+def _pairs(counts: Counter) -> Counter:
+    """The counts of (gold, answer) alone."""
+    return Counter({key: count for key, count in counts.items() if key != ("sentences",)})
