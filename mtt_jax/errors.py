@@ -29,3 +29,7 @@ def one_of(where: str, value: str, known: Iterable[str]) -> None:
     if value not in names:
         hint = did_you_mean(str(value), names)
         raise UserError(f"{where}: {value!r} is not one of {', '.join(names)}.{hint}")
+
+
+class RenamedWarning(FutureWarning):
+    """An old name was used; the message says the new one. Commands print it in one line."""

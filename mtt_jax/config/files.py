@@ -1,41 +1,60 @@
-"""Configs outside Python: files in configs/, flags, config.json and the page in docs/."""
+"""Configs outside Python: files in configs/, flags, config.json and docs/config.md."""
 
 import ast
-import dataclasses
+import contextlib
 import json
 import runpy
+import sys
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import Any, get_type_hints
 
+from mtt_jax.config.aliases import FORMAT, rename, renamed_field, upgrade, warn_renamed
 from mtt_jax.config.resolve import resolve
-from mtt_jax.config.schema import SECTIONS, TOP, Config, PhaseConfig, TaskConfig, TaskDataConfig
+from mtt_jax.config.schema import (
+    SECTIONS,
+    TOP,
+    Config,
+    PhaseConfig,
+    TaskConfig,
+    TaskDataConfig,
+    as_plain,
+    default_of,
+    options_of,
+)
+from mtt_jax.config.values import as_text
 from mtt_jax.errors import UserError, did_you_mean
 
-if TYPE_CHECKING:
-    from ml_collections import ConfigDict
+# (flag without its dashes, text after it or None), such as ("config.train.steps", "500").
+Override = tuple[str, str | None]
+
+_PACKAGE = Path(__file__).parents[1]
+
+
+def to_plain(config: Config) -> dict[str, Any]:
+    """The config as nested dicts, in the shape that a ConfigDict has and config.json holds."""
+    plain: dict[str, Any] = {name: as_plain(getattr(config, name)) for name in SECTIONS}
+    plain["tasks"] = {name: as_plain(task) for name, task in config.tasks.items()}
+    plain["data"] |= {name: as_plain(task.data) for name, task in config.tasks.items()}
+    plain["phases"] = [as_plain(phase) for phase in config.phases]
+    return plain | {name: getattr(config, name) for name in TOP}
 
 
 def to_json(config: Config) -> str:
-    """The config as resolved, in the shape that `from_json` and a ConfigDict read."""
-    plain: dict[str, Any] = {n: dataclasses.asdict(getattr(config, n)) for n in SECTIONS}
-    plain["tasks"] = {name: dataclasses.asdict(task) for name, task in config.tasks.items()}
-    plain["data"] |= {n: dataclasses.asdict(task) for n, task in config.task_data.items()}
-    plain["phases"] = [dataclasses.asdict(phase) for phase in config.phases]
-    plain |= {name: getattr(config, name) for name in TOP}
-    return json.dumps(plain, indent=2, ensure_ascii=False) + "\n"
+    """The config as resolved, with a format number; `from_json` reads it."""
+    return json.dumps({"format": FORMAT, **to_plain(config)}, indent=2, ensure_ascii=False) + "\n"
 
 
 def from_json(text: str, path: str = "config.json") -> Config:
-    """Reads what `to_json` wrote.
+    """Reads what `to_json` wrote, in this version or an earlier one.
 
     Raises:
-      UserError: naming `path` where the text is no JSON or no config.
+      UserError: naming `path` if the text is not JSON or not a config.
     """
     try:
-        return resolve(json.loads(text))
+        raw = json.loads(text)
+        return resolve(upgrade(raw) if isinstance(raw, dict) else raw)
     except json.JSONDecodeError as error:
         raise UserError(f"{path}, line {error.lineno}: not valid JSON: {error.msg}.") from None
     except UserError as error:
@@ -46,9 +65,7 @@ def differences(ours: Config, theirs: Config) -> list[str]:
     """The fields in which two configs differ, as `train.steps: 500 here, 1000 there`."""
     return [
         f"{path}: {mine!r} here, {yours!r} there"
-        for (path, mine), (_, yours) in zip_paths(
-            json.loads(to_json(ours)), json.loads(to_json(theirs))
-        )
+        for (path, mine), (_, yours) in zip_paths(to_plain(ours), to_plain(theirs))
         if mine != yours
     ]
 
@@ -64,23 +81,51 @@ def zip_paths(ours: Mapping, theirs: Mapping, prefix: str = "") -> Iterator:
             yield (path, mine), (path, yours)
 
 
-def load_file(path: str) -> "ConfigDict":
-    """Runs a config file and returns what its `get_config` gives.
+def shipped_configs() -> Path:
+    """The folder of the configs that come with the package, installed or in a checkout."""
+    installed = _PACKAGE / "configs"
+    return installed if installed.is_dir() else _PACKAGE.parent / "configs"
+
+
+def find_file(name: str) -> Path:
+    """The config file of a path, or of the name of a shipped config such as "balanced".
 
     Raises:
-      UserError: where there is no such file, or it fails, with its line.
+      UserError: if there is neither, with the nearest name.
+    """
+    file, folder = Path(name).expanduser(), shipped_configs()
+    if file.is_file():
+        return file
+    shipped = folder / f"{name.removesuffix('.py')}.py"
+    if "/" not in name and shipped.is_file():
+        return shipped
+    known = [other.stem for other in folder.glob("*.py")]
+    if "/" not in name and file.suffix != ".py":
+        hint = did_you_mean(name, known) or f" Shipped configs: {', '.join(sorted(known))}."
+        raise UserError(f"--config: {name}: neither a file nor the name of a shipped config.{hint}")
+    near = did_you_mean(name, (str(other) for other in file.parent.glob("*.py")))
+    raise UserError(f"--config: {name}: no such file.{near}")
+
+
+def load_file(name: str) -> Any:
+    """Runs a config file and returns the `ConfigDict` that its `get_config` returns.
+
+    Args:
+      name: a path, or the name of a shipped config.
+
+    Raises:
+      UserError: if there is no such file, or it fails, with its line.
     """
     from ml_collections import ConfigDict
 
-    file = Path(path)
-    if not file.is_file():
-        near = did_you_mean(path, (str(other) for other in file.parent.glob("*.py")))
-        raise UserError(f"--config: {path}: no such file.{near}")
+    file = find_file(name)
+    path = str(file)
     try:
-        module = runpy.run_path(path)
-        if "get_config" not in module:
-            raise UserError(f"--config: {path}: defines no get_config().")
-        config = module["get_config"]()
+        with _importable(Path.cwd()):
+            module = runpy.run_path(path)
+            if "get_config" not in module:
+                raise UserError(f"--config: {path}: defines no get_config().")
+            config = module["get_config"]()
     except UserError:
         raise
     except Exception as error:  # whatever the user's own code raises
@@ -93,20 +138,102 @@ def load_file(path: str) -> "ConfigDict":
         raise UserError(f"{path}{where}: {' '.join(what.split())}") from None
     if not isinstance(config, ConfigDict):
         raise UserError(f"--config: {path}: get_config() returns no ConfigDict; see configs/.")
+    _rename_in_place(config)
     return config
 
 
-def check_override(config: "ConfigDict", flag: str, text: str | None) -> None:
-    """Checks one `--config.a.b=text` against the config that it changes.
+@contextlib.contextmanager
+def _importable(folder: Path) -> Iterator[None]:
+    """Lets a config file import what is in a folder, as `python launch.py` in that folder does."""
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ValueError):
+            sys.path.remove(str(folder))
+
+
+def _rename_in_place(config: Any) -> None:
+    """Gives the fields that a config file set by an old name their new one."""
+    with config.unlocked():
+        for section, fields in rename(config.to_dict()).items():
+            if not isinstance(fields, Mapping) or section not in config:
+                continue
+            for name in [n for n in config[section] if n not in fields]:
+                del config[section][name]
+            for name, value in fields.items():
+                _update(config[section], name, value)
+
+
+def _update(node: Any, name: str, value: Any) -> None:
+    """Sets a field, or the fields of a group; what is equal stays as it is."""
+    if isinstance(value, Mapping) and name in node:
+        for old in [n for n in node[name] if n not in value]:
+            del node[name][old]
+        for inner, leaf in value.items():
+            _update(node[name], inner, leaf)
+    elif name not in node or node[name] != value:
+        node[name] = value
+
+
+def load_config(name: str, overrides: Iterable[Override] = ()) -> Config:
+    """The checked config of a file, with some of its fields changed.
+
+    Args:
+      name: a path, or the name of a shipped config.
+      overrides: as `split_overrides` returns them.
 
     Raises:
-      UserError: for a field that is not there, or a value that is not of its type.
+      UserError: for a file, a field or a value that is wrong.
     """
-    _, _, value = _field(config, flag)
-    _typed(value, text, flag)
+    config = load_file(name)
+    override(config, overrides)
+    return resolve(config)
 
 
-def _field(config: "ConfigDict", flag: str) -> tuple[Any, str, Any]:
+def split_overrides(arguments: Sequence[str]) -> tuple[list[Override], list[str]]:
+    """The overrides among command-line arguments, and the other arguments.
+
+    An override is `--config.a.b=value` or `--config.a.b value`; without a value it is a boolean
+    field that becomes true. One dash in place of two is the same.
+    """
+    overrides: list[Override] = []
+    rest: list[str] = []
+    waiting = list(arguments)
+    while waiting:
+        argument = waiting.pop(0)
+        name, equals, value = argument.partition("=")
+        flag = name.lstrip("-")
+        if argument == "--":
+            rest += [argument, *waiting]
+            break
+        if not argument.startswith("-") or not flag.startswith("config."):
+            rest.append(argument)
+        elif equals:
+            overrides.append((flag, value))
+        elif waiting and not waiting[0].startswith("--"):
+            overrides.append((flag, waiting.pop(0)))
+        else:
+            overrides.append((flag, None))
+    return overrides, rest
+
+
+def override(config: Any, overrides: Iterable[Override]) -> None:
+    """Changes fields of a `ConfigDict` in place.
+
+    Raises:
+      UserError: for a field that does not exist, or a value that is not of its type.
+    """
+    for flag, text in overrides:
+        path = flag.removeprefix("config.")
+        new = renamed_field(path, config.get("tasks", {}))
+        if new != path:
+            warn_renamed(f"--{flag}", f"--config.{new}")
+        parent, name, old = _field(config, f"config.{new}")
+        parent[name] = _typed(old, text, f"config.{new}")
+
+
+def _field(config: Any, flag: str) -> tuple[Any, str, Any]:
     """The group that holds the field `config.a.b`, the field's name in it, and its value."""
     from ml_collections import ConfigDict
 
@@ -126,7 +253,7 @@ def _field(config: "ConfigDict", flag: str) -> tuple[Any, str, Any]:
 
 
 def _typed(old: Any, text: str | None, flag: str) -> Any:
-    """The value that a flag's text gives a field, of the type of its old one."""
+    """The value that a flag's text gives a field, of the type of its old value."""
     if text is None:
         if isinstance(old, bool):
             return True
@@ -147,13 +274,14 @@ def _typed(old: Any, text: str | None, flag: str) -> Any:
             return value if isinstance(value, (list, tuple)) else (str(value),)
         except (ValueError, SyntaxError):
             raise UserError(
-                f"--{flag}: expected a tuple as Python writes it, got {text!r}."
+                f"--{flag}: expected a tuple as Python writes it, such as \"('a', 'b')\", "
+                f"got {text!r}."
             ) from None
     return text
 
 
 def _element(values: Any, index: str, walked: str) -> Any:
-    """One of a list of groups, as in config.phases[0]."""
+    """One element of a list of groups, as in config.phases[0]."""
     count = len(values) if isinstance(values, (list, tuple)) else 0
     if not index.isdecimal() or int(index) >= count:
         known = f"0 to {count - 1}" if count else "none"
@@ -161,30 +289,13 @@ def _element(values: Any, index: str, walked: str) -> Any:
     return values[int(index)]
 
 
-def override(config: "ConfigDict", flags: Sequence[tuple[str, str]]) -> Config:
-    """A config, resolved, with some fields changed as `("--config.a.b", "value")`.
-
-    Args:
-      config: of a file in configs/; changed in place.
-      flags: as on the command line.
-
-    Raises:
-      UserError: for a field that is not there, or a value that is not of its type.
-    """
-    for flag, value in flags:
-        path = flag.removeprefix("--")
-        parent, name, old = _field(config, path)
-        parent[name] = _typed(old, value, path)
-    return resolve(config)
-
-
 def document() -> str:
     """The page of all fields, in Markdown."""
     lines = [
         "# Config fields",
         "",
-        "Written by `python -m mtt_jax fields > docs/config.md` from `mtt_jax/config.py`.",
-        "Set any of them in a file in configs/ or on the command line: `--config.train.steps=500`.",
+        "Written by `mtt fields > docs/config.md` from `mtt_jax/config/schema.py`. Set any of them",
+        "in a file in configs/ or on the command line: `--config.train.steps=500`.",
     ]
     groups = [
         ("tasks.NAME", TaskConfig),
@@ -194,22 +305,21 @@ def document() -> str:
     ]
     for prefix, section in groups:
         lines += _table(section, prefix)
-    lines += _table(Config, "", only=TOP)
+    lines += _table(Config, "")
     return "\n".join(lines) + "\n"
 
 
-def _table(section: type, prefix: str, only: tuple[str, ...] = ()) -> list[str]:
+def _table(section: type, prefix: str) -> list[str]:
     hints = get_type_hints(section)
     title = (section.__doc__ or "").splitlines()[0] if prefix else "The run itself."
     lines = ["", f"## {title}", "", "| field | type | default | meaning |", "|---|---|---|---|"]
-    for field in fields(section):
-        if only and field.name not in only:
-            continue
+    for field in options_of(section):
         limits = field.metadata
         meaning = limits["meaning"]
         if limits["choices"]:
             meaning += f": {', '.join(limits['choices'])}"
-        kind = getattr(hints[field.name], "__name__", "tuple")
+        kind = "str" if limits["codec"] else getattr(hints[field.name], "__name__", "tuple")
         path = f"config.{prefix}.{field.name}" if prefix else f"config.{field.name}"
-        lines.append(f"| `{path}` | {kind} | `{field.default!r}` | {meaning} |")
+        default = as_text(default_of(field), limits["codec"])
+        lines.append(f"| `{path}` | {kind} | `{default!r}` | {meaning} |")
     return lines

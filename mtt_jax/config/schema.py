@@ -1,25 +1,24 @@
 """Every field of a config, once: its default, its type and its meaning.
 
 The dataclasses below are the schema. `default_config` turns them into an
-`ml_collections.ConfigDict` that a file in configs/ edits and absl flags override; `resolve` in
-resolve.py checks the result and returns the frozen dataclasses that the package works with.
+`ml_collections.ConfigDict` that a file in configs/ edits and flags override; `resolve` in
+resolve.py checks the result and returns the frozen dataclasses that the package works with. Fields
+that are written as a text, such as 'PER=2, O=0.5', are parsed there, once.
 
-Fields for one task stand under the task's name, in `tasks` and in `data`:
-`--config.tasks.ner.weight=2` and `--config.data.ner.train=train.conll`.
+Fields of one task are under the task's name: `--config.tasks.ner.weight=2`, and those of its data
+`--config.data.ner.train=train.conll`. Resolved, they are one object: `config.tasks["ner"].data`.
 """
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import MISSING, dataclass, fields
+from typing import Any
 
-from mtt_jax.tasks.schemes import FILE_SCHEMES, MODEL_SCHEMES, Task
+from mtt_jax.config.values import NAMES, NUMBERS, PAIRS, STEPS, WORD_OR_NUMBERS, Codec, as_text
+from mtt_jax.tasks import KINDS, Task, make_task
+from mtt_jax.tasks.schemes import FILE_SCHEMES, MODEL_SCHEMES
 
-# At run time where one is made or read: to open a model or take a step needs no ml_collections.
-if TYPE_CHECKING:
-    from ml_collections import ConfigDict
-
-# Methods by loss and methods by gradient, as train/balance has them.
+# Methods that go by the losses and by the gradients, as in train/balance.
 BALANCERS_BY_LOSS = (
     "fixed", "uncertainty", "dwa", "geometric", "random", "famo", "imtl_l", "stch"
 )  # fmt: skip
@@ -27,32 +26,58 @@ BALANCERS_BY_GRADIENT = (
     "gradnorm", "mgda", "pcgrad", "gradvac", "cagrad", "imtl_g", "nash_mtl", "aligned_mtl",
     "fairgrad", "upgrad", "config",
 )  # fmt: skip
-# Ways of data/augment.py.
-SYNTHETIC_WAYS = ("mention", "token", "shuffle", "case")
-# Ways of predict/backends.py to run a model, in its order.
-BACKENDS = ("jax", "jax-bfloat16", "onnx", "onnx-int8")
+# Methods of data/augment.py.
+SYNTHETIC_METHODS = ("mention", "token", "shuffle", "case")
+# What runs a model in prediction, in the order of predict/engines.py.
+ENGINES = ("jax", "jax-bfloat16", "onnx", "onnx-int8")
 BALANCERS = BALANCERS_BY_LOSS + BALANCERS_BY_GRADIENT
 
 
-def option(default, meaning: str, choices=None, low=None, high=None) -> Any:
-    """One field: its default, what it means, and the values it may take."""
-    return dataclasses.field(
-        default=default,
-        metadata={"meaning": meaning, "choices": choices, "low": low, "high": high},
-    )
+def option(
+    default: Any,
+    meaning: str,
+    choices: tuple[str, ...] | None = None,
+    low: float | None = None,
+    high: float | None = None,
+    codec: Codec | None = None,
+) -> Any:
+    """One field: its default, what it means, and the values it may take.
+
+    Args:
+      default: as a resolved config holds it.
+      meaning: for `--help` and docs/config.md.
+      choices: the values that a text may have.
+      low: the smallest number.
+      high: the largest number.
+      codec: for a field that config files and flags write as a text.
+    """
+    metadata = {"meaning": meaning, "choices": choices, "low": low, "high": high, "codec": codec}
+    if isinstance(default, dict):
+        return dataclasses.field(default_factory=lambda: dict(default), metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def default_of(field: dataclasses.Field) -> Any:
+    """A field's default as a resolved config holds it."""
+    return field.default if field.default_factory is MISSING else field.default_factory()
 
 
 @dataclass(frozen=True)
 class TaskConfig:
-    """tasks.NAME: one head."""
+    """tasks.NAME: one question, its head and its share of the training."""
 
-    kind: str = option("sentence", "what carries a label", choices=("sentence", "token"))
-    labels: tuple[str, ...] = option((), "class names; for a token task O and the entity types")
-    scheme: str = option(
-        "io", "tag scheme of the head; unused for a sentence task", choices=MODEL_SCHEMES
+    kind: str = option(
+        "classes",
+        "classes: one class per sentence; multilabel: any number of them; entities: spans of "
+        "words; tags: one class per word; docs/tasks.md",
+        choices=tuple(KINDS),
     )
+    labels: tuple[str, ...] = option((), "class names; for entities O and the entity types")
+    scheme: str = option("io", "tag scheme of the head (entities)", choices=MODEL_SCHEMES)
     weight: float = option(1.0, "weight of the task's loss in the sum", low=0)
-    class_weights: str = option("", "loss weight by class as 'O=0.5, PER=2'; 1 where not named")
+    class_weights: Mapping[str, float] = option(
+        {}, "loss weight per class as 'O=0.5, PER=2'; 1 for a class not named", codec=NUMBERS
+    )
     label_smoothing: float = option(
         0.0, "share of the target spread over all classes", low=0, high=0.99
     )
@@ -65,14 +90,17 @@ class TaskConfig:
         low=0,
     )
     sampling_cap: int = option(
-        0, "sentences that count for its share at most, however many there are; 0 for all", low=0
+        0, "most sentences that count towards its share, however many there are; 0 for all", low=0
     )
-    class_sampling: str = option(
+    class_sampling: str | Mapping[str, float] = option(
         "",
-        "over: sentences of scarce classes come several times; under: of frequent ones fewer; or "
-        "times by class, as 'PER=2, O=0.5'. A sentence goes by the class that gives it most",
+        "over: sentences of rare classes are repeated; under: sentences of frequent ones are "
+        "dropped; or times per class, as 'PER=2, O=0.5'. The class that repeats a sentence most "
+        "decides",
+        codec=WORD_OR_NUMBERS,
     )
     repeat_cap: float = option(10.0, "most times that class_sampling repeats a sentence", low=1)
+    data: "TaskDataConfig" = dataclasses.field(default_factory=lambda: TaskDataConfig())
 
 
 @dataclass(frozen=True)
@@ -80,12 +108,12 @@ class TaskDataConfig:
     """data.NAME: where one task's labels come from."""
 
     train: str = option("", "file to train on (files), or split (tfds)")
-    dev: str = option("", "file or split to choose on; without one a share of train is held out")
+    dev: str = option("", "file or split to choose on; if none is given, part of train is held out")
     test: str = option("", "file or split for the final scores")
     name: str = option("", "TFDS data set, such as ag_news_subset (tfds)")
     format: str = option(
         "auto",
-        "file format; auto goes by the ending: .csv, .tsv, .jsonl, .conll, .txt, .bio, .iob",
+        "file format; auto goes by the extension: .csv, .tsv, .jsonl, .conll, .txt, .bio, .iob",
         choices=("auto", "csv", "tsv", "jsonl", "conll"),
     )
     header: bool = option(False, "a CSV or TSV file starts with a line of column names")
@@ -96,10 +124,11 @@ class TaskDataConfig:
     )
     label: str = option(
         "auto",
-        "where the label is: a column number from 1 or header name (csv, tsv), the column of the "
-        "tag, -1 for the last (conll), a key (jsonl), or a feature name (tfds); auto: label, for "
-        "a token task the last column (conll), entities (jsonl) or ner (tfds)",
+        "where the label is: a column number from 1 or header name (csv, tsv), for multilabel also "
+        "several, one per label, with 0 or 1 in them; the column of the tag, -1 for the last "
+        "(conll); a key (jsonl) or a feature name (tfds); auto: docs/tasks.md",
     )
+    separator: str = option("|", "what stands between several labels in one cell (multilabel)")
     word: int = option(1, "column of the word, counted from 1 (conll)", low=1)
     scheme: str = option(
         "auto", "tag scheme of the data; auto detects it", choices=("auto", *FILE_SCHEMES)
@@ -108,21 +137,25 @@ class TaskDataConfig:
         0, "training sentences with this task's label to use, drawn by the seed; 0 for all", low=0
     )
     synthetic: float = option(
-        0.0, "synthetic training sentences for each labelled one (token tasks)", low=0, high=100
+        0.0, "synthetic training sentences per labelled one (entities)", low=0, high=100
     )
-    synthetic_ways: str = option(
-        "mention, token, shuffle, case", "how they are made, one way drawn for each"
+    synthetic_methods: tuple[str, ...] = option(
+        SYNTHETIC_METHODS,
+        "how they are made, one method drawn for each sentence; docs/imbalance.md",
+        codec=NAMES,
     )
     synthetic_rate: float = option(
-        0.5, "how likely each entity, word or segment of one is changed", low=0, high=1
+        0.5, "probability that each entity, word or segment of one is changed", low=0, high=1
     )
     gazetteer: str = option(
-        "", "file of further entities for the way mention: a type, a tab and a name on each line"
+        "", "file of further entities for the method mention: per line a type, a tab and a name"
     )
     newswire: int = option(
-        0, "sentences of the embedded corpus to train on beside the task's own", low=0
+        0, "sentences of the embedded corpus to train on in addition to the task's own", low=0
     )
-    label_map: str = option("", "renames labels of the data, as 'World=politics, Sports=sports'")
+    label_map: Mapping[str, str] = option(
+        {}, "renames labels of the data, as 'World=politics, Sports=sports'", codec=PAIRS
+    )
 
 
 @dataclass(frozen=True)
@@ -139,25 +172,25 @@ class DataConfig:
     clean: bool = option(True, "turn HTML entities and markup in texts into plain text")
     seed: int = option(
         -1,
-        "root of what is drawn from the data once: the dev share, limits, synthetic sentences; "
-        "-1 for config.seed. Set, runs of several seeds train and choose on the same sentences",
+        "seed of what is drawn from the data once: the dev share, limits, synthetic sentences; "
+        "-1 for config.seed. If it is set, runs of several seeds use the same sentences",
         low=-1,
     )
     shards: int = option(
         0,
-        "parts in which the training data are read, each packed by itself to its share of "
-        "batch_rows; 0 for one a process. The numbers of a run depend on it, and not on how many "
-        "processes and devices share it; docs/distributed.md",
+        "parts in which the training data are read, each packed separately into its share of "
+        "batch_rows; 0 for one per process. The results of a run depend on it, not on how many "
+        "processes and devices share the work; docs/distributed.md",
         low=0,
     )
     dev_share: float = option(
-        0.1, "share of train held out as dev where none is given", low=0.001, high=0.5
+        0.1, "share of train held out as dev if none is given", low=0.001, high=0.5
     )
     max_length: int = option(
-        128, "subwords of a sentence, [CLS] and [SEP] included; longer ones are cut", low=8
+        128, "subwords of a sentence, [CLS] and [SEP] included; longer sentences are cut", low=8
     )
     overlap: int = option(
-        32, "subwords that neighbouring windows of a long text share in evaluation", low=0
+        32, "subwords that neighboring windows of a long text share in evaluation", low=0
     )
 
 
@@ -166,7 +199,7 @@ class TokenizerConfig:
     """tokenizer: text to subword ids."""
 
     file: str = option("", "a tokenizer.json to load; empty trains one on the training text")
-    kind: str = option("wordpiece", "kind to train", choices=("wordpiece", "bpe"))
+    algorithm: str = option("wordpiece", "algorithm to train with", choices=("wordpiece", "bpe"))
     vocab_size: int = option(8000, "subwords to train", low=100)
     lowercase: bool = option(False, "lower-case and strip accents; costs entities their capitals")
 
@@ -178,7 +211,7 @@ class EncoderConfig:
     init: str = option(
         "",
         "pretrained encoder to start from: a folder in Hugging Face layout, an installed package "
-        "that carries one, or a hub name; its sizes and its tokenizer come with it",
+        "that contains one, or a hub name; sizes and tokenizer are taken from it",
     )
     layers: int = option(4, "transformer layers", low=1)
     width: int = option(128, "size D of a token vector", low=4)
@@ -188,23 +221,25 @@ class EncoderConfig:
         "learned", "position information", choices=("learned", "sinusoidal", "rotary")
     )
     max_positions: int = option(
-        512, "longest sentence that learned positions know; at least data.max_length", low=8
+        512, "longest sentence that learned positions cover; at least data.max_length", low=8
     )
     rotary_base: float = option(
         10000.0, "rotary positions: frequencies go from 1 down to 1 / rotary_base", low=1
     )
     window: int = option(
-        0, "positions to either side that a local layer attends to; 0 for no local layers", low=0
+        0, "positions on either side that a local layer attends to; 0 for no local layers", low=0
     )
     global_every: int = option(
-        3, "of layers with a window, the first and then each of this many sees all", low=1
+        3, "with a window, the first layer and then every one of this many attends globally", low=1
     )
     local_rotary_base: float = option(10000.0, "rotary_base of the local layers", low=1)
-    norm: str = option("pre", "normalisation before or after each block", choices=("pre", "post"))
-    norm_epsilon: float = option(1e-6, "added to the variance in normalisation", low=0)
+    norm: str = option(
+        "pre", "layer normalization before or after each block", choices=("pre", "post")
+    )
+    norm_epsilon: float = option(1e-6, "added to the variance in layer normalization", low=0)
     embedding_norm: bool = option(
         False,
-        "with norm=pre, normalise the embeddings in place of the first layer's input (ModernBERT); "
+        "with norm=pre, normalize the embeddings instead of the first layer's input (ModernBERT); "
         "norm=post always does",
     )
     activation: str = option(
@@ -218,63 +253,70 @@ class EncoderConfig:
     )
     token_dropout: float = option(
         0.0,
-        "share of subwords hidden in training, so that context decides (Gal & Ghahramani 2016)",
+        "share of subwords hidden in training, so that context counts (Gal & Ghahramani 2016)",
         low=0,
         high=0.99,
     )
     attention_dropout: float = option(
-        0.0, "dropout of attention weights, likewise", low=0, high=0.99
+        0.0, "dropout of attention weights, to the nearest 1/256", low=0, high=0.99
     )
     attention: str = option(
         "auto",
-        "how attention is computed; auto: blocked on one CPU device, else plain; cudnn: NVIDIA's "
-        "fused kernel, for bfloat16, rows a multiple of 128 long and no attention_dropout, and "
-        "auto where there is no such GPU",
+        "implementation of attention; auto: blocked on a single CPU device, else plain; cudnn: "
+        "NVIDIA's fused kernel, for bfloat16, row lengths that are a multiple of 128 and no "
+        "attention_dropout; auto is used instead if there is no such GPU",
         choices=("auto", "plain", "blocked", "cudnn"),
     )
     lora_rank: int = option(
         0,
-        "rank of the trained addition to every matrix of attention and feed-forward (LoRA, Hu et "
-        "al. 2021), merged into them in model/; 0 for none",
+        "rank of the low-rank update of every matrix of attention and feed-forward (LoRA, Hu et "
+        "al. 2021), merged into the matrices in model/; 0 for none",
         low=0,
     )
-    lora_alpha: float = option(16.0, "the addition is multiplied by lora_alpha / lora_rank", low=0)
+    lora_alpha: float = option(16.0, "the update is multiplied by lora_alpha / lora_rank", low=0)
     pooling: str = option(
         "mean",
-        "how token vectors become a sentence vector",
+        "how token vectors are pooled into a sentence vector",
         choices=("mean", "max", "cls", "attention"),
     )
     dtype: str = option(
         "float32",
-        "type in which attention and feed-forward multiply by their weights, and on a GPU of "
-        "activations; softmax, normalisation, losses and parameters stay float32",
+        "dtype of the matmuls in attention and feed-forward, and on a GPU of activations; softmax, "
+        "normalization, losses and parameters stay float32",
         choices=("float32", "bfloat16"),
     )
     remat: bool = option(
         False,
         "recompute activations in the backward pass: less memory, slower; on a CPU it saves memory "
-        "with scan alone",
+        "only with scan",
     )
-    scan: bool = option(False, "one compiled layer, looped over: faster to compile when deep")
+    scan: bool = option(False, "compile one layer and loop over it: a deep encoder compiles faster")
 
 
 @dataclass(frozen=True)
 class TrainConfig:
     """train: the run."""
 
-    steps: int = option(1000, "optimiser steps, where config.phases is empty", low=1)
+    steps: int = option(1000, "optimizer steps, if config.phases is empty", low=1)
+    tasks: tuple[str, ...] = option(
+        (),
+        "tasks that train: their sentences are drawn and their heads updated; () for all; a phase "
+        "may name its own",
+    )
     mixing: str = option(
         "size",
         "how training sentences are divided among the tasks; docs/imbalance.md",
         choices=("size", "equal", "temperature", "annealed", "explicit"),
     )
     temperature: float = option(
-        5.0, "T of mixing=temperature and annealed: 1 is by size, the higher the more equal", low=1
+        5.0, "T of mixing=temperature and annealed: 1 is by size, higher is more equal", low=1
     )
     batch_rows: int = option(32, "rows of a batch over all devices", low=1)
     row_length: int = option(128, "positions of a row; at least data.max_length", low=8)
-    slots: int = option(0, "most sentences a row may hold; 0 for row_length / 8", low=0)
-    accumulate: int = option(1, "parts a batch is computed in; divides batch_rows", low=1)
+    slots: int = option(0, "most sentences per row; 0 for row_length / 8", low=0)
+    accumulate: int = option(
+        1, "gradient accumulation: parts in which a batch is computed; divides batch_rows", low=1
+    )
     learning_rate: float = option(1e-3, "peak learning rate", low=0)
     warmup: int = option(100, "steps of linear warm-up", low=0)
     schedule: str = option(
@@ -282,68 +324,75 @@ class TrainConfig:
     )
     layer_decay: float = option(
         1.0,
-        "learning rate of an encoder layer as a share of that of the layer above it, the heads "
+        "learning rate of an encoder layer relative to that of the layer above it; the heads are "
         "on top (Howard & Ruder 2018)",
         low=0.01,
         high=1,
     )
-    weight_decay: float = option(0.01, "AdamW decay; not on biases and normalisation", low=0)
+    weight_decay: float = option(0.01, "AdamW weight decay; not on biases and normalization", low=0)
     beta1: float = option(0.9, "AdamW decay of the first moment", low=0, high=0.9999)
     beta2: float = option(0.98, "AdamW decay of the second moment", low=0, high=0.999999)
     clip: float = option(1.0, "largest global norm of the gradient; 0 for none", low=0)
     freeze: tuple[str, ...] = option(
-        (), "regular expressions of parameter paths that stay as they are: 'encoder/.*'"
+        (), "regular expressions of parameter paths that are frozen: 'encoder/.*'"
     )
     eval_every: int = option(200, "steps between evaluations on dev", low=1)
     save_every: int = option(100, "steps between checkpoints", low=1)
     log_every: int = option(20, "steps between lines in metrics.jsonl", low=1)
-    keep: int = option(2, "newest checkpoints to keep, beside the best", low=1)
+    keep: int = option(2, "newest checkpoints to keep, in addition to the best", low=1)
     balance: str = option(
         "fixed",
-        "how the tasks' gradients on the encoder are weighted, beside tasks.NAME.weight; "
+        "how the tasks' gradients on the encoder are balanced, on top of tasks.NAME.weight; "
         "docs/balance.md",
         choices=BALANCERS,
     )
-    balance_options: str = option("", "numbers of the method, as 'alpha=1.5, learning_rate=0.02'")
+    balance_options: Mapping[str, float] = option(
+        {}, "options of the method, as 'alpha=1.5, learning_rate=0.02'", codec=NUMBERS
+    )
     balance_on: str = option(
         "parameters",
-        "where a method by gradient compares the tasks: on the encoder's parameters, a backward "
-        "pass a task, or on the vectors that it gives the heads, one backward pass for all",
+        "where a gradient-based method compares the tasks: on the encoder's parameters, with one "
+        "backward pass per task, or on its output vectors, with one backward pass for all",
         choices=("parameters", "features"),
     )
-    score: str = option(
-        "topic=1, ner=1",
-        "weights of the tasks in the score that chooses the best checkpoint on dev: macro F1 of "
-        "a sentence task, entity F1 of a token task; tasks that are not named weigh 0",
+    score: Mapping[str, float] = option(
+        {"topic": 1.0, "ner": 1.0},
+        "weight of each task's headline score in the score that chooses the best checkpoint on "
+        "dev; 0 for a task not named",
+        codec=NUMBERS,
     )
     tensorboard: bool = option(True, "write TensorBoard events")
-    profile: str = option(
-        "", "steps to trace into profile/, as '10:20', first and last; docs/profile.md"
+    profile: range = option(
+        range(0),
+        "steps to trace into profile/, as '10:20', first and last; docs/profile.md",
+        codec=STEPS,
     )
 
 
 @dataclass(frozen=True)
 class PhaseConfig:
-    """phases[I]: one part of a run, with what it trains on and what it trains."""
+    """phases[I]: one part of a run: its length, its tasks and which parameters it trains."""
 
     name: str = option("", "what the phase is called in reports")
-    steps: int = option(0, "optimiser steps; 0 for epochs", low=0)
+    steps: int = option(0, "optimizer steps; 0 for epochs", low=0)
     epochs: float = option(
         0.0,
-        "in place of steps: as many as all training sentences of its tasks fill, so many times; "
-        "with train.mixing other than size some come more often than others",
+        "instead of steps: passes over the training sentences of its tasks; with a train.mixing "
+        "other than size some sentences are drawn more often than others",
         low=0,
     )
     tasks: tuple[str, ...] = option(
-        (), "tasks whose sentences are drawn; the heads of others stand still; () for all"
+        (), "tasks that train in this phase; the other heads are frozen; () for train.tasks"
     )
-    weights: str = option("", "in place of tasks.NAME.weight in this phase, as 'topic=1, ner=2'")
+    weights: Mapping[str, float] = option(
+        {}, "replaces tasks.NAME.weight in this phase, as 'topic=1, ner=2'", codec=NUMBERS
+    )
     trainable: tuple[str, ...] = option(
-        (".*",), "regular expressions of parameter paths that train; the others stand still"
+        (".*",), "regular expressions of parameter paths that train; the others are frozen"
     )
     learning_rate: float = option(0.0, "peak learning rate; 0 for train.learning_rate", low=0)
     warmup: int = option(
-        -1, "steps of linear warm-up; -1 for train.warmup, or a tenth of the phase", low=-1
+        -1, "steps of linear warm-up; -1 for train.warmup, at most a tenth of the phase", low=-1
     )
     schedule: str = option(
         "same",
@@ -356,11 +405,11 @@ class PhaseConfig:
 class MeshConfig:
     """mesh: devices."""
 
-    data: int = option(0, "devices that share a batch; 0 for all", low=0)
+    data: int = option(0, "devices for data parallelism; 0 for all", low=0)
     fsdp: int = option(
         1,
-        "devices over which the parameters and the optimiser's moments are divided, for each of "
-        "data; the batch is divided over data * fsdp; docs/distributed.md",
+        "devices over which each copy of the parameters and optimizer state is sharded; the batch "
+        "is sharded over data * fsdp; docs/distributed.md",
         low=1,
     )
 
@@ -371,13 +420,12 @@ class Config:
 
     tasks: Mapping[str, TaskConfig]
     data: DataConfig
-    task_data: Mapping[str, TaskDataConfig]
     tokenizer: TokenizerConfig
     encoder: EncoderConfig
     train: TrainConfig
     phases: tuple[PhaseConfig, ...]
     mesh: MeshConfig
-    seed: int = option(0, "root of all randomness", low=0)
+    seed: int = option(0, "seed of all randomness", low=0)
     init_from: str = option("", "run or model directory whose parameters start this run")
     init_parts: str = option(
         "all", "what to take from init_from", choices=("all", "encoder", "heads")
@@ -386,14 +434,16 @@ class Config:
     @property
     def task_list(self) -> tuple[Task, ...]:
         """The tasks in their order in the config."""
-        return tuple(
-            Task(name, task.kind, task.labels, task.scheme if task.kind == "token" else "")
-            for name, task in self.tasks.items()
-        )
+        return tuple(make_task(name, task) for name, task in self.tasks.items())
+
+    @property
+    def active(self) -> tuple[str, ...]:
+        """Names of the tasks that train, in their order in the config."""
+        return tuple(name for name in self.tasks if name in (self.train.tasks or self.tasks))
 
     @property
     def data_seed(self) -> int:
-        """Root of what is drawn from the data once."""
+        """Seed of what is drawn from the data once."""
         return self.seed if self.data.seed < 0 else self.data.seed
 
     @property
@@ -415,37 +465,47 @@ TOP = ("seed", "init_from", "init_parts")
 def default_tasks() -> dict[str, TaskConfig]:
     """Topic and ner, the tasks of a config that names none."""
     return {
-        "topic": TaskConfig(kind="sentence", labels=("sports", "politics", "others")),
-        "ner": TaskConfig(kind="token", labels=("O", "PER", "ORG", "LOC", "MISC")),
+        "topic": TaskConfig(kind="classes", labels=("sports", "politics", "others")),
+        "ner": TaskConfig(kind="entities", labels=("O", "PER", "ORG", "LOC", "MISC")),
     }
 
 
-def default_config(tasks: Mapping[str, TaskConfig] | None = None) -> "ConfigDict":
-    """A config with every field at its default, for a file in configs/ to edit.
+def default_config(tasks: Mapping[str, TaskConfig] | None = None) -> Any:
+    """A `ConfigDict` with every field at its default, for a file in configs/ to edit.
 
     Args:
       tasks: name -> task; topic and ner by default.
     """
-    from ml_collections import ConfigDict
+    from ml_collections import ConfigDict  # to open a model or take a step needs none
 
     tasks = default_tasks() if tasks is None else tasks
-    plain: dict[str, Any] = {name: _plain(section()) for name, section in SECTIONS.items()}
-    plain["tasks"] = {name: _plain(task) for name, task in tasks.items()}
-    plain["data"] |= {name: _plain(TaskDataConfig()) for name in tasks}
+    plain: dict[str, Any] = {name: as_plain(section()) for name, section in SECTIONS.items()}
+    plain["tasks"] = {name: as_plain(task) for name, task in tasks.items()}
+    plain["data"] |= {name: as_plain(task.data) for name, task in tasks.items()}
     plain["train"]["score"] = ", ".join(f"{name}=1" for name in tasks)
     plain |= {f.name: f.default for f in fields(Config) if f.name in TOP}
     return ConfigDict({**plain, "phases": ()}, sort_keys=False)
 
 
-def phase(name: str, **values: Any) -> "ConfigDict":
-    """One phase, for `config.phases` in a file in configs/; fields that are not given are default.
+def phase(name: str, **values: Any) -> Any:
+    """One phase as a `ConfigDict`, for `config.phases` in a file in configs/.
 
-    On the command line: `'--config.phases[0].steps=500'`.
+    Fields that are not given have their defaults. On the command line:
+    `'--config.phases[0].steps=500'`.
     """
     from ml_collections import ConfigDict
 
-    return ConfigDict({**_plain(PhaseConfig()), "name": name, **values}, sort_keys=False)
+    return ConfigDict({**as_plain(PhaseConfig()), "name": name, **values}, sort_keys=False)
 
 
-def _plain(section) -> dict[str, Any]:
-    return {f.name: getattr(section, f.name) for f in fields(section)}
+def options_of(section: type) -> list[dataclasses.Field]:
+    """The fields of a section that a user sets."""
+    return [field for field in fields(section) if "meaning" in field.metadata]
+
+
+def as_plain(section: Any) -> dict[str, Any]:
+    """A section's fields as config files, flags and config.json write them."""
+    return {
+        field.name: as_text(getattr(section, field.name), field.metadata["codec"])
+        for field in options_of(type(section))
+    }

@@ -1,0 +1,108 @@
+"""Old names of config fields and values, which keep working, and what old config.json files mean.
+
+A rename is a row in one of the tables below. Whoever writes an old name is told the new one, once,
+by a `RenamedWarning`; a config.json of an old version is read in silence.
+"""
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from mtt_jax.errors import RenamedWarning
+
+# Raised when the meaning of config.json changes; files without a number are of version 0.1.
+FORMAT = 2
+
+# Section -> old field -> new field; TASK and PHASE stand for any of them.
+_FIELDS: dict[str, dict[str, str]] = {
+    "tokenizer": {"kind": "algorithm"},
+    "data.TASK": {"synthetic_ways": "synthetic_methods"},
+}
+# Section and field -> old value -> new value.
+_VALUES: dict[tuple[str, str], dict[str, str]] = {
+    ("tasks.TASK", "kind"): {"sentence": "classes", "token": "entities"},
+}
+
+
+def renamed_field(path: str, tasks: Mapping[str, Any]) -> str:
+    """The new path of a field, such as `tokenizer.algorithm` of `tokenizer.kind`."""
+    section, _, field = path.rpartition(".")
+    group, _, name = section.partition(".")
+    key = f"{group}.TASK" if group in ("data", "tasks") and name in tasks else section
+    new = _FIELDS.get(key, {}).get(field)
+    return f"{section}.{new}" if new else path
+
+
+def warn_renamed(old: str, new: str) -> None:
+    """Tells whoever wrote an old name what it is called now."""
+    warnings.warn(RenamedWarning(f"{old} is now {new}; the old name still works."), stacklevel=2)
+
+
+def rename(raw: dict[str, Any], warn: bool = True) -> dict[str, Any]:
+    """A config as nested dicts with today's names in place of old ones.
+
+    Args:
+      raw: of any version.
+      warn: whether to tell what was renamed.
+    """
+    raw = dict(raw)
+    tasks = raw.get("tasks", {})
+    names = tuple(tasks) if isinstance(tasks, Mapping) else ()
+    if "tokenizer" in raw:
+        raw["tokenizer"] = _section(raw["tokenizer"], "tokenizer", "tokenizer", warn)
+    for group in ("tasks", "data"):
+        if isinstance(raw.get(group), Mapping):
+            raw[group] = {
+                name: _section(fields, f"{group}.TASK", f"{group}.{name}", warn)
+                if name in names
+                else fields
+                for name, fields in raw[group].items()
+            }
+    return raw
+
+
+def _section(fields: Any, key: str, path: str, warn: bool) -> Any:
+    if not isinstance(fields, Mapping):
+        return fields
+    # A ConfigDict has every new name at its default: an old name next to it is what the user wrote.
+    table = _FIELDS.get(key, {})
+    old = {new for name, new in table.items() if name in fields}
+    renamed = {}
+    for name, value in fields.items():
+        if name in old:
+            continue
+        new = table.get(name, name)
+        if new != name and warn:
+            warn_renamed(f"config.{path}.{name}", f"config.{path}.{new}")
+        changed = _VALUES.get((key, new), {}).get(value, value) if isinstance(value, str) else value
+        if changed != value and warn:
+            warn_renamed(f"config.{path}.{new}={value}", f"{changed}")
+        renamed[new] = changed
+    return renamed
+
+
+def upgrade(raw: dict[str, Any]) -> dict[str, Any]:
+    """A config.json of any version in today's form.
+
+    Until version 0.1 a task whose weight was 0 was left out altogether; now that is said by
+    `train.tasks`, and in a phase by its `tasks`.
+    """
+    raw = dict(raw)
+    version = raw.pop("format", 1)
+    raw = rename(raw, warn=False)
+    if version >= FORMAT or not isinstance(raw.get("tasks"), Mapping):
+        return raw
+    weights = {n: t.get("weight", 1.0) for n, t in raw["tasks"].items() if isinstance(t, Mapping)}
+    weighted = [name for name, weight in weights.items() if weight]
+    if weighted and len(weighted) < len(weights) and not raw.get("phases"):
+        raw["train"] = {**raw.get("train", {}), "tasks": weighted}
+    phases = []
+    for phase in raw.get("phases", ()):
+        given = dict(
+            part.split("=") for part in phase.get("weights", "").replace(" ", "").split(",") if part
+        )
+        tasks = phase.get("tasks") or list(weights)
+        active = [name for name in tasks if float(given.get(name, weights.get(name, 1.0)))]
+        changed = active != list(tasks)
+        phases.append({**phase, "tasks": active} if changed else phase)
+    return {**raw, "phases": phases}
