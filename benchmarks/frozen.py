@@ -1,10 +1,10 @@
-"""What freezing saves: a training step with the encoder frozen beside a full one.
+"""What freezing saves: the time of a training step with a frozen encoder, relative to a full one.
 
     python benchmarks/frozen.py --layers=6 --width=384
 
-Both steps are taken by turns in one process, on the same generated batch, with the encoder's size
-given (that of all-MiniLM-L6-v2 by default). The last line is JSON: `peer` is the full step's
-median in seconds, `ours` the frozen one's, `ratio` ours by peer.
+Both steps run in one process, in interleaved rounds, on the same generated batch, with an encoder
+of the given size (by default that of all-MiniLM-L6-v2). The last line is JSON: `peer` is the full
+step's median in seconds, `ours` the frozen one's, `ratio` ours divided by peer.
 """
 
 import json
@@ -13,22 +13,21 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from balancing import parse, prepared
-from steps import by_turns
-
+from benchmarks.common.rounds import median_seconds
+from benchmarks.common.steps import size_flags, step_of_size
 from mtt_jax.devices import startup
 
 
 def main():
-    options = parse(__doc__)
+    options = size_flags(__doc__).parse_args()
     startup.prepare()
     steps = {
-        "full": prepared(options, np.random.default_rng(0)),
-        "frozen": prepared(options, np.random.default_rng(0), freeze=("encoder/.*",)),
+        "full": step_of_size(options, np.random.default_rng(0)),
+        "frozen": step_of_size(options, np.random.default_rng(0), freeze=("encoder/.*",)),
     }
-    medians = by_turns(steps, options.rounds)
+    medians = median_seconds(steps, options.rounds)
     for name, seconds in medians.items():
         print(f"{name}: {seconds:.3f} s")
     ours, peer = medians["frozen"], medians["full"]

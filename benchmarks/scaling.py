@@ -1,18 +1,18 @@
-"""Scaling: a step over devices, rows, batch and tasks; the pipeline over the corpus.
+"""Scaling: a step by devices, rows, length and tasks; the pipeline by the size of the corpus.
 
     python benchmarks/scaling.py
 
 Texts and batches are generated; figures are medians. Devices are simulated on the CPU, each number
-of them in a process of its own, and share the same cores: they show that the numbers hold, and
-what dividing costs.
+of them in a process of its own, and share the same cores: they show that results do not depend on
+their number, and what dividing the work costs.
 
     devices     the same steps on 1, 2, 4 and 8: losses (within 1e-5 of one device's) and seconds
-    step        against positions of a row, rows of a batch, and tasks, one varied at a time
+    step        by positions per row, rows per batch, and tasks, one varied at a time
     pipeline    batches alone, from corpora of 10^3 to 10^6 sentences, and how many times as fast
                 as the step that reads them; seconds to the first batch, and to encode a sentence
 
 The model is the default config's, or that of --layers, --width and --heads. The last line is JSON:
-seconds of a step, `peer` on one device, `ours` on several, `ratio` above 1 where these are faster.
+seconds per step, `peer` on one device, `ours` on several; `ratio` is above 1 if these are faster.
 """
 
 import argparse
@@ -22,17 +22,18 @@ import time
 from pathlib import Path
 from statistics import median
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
 import jax
 import numpy as np
-from fresh import answer
-from steps import by_turns, config_of, repeated, started
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.common.fresh import answer
+from benchmarks.common.rounds import median_seconds
+from benchmarks.common.steps import compiled_step, config_of, fresh_run
 from mtt_jax.config.schema import default_tasks
 from mtt_jax.data.encode import ExampleSet, encode_records
+from mtt_jax.data.newswire.source import newswire_extra
 from mtt_jax.data.pipeline import training_stream
-from mtt_jax.data.sources import newswire_extra
 from mtt_jax.data.tokenizer import train as train_tokenizer
 from mtt_jax.devices import startup
 from mtt_jax.devices.mesh import place_batch
@@ -41,7 +42,7 @@ DEVICES = (1, 2, 4, 8)
 ROWS, LENGTH = 16, 128
 VARIED = {"length": (128, 256, 512), "rows": (8, 16, 32), "tasks": (1, 2, 4, 8)}
 MINILM = {"layers": 6, "width": 384, "heads": 12}
-# Sentences that are generated and encoded; a larger corpus holds them several times.
+# Sentences that are generated and encoded; a larger corpus repeats them.
 GENERATED = 10_000
 STEPS = 10
 
@@ -73,11 +74,11 @@ def parse():
 
 
 def sized(size, rows=ROWS, length=LENGTH, tasks=2):
-    """The default config with a model's size and a number of tasks, sentence and token by turns."""
-    kinds = default_tasks()
+    """The default config with a model's size and so many tasks, alternately like topic and ner."""
+    defaults = default_tasks()
     named = {
-        f"{kind}{'' if index < 2 else index}": kinds[kind]
-        for index, kind in enumerate((["topic", "ner"] * tasks)[:tasks])
+        f"{name}{'' if index < 2 else index}": defaults[name]
+        for index, name in enumerate((["topic", "ner"] * tasks)[:tasks])
     }
     encoder = {**size, "feedforward": 4 * size["width"], "max_positions": max(512, length)}
     return config_of(encoder, {"batch_rows": rows, "row_length": length}, named)
@@ -87,7 +88,7 @@ def sized(size, rows=ROWS, length=LENGTH, tasks=2):
 
 
 def devices(size):
-    """Number of devices -> median seconds of a step; prints them, and how far losses differ."""
+    """Number of devices -> median seconds per step; prints them, and how far losses differ."""
     found = {}
     for count in DEVICES:
         flags = {
@@ -97,12 +98,12 @@ def devices(size):
         found[count] = answer(__file__, {"devices": count, "size": size}, flags)
         differ = np.abs(np.array(found[count]["losses"]) - np.array(found[1]["losses"])).max()
         print(
-            f"{count} devices: {1000 * found[count]['seconds']:.1f} ms a step, losses differ by "
+            f"{count} devices: {1000 * found[count]['seconds']:.1f} ms per step, losses differ by "
             f"{differ:.1e} at most",
             flush=True,
         )
         if differ > 1e-5:
-            sys.exit(f"error: {count} devices give other losses than one")
+            sys.exit(f"error: {count} devices give different losses from one")
     return {count: result["seconds"] for count, result in found.items()}
 
 
@@ -110,7 +111,7 @@ def on_devices(case):
     """In a process of its own: losses and median seconds of steps on generated sentences."""
     startup.prepare()
     config = sized(case["size"])
-    step, state, mesh = started(config, case["devices"])
+    step, state, mesh = fresh_run(config, case["devices"])
     stream = iter(training_stream(corpus(2000, config), config))
     losses, times = [], []
     for _ in range(STEPS + 1):
@@ -126,18 +127,18 @@ def on_devices(case):
 
 
 def steps(size, rounds):
-    """Model -> median seconds of a step of 16 x 128 positions; prints what it depends on."""
+    """Model -> median seconds per step of 16 x 128 positions; prints the figures of all cases."""
     rng = np.random.default_rng(0)
     base = {"rows": ROWS, "length": LENGTH, "tasks": 2}
     cases = {
-        f"{value} {name}": repeated(sized(size, **{**base, name: value}), rng)
+        f"{value} {name}": compiled_step(sized(size, **{**base, name: value}), rng)
         for name, values in VARIED.items()
         for value in values
         if value != base[name]
     }
-    cases["base"] = repeated(sized(size), rng)
-    cases["minilm"] = repeated(sized(MINILM), rng)
-    found = by_turns(cases, rounds)
+    cases["base"] = compiled_step(sized(size), rng)
+    cases["minilm"] = compiled_step(sized(MINILM), rng)
+    found = median_seconds(cases, rounds)
     for name, values in VARIED.items():
         line = ", ".join(
             f"{value}: {1000 * found[f'{value} {name}' if value != base[name] else 'base']:.1f} ms"
@@ -151,17 +152,17 @@ def steps(size, rounds):
 
 
 def pipelines(size, step, options):
-    """Prints the seconds of a batch by the corpus's size, and how many fit into a step."""
+    """Prints seconds per batch by the size of the corpus, and how many batches fit into a step."""
     config = sized(size)
     start = time.perf_counter()
     examples = corpus(GENERATED, config)
-    print(f"encoding: {1e6 * (time.perf_counter() - start) / GENERATED:.0f} us a sentence")
+    print(f"encoding: {1e6 * (time.perf_counter() - start) / GENERATED:.0f} us per sentence")
     for count in options.corpus:
         start = time.perf_counter()
         stream = iter(training_stream(cut(examples, count), config))
         next(stream)
         first = time.perf_counter() - start
-        for _ in range(8):  # what was made ahead
+        for _ in range(8):  # batches that were prepared ahead
             next(stream)
         times = []
         for _ in range(options.rounds):
@@ -175,13 +176,13 @@ def pipelines(size, step, options):
         )
         print(
             f"pipeline, {count:,} sentences: first batch after {first:.2f} s, then "
-            f"{1000 * median(times):.2f} ms a batch; {fits}",
+            f"{1000 * median(times):.2f} ms per batch; {fits}",
             flush=True,
         )
 
 
 def corpus(count, config):
-    """Generated sentences, labelled by one task and the other in turn."""
+    """Generated sentences, each labelled for one task, the tasks alternating."""
     tasks = config.task_list
     of_task = [newswire_extra(task, count // len(tasks), seed) for seed, task in enumerate(tasks)]
     records = [record for turn in zip(*of_task, strict=True) for record in turn]
@@ -190,7 +191,7 @@ def corpus(count, config):
 
 
 def cut(examples, count):
-    """As many examples: some of those given, or all of them several times."""
+    """The first `count` examples, repeated if there are fewer."""
     whole = -(-count // len(examples))
     arrays = {}
     for name, array in examples.arrays.items():

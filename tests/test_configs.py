@@ -15,8 +15,8 @@ from mtt_jax.config.schema import TaskDataConfig
 from mtt_jax.data.newswire.grammar import generate
 from mtt_jax.report.console import Console
 from mtt_jax.train.loop import train
+from tests.helpers import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 FILES = sorted((ROOT / "configs").glob("*.py"))
 
 

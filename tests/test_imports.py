@@ -4,11 +4,11 @@ import ast
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.helpers import ROOT
+
 FILES = sorted((ROOT / "mtt_jax").rglob("*.py"))
 
 
@@ -130,14 +130,15 @@ def test_benchmarks_of_a_step_need_jax_flax_optax_and_tokenizers_alone():
         "import sys\n"
         "absent = 'ml_collections', 'grain', 'tensorflow_datasets', 'safetensors'\n"
         "sys.modules.update(dict.fromkeys((*absent, 'torch', 'transformers', 'onnxruntime')))\n"
-        "sys.path.insert(0, 'benchmarks')\n"
-        "import balancing, frozen, train\n"
-        "from mtt_jax import backend\n"
-        "backend.prepare()\n"
+        "from benchmarks import balancing, frozen, train\n"
+        "from benchmarks.common.corpora import generated_ids\n"
+        "from benchmarks.common.steps import untrained\n"
+        "from mtt_jax.devices import startup\n"
+        "startup.prepare()\n"
         "train.PRESETS['tiny'] = {'layers': 1, 'width': 16, 'heads': 2, 'feedforward': 32}\n"
         "config = train.config_of_preset('tiny', 2, 128, '')\n"
-        "batches = train.ours_ready_made(train.generated_sentences(256), config)\n"
-        "step = train.Ours(config, *train.untrained(config, train.VOCAB), batches)\n"
+        "batches = train.ours_ready_made(generated_ids(80, train.VOCAB, train.LONGEST), config)\n"
+        "step = train.Ours(config, *untrained(config, train.VOCAB), batches)\n"
         "print(step() > 200, step.describe())\n"
     )
     done = subprocess.run(

@@ -7,13 +7,13 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests.helpers import ROOT
+
 TINY = [
     "--config.train.steps=30",
     "--config.train.warmup=3",

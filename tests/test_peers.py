@@ -7,7 +7,9 @@ import pytest
 
 from mtt_jax.model.attention import segment_bias
 from mtt_jax.model.encoder import Layer
-from mtt_jax.train.losses import masked_cross_entropy
+from mtt_jax.train.losses import masked_binary_cross_entropy, masked_cross_entropy
+from mtt_jax.weights.build import build_model
+from tests.helpers import make_config
 
 torch = pytest.importorskip("torch", reason="needs: pip install -r requirements-peers.txt")
 pytestmark = pytest.mark.peers
@@ -16,12 +18,11 @@ WIDTH, HEADS, FEEDFORWARD = 24, 4, 40
 
 
 def ours(norm, activation):
-    layer = Layer(
-        heads=HEADS, feedforward=FEEDFORWARD, norm=norm, norm_epsilon=1e-5,
-        activation=activation, gated=False, dropout=0.0, attention_dropout=0.0,
-        attention="blocked", rotary_base=0.0, dtype=jnp.dtype("float32"),
-        products="float32", lora_rank=0, lora_alpha=1.0,
-    )  # fmt: skip
+    """(parameters, input, segments, output) of a layer."""
+    sizes = {"width": WIDTH, "heads": HEADS, "feedforward": FEEDFORWARD}
+    fields = {**sizes, "norm": norm, "norm_epsilon": 1e-5, "activation": activation}
+    config = make_config(**{f"encoder__{name}": value for name, value in fields.items()})
+    layer = Layer(build_model(config, 100).encoder_spec, rotary_base=0.0)
     x = jax.random.normal(jax.random.key(0), (2, 10, WIDTH))
     positions = jnp.zeros((2, 10), jnp.int32)
     segments = jnp.array([[1] * 10, [1] * 7 + [0] * 3])
@@ -36,6 +37,7 @@ def ours(norm, activation):
 
 
 def theirs(params, norm, activation):
+    """PyTorch's layer with the same parameters."""
     layer = torch.nn.TransformerEncoderLayer(
         WIDTH, HEADS, FEEDFORWARD, dropout=0.0, activation=activation, batch_first=True,
         norm_first=norm == "pre", layer_norm_eps=1e-5,
@@ -62,7 +64,7 @@ def theirs(params, norm, activation):
 
 @pytest.mark.parametrize("norm", ["pre", "post"])
 @pytest.mark.parametrize("activation", ["relu", "gelu"])
-def test_a_layer_computes_what_a_layer_of_pytorch_computes(norm, activation):
+def test_a_layer_equals_pytorchs_encoder_layer(norm, activation):
     params, x, segments, out = ours(norm, activation)
     layer = theirs(params, norm, activation)
     with torch.no_grad():
@@ -72,7 +74,7 @@ def test_a_layer_computes_what_a_layer_of_pytorch_computes(norm, activation):
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
-def test_the_loss_is_that_of_pytorch_with_ignored_places(smoothing):
+def test_the_cross_entropy_equals_pytorchs_with_ignored_positions(smoothing):
     rng = np.random.default_rng(0)
     logits = rng.normal(size=(30, 5)).astype(np.float32)
     labels = rng.integers(0, 5, 30)
@@ -85,5 +87,19 @@ def test_the_loss_is_that_of_pytorch_with_ignored_places(smoothing):
         torch.tensor(logits),
         torch.tensor(np.where(known, labels, -100)),
         label_smoothing=smoothing,
+    )
+    assert float(total / count) == pytest.approx(float(peer), rel=1e-5)
+
+
+def test_the_binary_cross_entropy_equals_pytorchs_on_labelled_sentences():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(30, 5)).astype(np.float32)
+    labels = (rng.random((30, 5)) < 0.3).astype(np.float32)
+    known = rng.random(30) < 0.6
+    total, count = masked_binary_cross_entropy(
+        jnp.asarray(logits), jnp.asarray(labels), jnp.asarray(known, jnp.float32)
+    )
+    peer = torch.nn.functional.binary_cross_entropy_with_logits(
+        torch.tensor(logits[known]), torch.tensor(labels[known])
     )
     assert float(total / count) == pytest.approx(float(peer), rel=1e-5)

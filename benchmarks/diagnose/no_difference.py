@@ -2,10 +2,15 @@
 
     python benchmarks/diagnose/no_difference.py
 
-Ends with 1 where the verdict is another.
+Exits with 1 if the verdict is a different one.
 """
 
-from cases import halves, run
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from benchmarks.common.verdict_cases import halves, run
 
 if __name__ == "__main__":
     config = halves("no_difference", labelled=400, dev=60)

@@ -1,21 +1,25 @@
-"""Topic beside sentences with random labels, in an encoder of little capacity: separate.
+"""Topic together with sentences that have random labels, in a small encoder: separate.
 
     python benchmarks/diagnose/separate.py
 
-Two hundred sentences with labels drawn by lot can only be learned by heart, which takes what
-little room there is; their loss counts five times. Ends with 1 where the verdict is another.
+Two hundred sentences with random labels can only be memorized, which takes up the encoder's small
+capacity; their loss counts five times. Exits with 1 if the verdict is a different one.
 """
 
+import sys
+from pathlib import Path
 from random import Random
 
-from cases import ROOT, TOPICS, config_of, run, sentences, written
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from benchmarks.common.verdict_cases import TOPICS, config_of, data_folder, run, sentences, written
 
 LABELLED, NOISE, DEV = 1000, 200, 1000
 CLASSES = tuple(f"class{number}" for number in range(8))
 
 
 def main():
-    out = ROOT / "runs" / "diagnose-data" / "separate"
+    out = data_folder("separate")
     random = Random(0)
     rows = sentences(LABELLED + NOISE + 2 * DEV, seed=2)
 

@@ -1,13 +1,13 @@
-"""Synthetic sentences for a scarce token task, made from its own labelled ones.
+"""Synthetic sentences for entities of which few are labelled, made from the labelled ones.
 
-The four label-preserving ways of Dai & Adel 2020 (arXiv:2010.11683), one drawn for each sentence:
+The four label-preserving methods of Dai & Adel 2020 (arXiv:2010.11683), one drawn per sentence:
 
-    mention   an entity gives way to another of its type, from training or from a gazetteer
-    token     a word gives way to another that carries the same IOB2 tag in training
-    shuffle   the words of a segment (an entity, or what is between two) change places
-    case      a segment is written in lower case, in capitals or with initials
+    mention   an entity is replaced by another of its type, from training or from a gazetteer
+    token     a word is replaced by another that carries the same IOB2 tag in training
+    shuffle   the words of a segment (an entity, or what is between two) are shuffled
+    case      a segment is written in lower case, in capitals or with initial capitals
 
-A synthetic sentence carries the labels of the one task alone: its topic may have changed.
+A synthetic sentence carries the entities alone: its topic may have changed.
 """
 
 from collections import defaultdict
@@ -19,20 +19,21 @@ from typing import NamedTuple
 
 from mtt_jax.data.words import split_words
 from mtt_jax.errors import UserError, did_you_mean
-from mtt_jax.tasks.schemes import OUTSIDE, Task, spans_to_tags
+from mtt_jax.tasks import Task
+from mtt_jax.tasks.schemes import OUTSIDE, entity_types, spans_to_tags
 from mtt_jax.types import Record, Span
 
-# How often a sentence is tried again when it comes out as one that is there already.
+# How often to try again if a sentence comes out as one that exists already.
 _TRIES = 5
 
 
 class Segment(NamedTuple):
-    """Words of one sentence that stand together: an entity, or what is between two.
+    """Consecutive words of one sentence: an entity, or what is between two.
 
     Attributes:
       label: entity type, O outside.
       words: the words.
-      gaps: what follows each word in the text, blanks mostly.
+      gaps: what follows each word in the text, mostly spaces.
     """
 
     label: str
@@ -44,25 +45,25 @@ def augment(
     records: Sequence[Record],
     task: Task,
     count: int,
-    ways: Sequence[str],
+    methods: Sequence[str],
     rate: float,
     gazetteer: Mapping[str, Sequence[str]],
     taken: frozenset[str],
     seed: int,
 ) -> list[Record]:
-    """Synthetic sentences, none of which is a sentence of the data or another of them.
+    """Synthetic sentences, each different from all sentences of the data and from each other.
 
     Args:
       records: training sentences; those without labels of `task` are left out.
-      task: a token task.
-      count: sentences to make; fewer come where no more different ones are found.
-      ways: of config.SYNTHETIC_WAYS, one of which is drawn for each sentence.
-      rate: how likely each entity, word or segment is changed.
+      task: an entity task.
+      count: sentences to make; fewer are returned if no more different ones are found.
+      methods: of SYNTHETIC_METHODS, one of which is drawn for each sentence.
+      rate: probability that each entity, word or segment is changed.
       gazetteer: entity type -> further names.
-      taken: texts that none may have, those of dev and test among them.
-      seed: root of the randomness; the same arguments give the same sentences.
+      taken: texts that no synthetic sentence may have, those of dev and test included.
+      seed: of the randomness; the same arguments give the same sentences.
     """
-    sources = [(r.text, _segments(r, task.name)) for r in records if task.name in r.spans]
+    sources = [(r.text, _segments(r, task.name)) for r in records if task.name in r.labels]
     mentions, words = _pools([segments for _, segments in sources], gazetteer)
     random = Random(f"augment {task.name} {seed}")
     known = {*taken, *(text for text, _ in sources)}
@@ -70,8 +71,8 @@ def augment(
     for _ in range(count):
         for _ in range(_TRIES):
             _, segments = random.choice(sources)
-            way = random.choice(list(ways))
-            changed = _changed(segments, way, rate, mentions, words, random)
+            method = random.choice(list(methods))
+            changed = _changed(segments, method, rate, mentions, words, random)
             record = _joined(changed, _glued(segments), task.name)
             if record.text not in known:
                 known.add(record.text)
@@ -84,7 +85,7 @@ def read_gazetteer(path: str, task: Task) -> dict[str, list[str]]:
     """Entity type -> names, from lines of a type, a tab and a name.
 
     Raises:
-      UserError: for a file that cannot be read, or a line of another shape, with its number.
+      UserError: for a file that cannot be read, or a malformed line, with its number.
     """
     flag = f"config.data.{task.name}.gazetteer"
     if not path:
@@ -100,24 +101,25 @@ def read_gazetteer(path: str, task: Task) -> dict[str, list[str]]:
         label, tab, name = line.partition("\t")
         if not tab or not name.strip():
             raise UserError(f"{path}, line {number}: expected a type, a tab and a name: {line!r}.")
-        if label not in task.entity_types:
+        known = entity_types(task.labels)
+        if label not in known:
             raise UserError(
-                f"{path}, line {number}: {label!r} is not one of {', '.join(task.entity_types)}."
-                f"{did_you_mean(label, task.entity_types)}"
+                f"{path}, line {number}: {label!r} is not one of {', '.join(known)}."
+                f"{did_you_mean(label, known)}"
             )
         names[label].append(name.strip())
     return dict(names)
 
 
 def _segments(record: Record, task: str) -> list[Segment]:
-    """A sentence in its segments; what stands before its first word is dropped."""
+    """The segments of a sentence; what precedes its first word is dropped."""
     edges = [*record.words[1:], (len(record.text), 0)]
     gaps = [record.text[end:following] for (_, end), (following, _) in
             zip(record.words, edges, strict=True)]  # fmt: skip
     texts = [record.text[start:end] for start, end in record.words]
     cuts = {0, len(texts)}
     labels = {}
-    for start, end, label in record.spans[task]:
+    for start, end, label in record.labels[task]:
         cuts |= {start, end}
         labels[start] = label
     return [
@@ -129,7 +131,7 @@ def _segments(record: Record, task: str) -> list[Segment]:
 def _pools(
     sentences: Sequence[Sequence[Segment]], gazetteer: Mapping[str, Sequence[str]]
 ) -> tuple[dict[str, list[Segment]], dict[str, list[str]]]:
-    """Type -> mentions, and IOB2 tag -> words, as often as training has them."""
+    """Type -> mentions, and IOB2 tag -> words, each as often as it occurs in training."""
     mentions: dict[str, list[Segment]] = defaultdict(list)
     words: dict[str, list[str]] = defaultdict(list)
     for segments in sentences:
@@ -159,7 +161,7 @@ def _mention(label: str, name: str) -> Segment:
 
 def _changed(
     segments: Sequence[Segment],
-    way: str,
+    method: str,
     rate: float,
     mentions: Mapping[str, Sequence[Segment]],
     words: Mapping[str, Sequence[str]],
@@ -167,21 +169,21 @@ def _changed(
 ) -> list[Segment]:
     changed = []
     for segment in segments:
-        if way == "token":
+        if method == "token":
             drawn = [
                 random.choice(words[tag]) if random.random() < rate else word
                 for tag, word in zip(_tags(segment), segment.words, strict=True)
             ]
             segment = segment._replace(words=tuple(drawn))
         elif random.random() < rate:
-            if way == "mention" and segment.label != OUTSIDE:
+            if method == "mention" and segment.label != OUTSIDE:
                 other = random.choice(mentions[segment.label])
-                # Within, the blanks of the new one; behind it, those of the old.
+                # Inside it the spaces of the new entity, after it those of the old one.
                 segment = other._replace(gaps=(*other.gaps[:-1], segment.gaps[-1]))
-            elif way == "shuffle":
+            elif method == "shuffle":
                 mixed = random.sample(segment.words, len(segment.words))
                 segment = segment._replace(words=tuple(mixed))
-            elif way == "case":
+            elif method == "case":
                 write = random.choice((str.lower, str.upper, str.title))
                 segment = segment._replace(words=tuple(write(word) for word in segment.words))
         changed.append(segment)
@@ -189,17 +191,17 @@ def _changed(
 
 
 def _glued(segments: Sequence[Segment]) -> set[tuple[str, str]]:
-    """The neighbours of a sentence, in lower case, between which there is nothing."""
+    """Neighboring words of a sentence, in lower case, with nothing between them."""
     words = [word.lower() for segment in segments for word in segment.words]
     gaps = [gap for segment in segments for gap in segment.gaps]
     return {pair for pair, gap in zip(pairwise(words), gaps, strict=False) if not gap}
 
 
 def _joined(segments: Sequence[Segment], glued: set[tuple[str, str]], task: str) -> Record:
-    """Segments as a sentence, with their offsets and entities.
+    """Segments as a sentence, with offsets and entities.
 
-    New neighbours get a blank between them where they would read as one word: "Tom, who" with its
-    words shuffled is "Tom who ,", not "Tomwho ,".
+    New neighbors get a space between them if they would read as one word: "Tom, who" with its words
+    shuffled is "Tom who ,", not "Tomwho ,".
     """
     text = ""
     words: list[tuple[int, int]] = []
@@ -214,4 +216,4 @@ def _joined(segments: Sequence[Segment], glued: set[tuple[str, str]], task: str)
                 text += " " * (len(split_words(before + word)) < 2)
             words.append((len(text), len(text) + len(word)))
             text += word + gap
-    return Record(text, tuple(words), {}, {task: tuple(spans)})
+    return Record(text, tuple(words), {task: tuple(spans)})

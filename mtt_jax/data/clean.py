@@ -1,8 +1,8 @@
-"""Cleaning: HTML entities and markup out of news text, with character offsets kept in step.
+"""Cleaning: removes HTML entities and markup from news text and keeps track of offsets.
 
-News corpora hold entities (`&amp;`), entities that lost their ampersand (`AT amp;T`, `China
-#39;s`), tags, and backslashes from an export. A text is rewritten until nothing is left to do,
-since `&lt;b&gt;` hides a tag behind entities.
+News corpora contain entities (`&amp;`), entities that lost their ampersand (`AT amp;T`, `China
+#39;s`), tags, and backslashes from an export. A text is rewritten until nothing changes, since
+`&lt;b&gt;` is a tag written in entities.
 """
 
 import html
@@ -11,7 +11,7 @@ from bisect import bisect_left
 from html.entities import html5
 from typing import NamedTuple
 
-# In this order: the first alternative that fits a place wins.
+# In this order: the first alternative that matches wins.
 _RULES = re.compile(
     r"""
       (?P<tag> </?[a-zA-Z][^<>]{0,300}> | <!--.{0,300}?--> )
@@ -25,7 +25,7 @@ _RULES = re.compile(
     """,
     re.VERBOSE,
 )
-# Deep enough for an entity of an entity of a tag; a bound, so that no text can loop.
+# Enough for an entity of an entity of a tag; a bound, so that no text can loop.
 _PASSES = 4
 
 
@@ -33,20 +33,20 @@ class Cleaned(NamedTuple):
     """A text after cleaning.
 
     Attributes:
-      text: without entities, markup and runs of blanks.
-      origins: for each character of `text`, and one past its end, where it stood before.
+      text: without entities, markup and runs of spaces.
+      origins: for each character of `text`, and one past its end, its offset before.
     """
 
     text: str
     origins: list[int]
 
     def moved(self, offset: int) -> int:
-        """Where a character offset into the given text is in the cleaned one."""
+        """The offset in the cleaned text of a character offset into the given text."""
         return min(bisect_left(self.origins, offset), len(self.text))
 
 
 def clean(text: str) -> str:
-    """The cleaned text alone."""
+    """The cleaned text without offsets."""
     for _ in range(_PASSES):
         fresh = _RULES.sub(_replacement, text).strip()
         if fresh == text:
@@ -85,16 +85,16 @@ def clean_with_origins(text: str) -> Cleaned:
 
 
 def _replacement(match: re.Match) -> str:
-    """What stands in for one match."""
+    """The replacement of one match."""
     if match["entity"]:
-        # `html.unescape` would also read the © in &copyright;, which is no entity.
+        # `html.unescape` would also read the © in &copyright;, which is not an entity.
         known = match["entity"][1] == "#" or match["entity"][1:] in html5
         return html.unescape(match["entity"]) if known else match["entity"]
     if match["number"]:
-        sign = html.unescape(f"&#{match['code']};")
-        # Exports lose the ampersand of signs such as #36; - "ranked #50;" means a number.
-        return match["number"] if sign.isalnum() else sign
+        char = html.unescape(f"&#{match['code']};")
+        # Exports lose the ampersand of characters such as #36; but "ranked #50;" is a number.
+        return match["number"] if char.isalnum() else char
     if match["name"]:
         return html.unescape(f"&{match['word']};")
     fixed = {"apostrophe": "'", "joined": "&", "escape": ""}
-    return next((sign for rule, sign in fixed.items() if match[rule]), " ")
+    return next((char for rule, char in fixed.items() if match[rule]), " ")

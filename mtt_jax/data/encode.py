@@ -1,8 +1,8 @@
 """Encoding: records to subword ids with labels by id, kept in flat arrays and on disk.
 
-A word's label sits on its first subword. Where a sentence is longer than the model reads,
-training cuts it and says how many were cut; evaluation and prediction read it in overlapping
-windows, so that every word is decided exactly once.
+A word's label is on its first subword. If a sentence is longer than the model reads, training cuts
+it and says how many were cut; evaluation and prediction read it in overlapping windows, so that
+every word is decided exactly once.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from tokenizers import Tokenizer
 
-from mtt_jax.tasks.schemes import Task
+from mtt_jax.tasks import Task
+from mtt_jax.tasks.base import part_of, ragged
 from mtt_jax.types import Example, Record
 
 
@@ -20,45 +21,50 @@ class ExampleSet:
     """Examples of a split in flat arrays: small in memory, quick to save, indexed like a list.
 
     Attributes:
-      arrays: name -> array, as `encode_records` lays them out.
-      tasks: the tasks that the arrays hold labels of.
+      arrays: name -> array, as `encode_records` lays them out; those of a task begin with its name
+        and a slash.
+      tasks: the tasks whose labels the arrays hold.
     """
 
     def __init__(self, arrays: dict[str, np.ndarray], tasks: Sequence[Task]):
         self.arrays = arrays
         self.tasks = tuple(tasks)
+        self._labels = {
+            task.name: {
+                name.removeprefix(f"{task.name}/"): array
+                for name, array in arrays.items()
+                if name.startswith(f"{task.name}/")
+            }
+            for task in self.tasks
+        }
 
     def __len__(self) -> int:
         return len(self.arrays["token_ends"])
 
     def __getitem__(self, index: int) -> Example:
         index = range(len(self))[index]
-        labels, spans = {}, {}
+        labels = {}
         for task in self.tasks:
-            if task.kind == "sentence":
-                label = int(self.arrays[f"label/{task.name}"][index])
-                if label >= 0:
-                    labels[task.name] = label
-            elif self.arrays[f"labelled/{task.name}"][index]:
-                spans[task.name] = self._slice(f"span/{task.name}", index)
-        return Example(self._slice("token", index), self._slice("word", index), labels, spans)
-
-    def _slice(self, name: str, index: int) -> np.ndarray:
-        ends = self.arrays[f"{name}_ends"]
-        return self.arrays[f"{name}s"][ends[index - 1] if index else 0 : ends[index]]
+            label = task.example(self._labels[task.name], index)
+            if label is not None:
+                labels[task.name] = label
+        tokens, starts = (part_of(self.arrays, name, index) for name in ("token", "word"))
+        return Example(tokens, starts, labels)
 
     def lengths(self) -> np.ndarray:
         """int64 [n] subwords of each example."""
         return np.diff(self.arrays["token_ends"], prepend=0)
 
     def labelled(self, task: Task) -> np.ndarray:
-        """Bool [n] whether each example carries a label of `task`."""
-        if task.kind == "sentence":
-            return self.arrays[f"label/{task.name}"] >= 0
-        return self.arrays[f"labelled/{task.name}"]
+        """Bool [n], whether each example carries a label of `task`."""
+        return task.labelled(self._labels[task.name])
+
+    def holds(self, task: Task, part: np.ndarray) -> np.ndarray:
+        """Bool [len(part), labels], which labels of `task` the examples at some indices hold."""
+        return task.holds(self._labels[task.name], part)
 
     def counts(self) -> dict[str, int]:
-        """How many sentences carry a label, by task."""
+        """Task -> number of sentences that carry a label."""
         return {task.name: int(self.labelled(task).sum()) for task in self.tasks}
 
     def save(self, path: Path) -> None:
@@ -86,13 +92,13 @@ def encode_text(
     texts = list(texts)
     for text, encoding, spans in zip(texts, tokenizer.encode_batch(texts), words, strict=True):
         tokens = np.array(encoding.ids, np.int32)
-        starts = np.array([_past_blanks(text, *offsets) for offsets in encoding.offsets], np.int64)
+        starts = np.array([_past_spaces(text, *offsets) for offsets in encoding.offsets], np.int64)
         bounds = np.array(spans, np.int64).reshape(-1, 2)
         yield tokens, _first_subwords(starts, bounds)
 
 
-def _past_blanks(text: str, start: int, end: int) -> int:
-    """Where a subword begins to say something: byte-level and SentencePiece ones hold the blank."""
+def _past_spaces(text: str, start: int, end: int) -> int:
+    """Where a subword's text begins: byte-level and SentencePiece subwords include the space."""
     while start < end - 1 and text[start].isspace():
         start += 1
     return start
@@ -110,52 +116,22 @@ def _first_subwords(starts: np.ndarray, words: np.ndarray) -> np.ndarray:
 def encode_records(
     records: Sequence[Record], tokenizer: Tokenizer, tasks: Sequence[Task]
 ) -> ExampleSet:
-    """Encodes records, whole, whatever their length."""
+    """Encodes records whole, whatever their length."""
     encoded = list(encode_text(tokenizer, [r.text for r in records], [r.words for r in records]))
-    arrays = _ragged("token", [tokens for tokens, _ in encoded], np.int32)
-    arrays |= _ragged("word", [starts for _, starts in encoded], np.int32)
+    arrays = ragged("token", [tokens for tokens, _ in encoded], np.int32)
+    arrays |= ragged("word", [starts for _, starts in encoded], np.int32)
+    lengths = [len(record.words) for record in records]
     for task in tasks:
-        if task.kind == "sentence":
-            ids = {label: index for index, label in enumerate(task.labels)}
-            arrays[f"label/{task.name}"] = np.array(
-                [ids.get(r.labels.get(task.name, ""), -1) for r in records], np.int32
-            )
-            continue
-        ids = {label: index for index, label in enumerate(task.entity_types)}
-        rows = [
-            [(s.start, s.end, ids[s.label]) for s in r.spans.get(task.name, ())] for r in records
-        ]
-        arrays |= _ragged(
-            f"span/{task.name}", [np.array(row, np.int32).reshape(-1, 3) for row in rows], np.int32
-        )
-        arrays[f"labelled/{task.name}"] = np.array([task.name in r.spans for r in records], bool)
+        labels = [record.labels.get(task.name) for record in records]
+        encoded_labels = task.encode(labels, lengths)
+        arrays |= {f"{task.name}/{name}": array for name, array in encoded_labels.items()}
     return ExampleSet(arrays, tasks)
 
 
-def _ragged(name: str, parts: Sequence[np.ndarray], dtype) -> dict[str, np.ndarray]:
-    """Arrays of unequal length as one array and the end of each."""
-    width = parts[0].shape[1:] if parts else ()
-    flat = np.concatenate(parts) if parts else np.zeros((0, *width), dtype)
-    ends = np.cumsum([len(part) for part in parts], dtype=np.int64)
-    return {f"{name}s": flat.astype(dtype), f"{name}_ends": ends}
-
-
-def tags(spans: np.ndarray, length: int, scheme: str) -> np.ndarray:
-    """int32 [length] class ids of words, from entities int32 [k, 3] in words."""
-    ids = np.zeros(length, np.int32)
-    for start, end, kind in spans:
-        if scheme == "io":
-            ids[start:end] = 1 + kind
-        else:
-            ids[start:end] = 2 + 2 * kind
-            ids[start] = 1 + 2 * kind
-    return ids
-
-
 def cut(example: Example, max_length: int) -> Example:
-    """The head of an example that is longer than `max_length` subwords, ended by its [SEP].
+    """An example cut to `max_length` subwords, its [SEP] included.
 
-    Words whose first subword is gone have the start -1 and so carry no label.
+    Words whose first subword is cut off have the start -1 and so carry no label.
     """
     if len(example.tokens) <= max_length:
         return example
@@ -165,15 +141,15 @@ def cut(example: Example, max_length: int) -> Example:
 
 
 class Window(NamedTuple):
-    """A stretch of a sentence that fits the model.
+    """A part of a sentence that fits the model.
 
     Attributes:
       source: index of the example it is from.
       tokens: int32 [n], [CLS] and [SEP] included.
       words: int32 [v] the words that this window decides.
       starts: int32 [v] positions of their first subwords in this window.
-      ends: int32 [v] the positions behind their last ones.
-      share: this window's share in the decision on the whole sentence; shares sum to 1.
+      ends: int32 [v] the positions after their last subwords.
+      share: this window's share in the answer for the whole sentence; shares sum to 1.
     """
 
     source: int
@@ -187,8 +163,8 @@ class Window(NamedTuple):
 def windows(examples: Iterable[Example], max_length: int, overlap: int) -> Iterator[Window]:
     """Splits examples into windows, most of them into a single one.
 
-    Neighbours share `overlap` subwords; a word in the shared part is decided by the window in
-    which it stands further from the edge.
+    Neighbors share `overlap` subwords; a word in the shared part is decided by the window in which
+    it is further from the edge.
 
         content    0 1 2 3 4 5 6 7 8 9
         window 0   0 1 2 3 4 5
@@ -213,14 +189,14 @@ def windows(examples: Iterable[Example], max_length: int, overlap: int) -> Itera
             high = middles[i] if i < len(middles) else len(content)
             words = np.flatnonzero((inner >= low) & (inner < high)).astype(np.int32)
             tokens = np.concatenate([example.tokens[:1], content[begin:end], example.tokens[-1:]])
-            # A word whose last subwords lie behind the window ends with it.
+            # A word whose last subwords lie beyond the window ends with it.
             word_ends = np.minimum(ends_of[words] - begin, len(tokens) - 1)
             share = (high - low) / len(content)
             yield Window(source, tokens, words, example.starts[words] - begin, word_ends, share)
 
 
 def _word_ends(example: Example) -> np.ndarray:
-    """int32 [w] the position behind each word's last subword: where the next one begins."""
+    """int32 [w] the position after each word's last subword: where the next word begins."""
     ends = np.full(len(example.starts), -1, np.int32)
     words = np.flatnonzero(example.starts >= 0)
     ends[words] = np.append(example.starts[words][1:], len(example.tokens) - 1)

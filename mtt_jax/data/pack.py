@@ -1,4 +1,4 @@
-"""Packing: several sentences behind one another in a row, so that almost nothing is padding.
+"""Packing: several sentences one after another in a row, so that almost nothing is padding.
 
 Training packs a stream, window by window (pipeline.py); evaluation and prediction pack a finite
 set. Both lay the same rows out.
@@ -9,23 +9,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mtt_jax.data.encode import ExampleSet, Window, cut, tags, windows
-from mtt_jax.tasks.schemes import Task
+from mtt_jax.data.encode import ExampleSet, Window, cut, windows
+from mtt_jax.tasks import Task
 from mtt_jax.types import Batch, Example
 
 
 class Piece(NamedTuple):
-    """A sentence, or a stretch of one, as it goes into a row; a class id of -1 is "no label".
+    """A sentence, or a window of one, as it goes into a row.
 
     Attributes:
       tokens: int32 [n].
-      tags: token task -> int32 [n] class ids.
-      labels: sentence task -> class id.
+      targets: task -> (values, mask) as `Task.target` returns them; absent without a label.
     """
 
     tokens: np.ndarray
-    tags: dict[str, np.ndarray]
-    labels: dict[str, int]
+    targets: dict[str, tuple[Any, Any]]
 
 
 def piece_of(example: Example, tasks: Sequence[Task], max_length: int) -> Piece:
@@ -36,27 +34,25 @@ def piece_of(example: Example, tasks: Sequence[Task], max_length: int) -> Piece:
 
 
 def _piece(example: Example, tasks: Sequence[Task], tokens, words, starts) -> Piece:
-    """The piece of an example that holds `tokens`, where `words` start at `starts`."""
-    by_task = {}
-    for task in tasks:
-        if task.name in example.spans:
-            ids = tags(example.spans[task.name], len(example.starts), task.scheme)
-            by_task[task.name] = np.full(len(tokens), -1, np.int32)
-            by_task[task.name][starts] = ids[words]
-    labels = {t.name: example.labels[t.name] for t in tasks if t.name in example.labels}
-    return Piece(tokens, by_task, labels)
+    """The piece of an example that holds `tokens`, in which `words` begin at `starts`."""
+    targets = {
+        task.name: task.target(example.labels[task.name], words, starts, len(tokens))
+        for task in tasks
+        if task.name in example.labels
+    }
+    return Piece(tokens, targets)
 
 
 def assign_rows(lengths: Sequence[int], row_length: int, slots: int) -> list[list[int]]:
-    """Packs by best fit, the longest first: row -> indices of what it holds.
+    """Packs by best fit, longest first: row -> indices of the pieces in it.
 
     Args:
       lengths: of the pieces, each at most `row_length`.
       row_length: positions of a row.
-      slots: most pieces of a row.
+      slots: most pieces per row.
     """
     rows: list[list[int]] = []
-    open_rows: list[list[int]] = [[] for _ in range(row_length + 1)]  # by room left
+    open_rows: list[list[int]] = [[] for _ in range(row_length + 1)]  # by positions left
     for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
         need = int(lengths[index])
         room = next((r for r in range(need, row_length + 1) if open_rows[r]), None)
@@ -75,28 +71,25 @@ def lay_out(
     rows: Sequence[Sequence[Piece]], tasks: Sequence[Task], row_length: int, slots: int, count: int
 ) -> Batch:
     """Rows of pieces as a batch of B = count rows; those without any piece are empty."""
-    tokens, segments, places = np.zeros((3, count, row_length), np.int32)
-    ids = {
-        task.name: np.full((count, slots if task.kind == "sentence" else row_length), -1, np.int32)
+    tokens, segments, positions = np.zeros((3, count, row_length), np.int32)
+    units = {task.name: slots if task.unit == "sentence" else row_length for task in tasks}
+    targets = {
+        task.name: np.zeros((count, units[task.name], *task.target_shape), task.target_dtype)
         for task in tasks
     }
+    masks = {name: np.zeros((count, size), np.float32) for name, size in units.items()}
+    per_sentence = {task.name for task in tasks if task.unit == "sentence"}
     for row, slot, offset, piece in _places(rows):
         length = len(piece.tokens)
         here = slice(offset, offset + length)
         tokens[row, here] = piece.tokens
         segments[row, here] = slot + 1
-        places[row, here] = np.arange(length)
-        for name, column in piece.tags.items():
-            ids[name][row, here] = column
-        for name, label in piece.labels.items():
-            ids[name][row, slot] = label
-    return Batch(
-        tokens,
-        segments,
-        places,
-        labels={name: np.maximum(column, 0) for name, column in ids.items()},
-        weights={name: (column >= 0).astype(np.float32) for name, column in ids.items()},
-    )
+        positions[row, here] = np.arange(length)
+        for name, (values, mask) in piece.targets.items():
+            place = slot if name in per_sentence else here
+            targets[name][row, place] = values
+            masks[name][row, place] = mask
+    return Batch(tokens, segments, positions, targets, masks)
 
 
 def _places(rows: Sequence[Sequence[Any]]) -> Iterator[tuple[int, int, int, Any]]:
@@ -109,10 +102,10 @@ def _places(rows: Sequence[Sequence[Any]]) -> Iterator[tuple[int, int, int, Any]
 
 
 class PackedWindows(NamedTuple):
-    """A batch of windows and where each stands in it.
+    """A batch of windows and the place of each in it.
 
     Attributes:
-      batch: rows of packed windows; rows without any fill the batch up.
+      batch: rows of packed windows; empty rows fill the batch up.
       windows: (row, slot, offset of its first position, window).
     """
 
@@ -130,17 +123,17 @@ def pack_examples(
     slots: int,
     rows: int | Sequence[int],
 ) -> Iterator[PackedWindows]:
-    """Packs a finite set for evaluation or prediction, every word exactly once.
+    """Packs a finite set for evaluation or prediction; every word is decided exactly once.
 
     Args:
       examples: what to read, of any length.
       tasks: whose labels the batches carry.
       max_length: subwords that the model reads at once.
-      overlap: subwords that windows of a long example share.
+      overlap: subwords that neighboring windows of a long example share.
       row_length: L.
       slots: S.
-      rows: B; every batch has that many, so that one compiled shape serves all. Of several sizes,
-        ascending, a batch has the largest that what is left fills.
+      rows: B; every batch has that many, so that one compiled shape serves all. If several sizes
+        are given, in ascending order, a batch has the largest that the remaining rows fill.
     """
     found = list(windows((examples[i] for i in range(len(examples))), max_length, overlap))
     packed = assign_rows([len(window.tokens) for window in found], row_length, slots)

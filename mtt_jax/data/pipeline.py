@@ -4,13 +4,13 @@ r"""The training stream: Grain from examples to packed batches.
                                            mix by weight -> pack by windows -> batch -> prefetch
     task B's sentences -> shuffle, repeat /
 
-A window of sentences is packed as a whole, the longest first, which fills rows better than packing
-them as they come; its rows then go out in random order. Every stage is seeded, and the iterator's
-state is a small dict that goes into the checkpoint.
+A window of sentences is packed as a whole, longest first, which fills rows better than packing them
+in the order in which they come; its rows are then shuffled. Every stage is seeded, and the state of
+the iterator is a small dict that goes into the checkpoint.
 
 A run may read its data in shards: each has its own part of every task's sentences, its own stream
-and its own rows of the batch. Processes divide the shards, so that a batch is the same whoever
-reads which.
+and its own rows of the batch. Shards are divided among processes, so that a batch is the same
+whichever process reads which shard.
 """
 
 from collections.abc import Mapping
@@ -33,12 +33,12 @@ from mtt_jax.data.sampling import (
 from mtt_jax.errors import UserError
 from mtt_jax.types import Batch, Example
 
-# Sentences of a window, in lengths of a row: hundreds of rows, all but the last of them full.
+# Sentences per window, as a multiple of the row length: hundreds of rows, all full but the last.
 _WINDOW = 8
 
 
 class _Part:
-    """The examples at some indices, as the random-access source that Grain reads."""
+    """The examples at some indices, as a random-access source for Grain."""
 
     def __init__(self, examples: ExampleSet, indices: np.ndarray):
         self._examples = examples
@@ -52,7 +52,7 @@ class _Part:
 
 
 class Shards:
-    """An endless iterator of batches that joins the rows of some shards, in their order.
+    """An endless iterator of batches that concatenates the rows of some shards, in their order.
 
     Attributes:
       streams: shard -> Grain iterator.
@@ -78,11 +78,11 @@ def open_shards(
 ) -> Shards:
     """The stream of one process: shards process * K / processes and on, K = data.shards.
 
-    Its batches have train.batch_rows / processes rows; one after the other, those of all processes
-    are the batch of the run.
+    Its batches have train.batch_rows / processes rows; concatenated, those of all processes are the
+    batch of the run.
 
     Raises:
-      UserError: where the processes do not divide the shards, or a task has too few sentences.
+      UserError: if the processes do not divide the shards, or a task has too few sentences.
     """
     count = config.data.shards or 1
     if count % processes:
@@ -122,7 +122,7 @@ def training_stream(
     tasks, length, slots = config.task_list, config.train.row_length, config.slots
     parts = parts_by_task(examples, config)
     rows = config.train.batch_rows // shards
-    # An epoch of a small corpus ends with its window; of a tiny one, a window holds several.
+    # An epoch of a small corpus ends with its window; a window holds several of a tiny one.
     window = min(max(sum(map(len, parts.values())) // shards, length), _WINDOW * length)
 
     def pack(pieces: list[Piece], rng: np.random.Generator) -> list[list[Piece]]:
@@ -149,7 +149,7 @@ def _mixed(
     shard: int,
     shards: int,
 ) -> grain.MapDataset:
-    """A shard's sentences in the tasks' shares, those of a task shuffled anew in every epoch."""
+    """A shard's sentences in the tasks' shares; those of a task are reshuffled in every epoch."""
     streams = [
         grain.MapDataset.source(_Part(examples, part[shard::shards]))
         .seed(seed_of(config.seed, name))

@@ -1,8 +1,8 @@
-"""Preparation: from the config to encoded train, dev and test, kept on disk for the next start.
+"""Preparation: from the config to encoded train, dev and test, cached on disk for the next start.
 
 The cache's key is a checksum of all that the encoding depends on: the files' content, the
 config's data, tasks and tokenizer, and the corpus that comes with the package. Nothing is ever
-changed in place, so a folder that is there is right.
+changed in place, so a folder that exists is complete.
 """
 
 import dataclasses
@@ -11,40 +11,38 @@ import json
 import os
 import shutil
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from tokenizers import Tokenizer
 
-from mtt_jax.config.resolve import parse_names
-from mtt_jax.config.schema import Config
-from mtt_jax.data import tokenizer
+from mtt_jax.config.aliases import rename
+from mtt_jax.config.resolve import build_section
+from mtt_jax.config.schema import Config, TaskConfig, TaskDataConfig, TokenizerConfig, as_plain
+from mtt_jax.data import newswire, tokenizer
 from mtt_jax.data.augment import augment, read_gazetteer
 from mtt_jax.data.encode import ExampleSet, encode_records
-from mtt_jax.data.readers.tfds import read_tfds
+from mtt_jax.data.newswire.source import newswire_extra
 from mtt_jax.data.sampling import seed_of
-from mtt_jax.data.sources import (
-    SPLITS,
-    corpus_version,
-    newswire_extra,
-    read_files,
-    read_newswire,
-)
+from mtt_jax.data.sources import read_records
+from mtt_jax.data.splits import SPLITS
 from mtt_jax.errors import UserError
-from mtt_jax.tasks.schemes import Task
+from mtt_jax.tasks import Task, make_task
 from mtt_jax.types import Record
 
-# Raise it when the encoding changes, so that older caches are left alone.
+# Raise it when the same data are encoded differently, so that older runs are not resumed on them.
 _VERSION = 2
+# Raise it when the arrays of the cache are laid out differently.
+_LAYOUT = 2
 
 
 class Prepared(NamedTuple):
     """Data that is ready to train on.
 
     Attributes:
-      tokenizer: as trained or loaded.
+      tokenizer: trained or loaded.
       splits: "train", "dev", "test" -> examples; dev and test may be empty.
       notes: what the user is told about the data, a line each.
     """
@@ -57,11 +55,11 @@ class Prepared(NamedTuple):
 def prepare(
     config: Config, run: Path | None = None, given_tokenizer: Tokenizer | None = None
 ) -> Prepared:
-    """Reads, divides and encodes the data, or finds that done already.
+    """Reads, splits and encodes the data, or takes them from the cache.
 
     Args:
       config: what to read and how.
-      run: a directory that remembers its data and refuses to go on with other data.
+      run: a run directory, which records its data and is not resumed on other data.
       given_tokenizer: used instead of training or loading one.
 
     Raises:
@@ -70,44 +68,44 @@ def prepare(
     made_of = _made_of(config, given_tokenizer)
     if run:
         _remember(run, made_of)
-    key = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:32]
+    content = json.dumps([_LAYOUT, made_of], sort_keys=True)
+    key = hashlib.sha256(content.encode()).hexdigest()[:32]
     cache = Path(config.data.cache_dir).expanduser()
     folder = cache / "encoded" / key
     if not folder.is_dir():
-        _make(folder.parent)  # before the work: the sources write beneath the cache as well
+        _make(folder.parent)  # before the work: the sources write into the cache as well
         _write(folder, *_encode(config, given_tokenizer))
     return _read(folder, config.task_list)
 
 
 def _made_of(config: Config, given: Tokenizer | None) -> dict[str, Any]:
-    """All that the encoded data depends on, file contents as checksums."""
+    """All that the encoded data depends on, with file contents as checksums."""
     files = {}
-    for name, task in config.task_data.items():
+    sources = {name: task.data for name, task in config.tasks.items()}
+    for name, fields in sources.items():
         if config.data.source == "files":
             for split in SPLITS:
-                path = Path(getattr(task, split)).expanduser()
-                if getattr(task, split) and path.is_file():
+                path = Path(getattr(fields, split)).expanduser()
+                if getattr(fields, split) and path.is_file():
                     files[f"data.{name}.{split}"] = _checksum(path)
-        gazetteer = Path(task.gazetteer).expanduser()
-        if task.gazetteer and gazetteer.is_file():
+        gazetteer = Path(fields.gazetteer).expanduser()
+        if fields.gazetteer and gazetteer.is_file():
             files[f"data.{name}.gazetteer"] = _checksum(gazetteer)
     if config.tokenizer.file and Path(config.tokenizer.file).expanduser().is_file():
         files["tokenizer.file"] = _checksum(Path(config.tokenizer.file).expanduser())
-    drawn = any(task.limit or task.synthetic for task in config.task_data.values())
-    data = dataclasses.asdict(config.data)
+    drawn = any(fields.limit or fields.synthetic for fields in sources.values())
+    data = as_plain(config.data)
     for name in ("cache_dir", "overlap", "seed", "shards"):
         del data[name]
-    embedded = config.data.source == "newswire" or any(
-        task.newswire for task in config.task_data.values()
-    )
+    embedded = config.data.source == "newswire" or any(f.newswire for f in sources.values())
     return {
         "version": _VERSION,
-        "corpus": corpus_version() if embedded else "",
+        "corpus": newswire.VERSION if embedded else "",
         "files": files,
         "data": data,
-        "task_data": {name: dataclasses.asdict(task) for name, task in config.task_data.items()},
-        "tasks": [dataclasses.asdict(task) for task in config.task_list],
-        "tokenizer": given.to_str() if given else dataclasses.asdict(config.tokenizer),
+        "task_data": {name: as_plain(fields) for name, fields in sources.items()},
+        "tasks": [{"name": task.name, **task.describe()} for task in config.task_list],
+        "tokenizer": given.to_str() if given else as_plain(config.tokenizer),
         "seed": config.data_seed if config.data.source != "newswire" or drawn else 0,
     }
 
@@ -121,7 +119,7 @@ def _checksum(path: Path) -> str:
 
 
 def _remember(run: Path, made_of: dict[str, Any]) -> None:
-    """Writes data.json into a new run; compares it in one that goes on."""
+    """Writes data.json into a new run; compares it in a run that is resumed."""
     file = run / "data.json"
     if not file.is_file():
         fresh = file.with_name(".data.json.new")
@@ -129,26 +127,51 @@ def _remember(run: Path, made_of: dict[str, Any]) -> None:
         fresh.replace(file)
         return
     then = json.loads(file.read_text(encoding="utf-8"))
-    if then == json.loads(json.dumps(made_of)):
+    if _comparable(then) == _comparable(json.loads(json.dumps(made_of))):
         return
     changed = [
         name for name in made_of["files"] if made_of["files"][name] != then["files"].get(name)
     ]
     what = ", ".join(f"config.{name}" for name in changed) or "the data"
     raise UserError(
-        f"{run}: {what} changed since this began, so it cannot go on where it stopped. Bring the "
-        "data back as it was, or start anew in another directory (--workdir=..., --out=...)."
+        f"{run}: {what} has changed since the run started, so the run cannot be resumed. Restore "
+        "the data as it was, or start a new run in another directory (--workdir=..., --out=...)."
     )
 
 
-def read_records(config: Config) -> tuple[dict[str, list[Record]], list[str]]:
-    """Split -> records of the config's source, before they are encoded; and notes.
+def _comparable(made_of: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of data.json, of this version or an earlier one, in a form that can be compared.
 
-    Raises:
-      UserError: for every fault of the data, naming file, line and remedy.
+    Old names become the new ones, and fields that were not there yet have their defaults.
     """
-    read = {"newswire": read_newswire, "files": read_files, "tfds": read_tfds}[config.data.source]
-    return read(config, Path(config.data.cache_dir).expanduser())
+    tasks = {task["name"]: dict(task) for task in made_of["tasks"]}
+    tokens = made_of["tokenizer"]
+    raw = rename(
+        {
+            "tasks": tasks,
+            "data": dict(made_of["task_data"]),
+            "tokenizer": tokens if isinstance(tokens, dict) else {},
+        },
+        warn=False,
+    )
+    for task in raw["tasks"].values():  # until version 0.1 a task per sentence had the scheme ""
+        task["scheme"] = task.get("scheme") or "io"
+    built = {
+        name: make_task(name, _section(TaskConfig, task)) for name, task in raw["tasks"].items()
+    }
+    return {
+        **made_of,
+        "tasks": {name: (type(task).__name__, task.classes) for name, task in built.items()},
+        "task_data": {n: as_plain(_section(TaskDataConfig, f)) for n, f in raw["data"].items()},
+        "tokenizer": as_plain(_section(TokenizerConfig, raw["tokenizer"]))
+        if isinstance(tokens, dict)
+        else tokens,
+    }
+
+
+def _section(section: type, values: Mapping[str, Any]) -> Any:
+    known = {field.name for field in dataclasses.fields(section)}
+    return build_section(section, {n: v for n, v in values.items() if n in known}, "")
 
 
 def _encode(
@@ -161,7 +184,7 @@ def _encode(
     notes += _repeats(records)
     known = frozenset(record.text for split in SPLITS for record in records[split])
     real = _limited(records["train"], config, notes)
-    records["train"] = [*real, *_made_up(real, known, config, notes)]
+    records["train"] = [*real, *_additional(real, known, config, notes)]
     chosen = given
     if chosen is None and config.tokenizer.file:
         chosen = tokenizer.load(config.tokenizer.file)
@@ -178,65 +201,62 @@ def _encode(
 
 
 def _limited(records: Sequence[Record], config: Config, notes: list[str]) -> list[Record]:
-    """Training sentences, of each task no more labelled ones than its limit."""
+    """Training sentences, with no more labelled ones per task than its limit."""
     kept = list(records)
     emptied: set[int] = set()
-    for name, task_data in config.task_data.items():
-        labelled = [i for i, r in enumerate(kept) if name in r.labels or name in r.spans]
-        if not task_data.limit or len(labelled) <= task_data.limit:
+    for name, task in config.tasks.items():
+        limit = task.data.limit
+        labelled = [i for i, record in enumerate(kept) if name in record.labels]
+        if not limit or len(labelled) <= limit:
             continue
         rng = np.random.default_rng(seed_of(config.data_seed, f"limit of {name}"))
-        for index in rng.permutation(labelled)[task_data.limit :]:
-            record = kept[index]
-            kept[index] = record._replace(
-                labels={n: label for n, label in record.labels.items() if n != name},
-                spans={n: spans for n, spans in record.spans.items() if n != name},
-            )
-            if not (kept[index].labels or kept[index].spans):
+        for index in rng.permutation(labelled)[limit:]:
+            labels = {n: label for n, label in kept[index].labels.items() if n != name}
+            kept[index] = kept[index]._replace(labels=labels)
+            if not labels:
                 emptied.add(index)
         notes.append(
-            f"{name}: {task_data.limit:,} of {len(labelled):,} labelled training sentences are "
+            f"{name}: {limit:,} of {len(labelled):,} labelled training sentences are "
             f"used (data.{name}.limit)."
         )
     return [record for index, record in enumerate(kept) if index not in emptied]
 
 
-def _made_up(
+def _additional(
     records: Sequence[Record], known: frozenset[str], config: Config, notes: list[str]
 ) -> list[Record]:
-    """What is trained on beside the user's own sentences; `known` are the texts of all splits."""
+    """What is trained on besides the user's own sentences; `known` are the texts of all splits."""
     made: list[Record] = []
     for task in config.task_list:
-        source = config.task_data[task.name]
-        count = sum(task.name in r.labels or task.name in r.spans for r in records)
-        if source.synthetic:
-            ways = parse_names(source.synthetic_ways)
+        fields = config.tasks[task.name].data
+        count = sum(task.name in record.labels for record in records)
+        if fields.synthetic:
             fresh = augment(
                 records,
                 task,
-                round(source.synthetic * count),
-                ways,
-                source.synthetic_rate,
-                read_gazetteer(source.gazetteer, task),
+                round(fields.synthetic * count),
+                fields.synthetic_methods,
+                fields.synthetic_rate,
+                read_gazetteer(fields.gazetteer, task),
                 known,
                 config.data_seed,
             )
             notes.append(
                 f"{task.name}: {len(fresh):,} synthetic training sentences from {count:,} "
-                f"({', '.join(ways)})."
+                f"({', '.join(fields.synthetic_methods)})."
             )
             made += fresh
-        if source.newswire:
-            made += newswire_extra(task, source.newswire, config.data_seed)
+        if fields.newswire:
+            made += newswire_extra(task, fields.newswire, config.data_seed)
             notes.append(
-                f"{task.name}: {source.newswire:,} sentences of the embedded corpus beside "
+                f"{task.name}: {fields.newswire:,} sentences of the embedded corpus in addition to "
                 f"{count:,}."
             )
     return made
 
 
 def _need_labels(task: Task, records: Sequence[Record], config: Config) -> None:
-    if any(task.name in record.labels or task.name in record.spans for record in records):
+    if any(task.name in record.labels for record in records):
         return
     remedy = (
         f"give its file with --config.data.{task.name}.train=..."
@@ -251,7 +271,7 @@ def _need_labels(task: Task, records: Sequence[Record], config: Config) -> None:
 
 
 def _repeats(records: dict[str, list[Record]]) -> list[str]:
-    """What is to be said of texts that stand more than once."""
+    """Notes on texts that occur more than once."""
     notes = []
     texts = {name: [record.text for record in split] for name, split in records.items()}
     known = set(texts["train"])
@@ -262,14 +282,14 @@ def _repeats(records: dict[str, list[Record]]) -> list[str]:
         leaked = sum(text in known for text in texts[name])
         if leaked:
             notes.append(
-                f"{name}: {leaked:,} of {len(texts[name]):,} sentences also stand in train; their "
-                "scores flatter the model."
+                f"{name}: {leaked:,} of {len(texts[name]):,} sentences are also in train, which "
+                "makes their scores too high."
             )
     return notes
 
 
 def _write(folder: Path, chosen: Tokenizer, splits: dict[str, ExampleSet], notes) -> None:
-    """Writes a cache folder in one move; of two processes that try, one wins."""
+    """Writes a cache folder in one rename; if two processes try, one of them wins."""
     fresh = folder.with_name(f".{folder.name}-{os.getpid()}")
     try:
         fresh.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Sampling: which training sentences stand for a task, how often each, and the tasks' shares.
+"""Sampling: which training sentences are drawn for a task, how often, and the tasks' shares.
 
     train.mixing     share of a task with n sentences, n no more than its sampling_cap
     size             n
@@ -15,30 +15,29 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from mtt_jax.config.resolve import parse_pairs
 from mtt_jax.config.schema import Config, TaskConfig
 from mtt_jax.data.encode import ExampleSet
-from mtt_jax.tasks.schemes import OUTSIDE, Task
+from mtt_jax.tasks import Task
 
-# Annealing goes down in so many steps, between which the shares stand still.
+# Annealing changes the shares in so many steps.
 _STAGES = 20
-# Sentences in which the shares of a stage are met exactly.
+# Draws in which the shares of a stage are met exactly.
 _CYCLE = 1000
 
 
 def seed_of(root: int, stream: str) -> int:
-    """A seed of its own for each stream, the same on every machine."""
+    """A separate seed for each stream, the same on every machine."""
     return int(np.random.SeedSequence([root, *stream.encode()]).generate_state(1)[0] >> 1)
 
 
 def parts_by_task(examples: ExampleSet, config: Config) -> dict[str, np.ndarray]:
-    """Task -> int64 indices of the sentences that stand for it, repeated as its classes ask.
+    """Task -> int64 indices of the sentences drawn for it, repeated as class_sampling asks.
 
-    A sentence with several labels stands for the scarcest of them; one without a label of a task
-    whose weight is above 0 is left out.
+    A sentence with labels of several tasks is drawn for the task with the fewest labels; one
+    without a label of an active task is left out.
     """
     counts = examples.counts()
-    tasks = [task for task in examples.tasks if config.tasks[task.name].weight]
+    tasks = [task for task in examples.tasks if task.name in config.active]
     owner = np.full(len(examples), "", dtype=object)
     for task in sorted(tasks, key=lambda task: -counts[task.name]):
         owner[examples.labelled(task)] = task.name
@@ -52,17 +51,17 @@ def parts_by_task(examples: ExampleSet, config: Config) -> dict[str, np.ndarray]
 
 
 def lengths_read(examples: ExampleSet, config: Config) -> np.ndarray:
-    """int64 [n] subwords of every example, as long as the model reads them in training."""
+    """int64 [n] subwords that training reads of every example."""
     return np.minimum(examples.lengths(), config.data.max_length)
 
 
 def _resampled(
     part: np.ndarray, examples: ExampleSet, task: Task, fields: TaskConfig, seed: int
 ) -> np.ndarray:
-    """A task's sentences, those of scarce classes several times or those of frequent ones fewer."""
+    """A task's sentences, with those of rare classes repeated or those of frequent ones dropped."""
     if not fields.class_sampling:
         return part
-    holds = _classes(part, examples, task)
+    holds = examples.holds(task, part)
     counts = holds.sum(axis=0)
     present = np.maximum(counts, 1)
     if fields.class_sampling == "over":
@@ -70,43 +69,25 @@ def _resampled(
     elif fields.class_sampling == "under":
         factor = counts[counts > 0].min() / present
     else:
-        pairs = parse_pairs(fields.class_sampling, "class_sampling", kind=float)
-        factor = np.array([pairs.get(label, 1.0) for label in task.labels])
-    # The scarcest of a sentence's classes decides.
-    times = np.minimum(np.where(holds, factor, 0).max(axis=1), fields.repeat_cap)
+        factor = np.array([fields.class_sampling.get(label, 1.0) for label in task.labels])
+    # The rarest of a sentence's classes decides.
+    most = np.where(holds.any(axis=1), np.where(holds, factor, 0).max(axis=1), 1.0)
+    times = np.minimum(most, fields.repeat_cap)
     whole = times.astype(np.int64)
     more = np.random.default_rng(seed).random(len(part)) < times - whole
     kept = np.repeat(part, whole + more)
     return kept if len(kept) else part
 
 
-def _classes(part: np.ndarray, examples: ExampleSet, task: Task) -> np.ndarray:
-    """Bool [n, labels]: which labels each sentence holds; O for one without entities."""
-    holds = np.zeros((len(part), len(task.labels)), bool)
-    if task.kind == "sentence":
-        holds[np.arange(len(part)), examples.arrays[f"label/{task.name}"][part]] = True
-        return holds
-    columns = np.array([task.labels.index(name) for name in task.entity_types])
-    ends, spans = (examples.arrays[f"span/{task.name}{name}"] for name in ("_ends", "s"))
-    # Which example each entity stands in, and which row of the part that is.
-    owner = np.repeat(np.arange(len(examples)), np.diff(ends, prepend=0))
-    row = np.full(len(examples), -1)
-    row[part] = np.arange(len(part))
-    inside = row[owner] >= 0
-    holds[row[owner][inside], columns[spans[inside, 2]]] = True
-    holds[~holds.any(axis=1), task.labels.index(OUTSIDE)] = True
-    return holds
-
-
 def mixing_weights(
     sizes: Mapping[str, int], config: Config, progress: float = 1.0
 ) -> dict[str, float]:
-    """Task -> share of the sentences that are drawn.
+    """Task -> share of the draws.
 
     Args:
       sizes: task -> sentences of its part.
       config: how to mix.
-      progress: 0 at the start of the phase, 1 at its end; annealed shares go by it.
+      progress: 0 at the start of the phase, 1 at its end; annealed shares depend on it.
     """
     how, temperature = config.train.mixing, config.train.temperature
     power = {
@@ -131,8 +112,8 @@ def expected_draws(
     """Task -> about how many of its sentences a phase draws.
 
     Args:
-      parts: of `parts_by_task`.
-      lengths: of `lengths_read`.
+      parts: as returned by `parts_by_task`.
+      lengths: as returned by `lengths_read`.
       config: of the phase.
     """
     rows = config.train.steps * config.train.batch_rows
@@ -146,8 +127,8 @@ def expected_draws(
 class AnnealedSelection:
     """Which task, and which of its sentences, the i-th draw of a phase takes; for Grain.
 
-    The shares stand still within a stage, and a stage repeats one cycle of draws in which they
-    are met: any draw is found without those before it.
+    The shares are constant within a stage, and a stage repeats one cycle of draws that meets them:
+    any draw is computed without those before it.
     """
 
     def __init__(self, shares: Sequence[Sequence[float]], draws: int):
@@ -155,7 +136,7 @@ class AnnealedSelection:
 
         Args:
           shares: share of each task, by stage.
-          draws: sentences of the whole phase; the last stage goes on for ever.
+          draws: sentences of the whole phase; the last stage never ends.
         """
         tasks = len(shares[0])
         self._stage_length = max(1, draws // len(shares))
@@ -183,7 +164,7 @@ class AnnealedSelection:
 def annealed_selection(
     parts: Mapping[str, np.ndarray], lengths: np.ndarray, config: Config, processes: int
 ) -> AnnealedSelection:
-    """The selection of a phase for one of `processes`; arguments as of `expected_draws`."""
+    """The selection of a phase for one of `processes`; other arguments as for `expected_draws`."""
     draws = sum(expected_draws(parts, lengths, config).values()) / processes
     stages = [list(stage.values()) for stage in _stages(parts, config)]
     return AnnealedSelection(stages, int(draws))
@@ -196,7 +177,7 @@ def _stages(parts: Mapping[str, np.ndarray], config: Config) -> list[dict[str, f
 
 
 def _spread(shares: Sequence[float]) -> np.ndarray:
-    """A cycle of draws that meets the shares, each task's spread evenly; none is left out."""
+    """A cycle of draws that meets the shares, each task's draws spread evenly; none is left out."""
     counts = np.maximum(np.floor(np.array(shares) * _CYCLE), 1).astype(np.int64)
     counts[np.argmax(counts)] += _CYCLE - counts.sum()
     # The k-th of n draws of a task falls at (k + 1/2) / n of the cycle.
@@ -205,7 +186,7 @@ def _spread(shares: Sequence[float]) -> np.ndarray:
 
 
 def _ranks(cycle: np.ndarray) -> np.ndarray:
-    """How many earlier draws of the cycle took the same task."""
+    """For each draw of the cycle, how many earlier ones took the same task."""
     ranks = np.zeros(len(cycle), np.int64)
     for task in np.unique(cycle):
         ranks[cycle == task] = np.arange((cycle == task).sum())

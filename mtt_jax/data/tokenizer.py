@@ -20,7 +20,7 @@ from mtt_jax.config.schema import TokenizerConfig
 from mtt_jax.errors import UserError
 
 PAD, UNKNOWN, CLS, SEP, MASK = SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-# Enough for every alphabetic script at once; rarer signs of a larger corpus become [UNK].
+# Enough for all alphabetic scripts together; rarer characters of a larger corpus become [UNK].
 _ALPHABET = 2000
 
 
@@ -28,16 +28,16 @@ def train(texts: Iterable[str], config: TokenizerConfig) -> Tokenizer:
     """Trains a WordPiece or BPE tokenizer; the same texts give the same ids every time.
 
     The WordPiece trainer numbers continuation pieces in the order of a hash table, which changes
-    from process to process. Handing it all of them up front, sorted, fixes the order; a second
-    tokenizer built on the finished vocabulary forgets that they came in as special tokens.
+    from process to process. Passing it all of them up front, sorted, fixes the order; a second
+    tokenizer built on the finished vocabulary no longer treats them as special tokens.
     """
     texts = list(texts)
     bare = _bare(models.BPE(unk_token=UNKNOWN), config)
-    counts = Counter(sign for text in texts for sign in bare.normalizer.normalize_str(text))
-    by_count = sorted(counts, key=lambda sign: (-counts[sign], sign))
-    # WordPiece holds each sign twice; at least half of the vocabulary is left for longer pieces.
-    room = (config.vocab_size - len(SPECIAL)) // (2 if config.kind == "bpe" else 4)
-    kept = [sign for sign in by_count if not sign.isspace()][: min(room, _ALPHABET)]
+    counts = Counter(char for text in texts for char in bare.normalizer.normalize_str(text))
+    by_count = sorted(counts, key=lambda char: (-counts[char], char))
+    # WordPiece has each character twice; at least half of the vocabulary is left for longer pieces.
+    room = (config.vocab_size - len(SPECIAL)) // (2 if config.algorithm == "bpe" else 4)
+    kept = [char for char in by_count if not char.isspace()][: min(room, _ALPHABET)]
     alphabet = sorted(kept)
     settings: dict[str, Any] = {
         "vocab_size": config.vocab_size,
@@ -46,11 +46,11 @@ def train(texts: Iterable[str], config: TokenizerConfig) -> Tokenizer:
         "initial_alphabet": alphabet,
         "show_progress": False,
     }
-    if config.kind == "bpe":
+    if config.algorithm == "bpe":
         trainer = trainers.BpeTrainer(special_tokens=list(SPECIAL), **settings)
         bare.train_from_iterator(texts, trainer)
         return _finish(bare)
-    pieces = [f"##{sign}" for sign in alphabet]
+    pieces = [f"##{char}" for char in alphabet]
     trained = _bare(models.WordPiece(unk_token=UNKNOWN), config)
     trained.train_from_iterator(
         texts, trainers.WordPieceTrainer(special_tokens=[*SPECIAL, *pieces], **settings)
@@ -65,7 +65,7 @@ def train(texts: Iterable[str], config: TokenizerConfig) -> Tokenizer:
 
 
 def _bare(model, config: TokenizerConfig) -> Tokenizer:
-    """A tokenizer of BERT's normalisation and splitting around a model."""
+    """A tokenizer with BERT's normalization and splitting around a model."""
     tokenizer = Tokenizer(model)
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=config.lowercase)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -80,10 +80,10 @@ def _finish(tokenizer: Tokenizer) -> Tokenizer:
 
 
 def load(path: str | Path, flag: str = "config.tokenizer.file") -> Tokenizer:
-    """Reads a tokenizer.json, or BERT's vocab.txt; cutting and padding are switched off.
+    """Reads a tokenizer.json, or BERT's vocab.txt; truncation and padding are switched off.
 
     Raises:
-      UserError: naming the file where there is none, or none of that format.
+      UserError: naming the file, if it does not exist or is not of that format.
     """
     file = Path(path).expanduser()
     if not file.is_file():
@@ -106,7 +106,7 @@ def load(path: str | Path, flag: str = "config.tokenizer.file") -> Tokenizer:
 
 
 def _from_vocab(file: Path) -> Tokenizer:
-    """BERT's tokenizer of a vocabulary, a subword a line; lower-case as its settings say."""
+    """BERT's tokenizer from a vocabulary, one subword per line; lower-case as its settings say."""
     settings = file.with_name("tokenizer_config.json")
     plain = json.loads(settings.read_text(encoding="utf-8")) if settings.is_file() else {}
     vocab = models.WordPiece.read_file(str(file))

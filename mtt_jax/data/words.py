@@ -1,4 +1,4 @@
-"""Words: the units that carry entity tags, cut from plain text as CoNLL corpora cut them.
+"""Words: the units that carry tags, cut from plain text as CoNLL corpora cut them.
 
 Tom's firm, AT&T, paid $1,200 to U.S.-born O'Brien.
 Tom 's firm , AT&T , paid $ 1,200 to U.S.-born O'Brien .
@@ -13,18 +13,18 @@ from itertools import pairwise
 
 @cache
 def _pattern() -> re.Pattern:
-    """The rules, in order: clitic, abbreviation, number, word with inner joints, single sign."""
+    """The rules, in order: clitic, abbreviation, number, word with inner joints, one character."""
     letter = rf"(?:[^\W_]|[{_marks()}])"
-    # Scripts without blanks between words: every sign is a word of its own.
+    # Scripts without spaces between words: every character is a word.
     han = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-    sign = rf"(?:(?![{han}]){letter})"
-    clitic = rf"['\u2019](?:s|re|ve|ll|d|m)(?!{sign})"
+    char = rf"(?:(?![{han}]){letter})"
+    clitic = rf"['\u2019](?:s|re|ve|ll|d|m)(?!{char})"
     return re.compile(
         rf"""
           {clitic}
-        | (?:(?<!\w)[^\W\d_]\.){{2,}}(?:-{sign}+)?
+        | (?:(?<!\w)[^\W\d_]\.){{2,}}(?:-{char}+)?
         | \d+(?:[.,:/]\d+)+
-        | {sign}+(?:(?!{clitic})['\u2019&-]{sign}+)*
+        | {char}+(?:(?!{clitic})['\u2019&-]{char}+)*
         | [{han}]
         | \S
         """,
@@ -33,7 +33,7 @@ def _pattern() -> re.Pattern:
 
 
 def _marks() -> str:
-    """The ranges of combining marks, which a regular expression does not count as letters."""
+    """The ranges of combining marks, which regular expressions do not count as letters."""
     codes = [code for code in range(0x300, 0x10000) if unicodedata.category(chr(code))[0] == "M"]
     starts = [codes[0], *(b for a, b in pairwise(codes) if b != a + 1)]
     ends = [*(a for a, b in pairwise(codes) if b != a + 1), codes[-1]]
@@ -41,7 +41,7 @@ def _marks() -> str:
 
 
 def split_words(text: str, boundaries: Sequence[int] = ()) -> tuple[tuple[int, int], ...]:
-    """(start, end) character offsets of the words of a text; blanks belong to none.
+    """(start, end) character offsets of the words of a text; spaces belong to none.
 
     Args:
       text: any string.

@@ -2,13 +2,13 @@
 
     joint             one model, all tasks, train.steps
     TASK alone        a model of one task that reads as many of its task's subwords as joint
-    frozen            joint, heads alone on the encoder that the run starts from, at ten times the
-                      learning rate
-    real sentences    joint, without the synthetic ones and the embedded corpus, where the run has
-                      some, at the same shares of the draws
-    a balancer        joint, with train.balance
+    frozen            joint with the encoder frozen at what the run starts from: heads alone train,
+                      at ten times the learning rate
+    real sentences    joint without synthetic sentences and the embedded corpus, if the run has
+                      some, with the same shares of the draws
+    a balancer        joint with train.balance
 
-Where no sentence has two labels, the steps of the models alone add up to train.steps.
+If no sentence has two labels, the steps of the models alone add up to train.steps.
 """
 
 import dataclasses
@@ -19,11 +19,12 @@ from mtt_jax.config.schema import BALANCERS_BY_GRADIENT, Config
 from mtt_jax.data.encode import ExampleSet
 from mtt_jax.data.sampling import expected_draws, lengths_read, mixing_weights, parts_by_task
 from mtt_jax.errors import UserError
+from mtt_jax.tasks import Task
 
-# Heads alone want larger steps than an encoder that is fine-tuned.
+# Heads alone need a higher learning rate than an encoder that is fine-tuned.
 _FROZEN_RATE = 10.0
-# An encoder that one task has, or that stands still, leaves nothing to balance.
-_UNBALANCED = {"balance": "fixed", "balance_options": "", "balance_on": "parameters"}
+# With a single task, or a frozen encoder, there is nothing to balance.
+_UNBALANCED = {"balance": "fixed", "balance_options": {}, "balance_on": "parameters"}
 FROZEN, REAL = "frozen", "real sentences"
 # Checkpoints of a run at which gradients are compared.
 POINTS = 8
@@ -34,26 +35,36 @@ def alone(task: str) -> str:
     return f"{task} alone"
 
 
+def compared_tasks(config: Config) -> list[Task]:
+    """The tasks that a diagnosis compares: those that train with a weight above 0."""
+    return [
+        task
+        for task in config.task_list
+        if task.name in config.active and config.tasks[task.name].weight
+    ]
+
+
 def make_arms(config: Config, examples: ExampleSet, balancers: Sequence[str]) -> dict[str, Config]:
     """Arm -> its config, without the seed.
 
     Args:
       config: of the run to decide on, without phases.
       examples: its training split.
-      balancers: values of train.balance to set beside plain joint training.
+      balancers: values of train.balance to compare with plain joint training.
 
     Raises:
-      UserError: for an arm that contradicts the config, as a balancer with train.accumulate.
+      UserError: for an arm that contradicts the config, such as a balancer with train.accumulate.
     """
     steps = config.train.steps
     if balancers and config.train.balance != "fixed":
         raise UserError(
-            f"--balancers: are compared with plain joint training, and config.train.balance is "
-            f"{config.train.balance!r}; leave it at 'fixed'."
+            f"--balancers: they are compared with plain joint training, but config.train.balance "
+            f"is {config.train.balance!r}; leave it at 'fixed'."
         )
     joint = _with_train(config, eval_every=steps, save_every=steps, keep=1, tensorboard=False)
     arms = {"joint": joint}
     for name, share in shares_of_subwords(config, examples).items():
+        # The weights of 0 say the same as train.tasks; until version 0.1 they were all there was.
         tasks = {
             other: task if other == name else dataclasses.replace(task, weight=0.0)
             for other, task in config.tasks.items()
@@ -61,11 +72,12 @@ def make_arms(config: Config, examples: ExampleSet, balancers: Sequence[str]) ->
         own = max(1, round(share * steps))
         arms[alone(name)] = _with_train(
             dataclasses.replace(joint, tasks=tasks),
+            tasks=(name,),
             steps=own,
             warmup=min(own, round(share * config.train.warmup)),
             eval_every=own,
             save_every=own,
-            score=f"{name}=1",
+            score={name: 1.0},
             **_UNBALANCED,
         )
     starts = config.encoder.init or (config.init_from and config.init_parts != "heads")
@@ -76,49 +88,52 @@ def make_arms(config: Config, examples: ExampleSet, balancers: Sequence[str]) ->
             learning_rate=_FROZEN_RATE * config.train.learning_rate,
             **_UNBALANCED,
         )
-    if any(source.synthetic or source.newswire for source in config.task_data.values()):
-        real = {
-            name: dataclasses.replace(source, synthetic=0.0, gazetteer="", newswire=0)
-            for name, source in config.task_data.items()
-        }
-        # The same shares of the draws: more sentences alone would draw a task more often.
-        sizes = {name: len(part) for name, part in parts_by_task(examples, config).items()}
-        shares = mixing_weights(sizes, config)
-        tasks = {
-            name: dataclasses.replace(task, sampling=shares.get(name, 0.0), sampling_cap=0)
-            for name, task in config.tasks.items()
-        }
-        arms[REAL] = _with_train(
-            dataclasses.replace(joint, task_data=real, tasks=tasks), mixing="explicit"
-        )
+    if any(task.data.synthetic or task.data.newswire for task in config.tasks.values()):
+        arms[REAL] = _real_sentences(joint, examples)
     for balancer in balancers:
         where = config.train.balance_on if balancer in BALANCERS_BY_GRADIENT else "parameters"
-        arms[balancer] = _with_train(joint, balance=balancer, balance_options="", balance_on=where)
+        arms[balancer] = _with_train(joint, balance=balancer, balance_options={}, balance_on=where)
     for arm in arms.values():
         check(arm)
     return arms
 
 
+def _real_sentences(joint: Config, examples: ExampleSet) -> Config:
+    """Joint training without synthetic sentences and the embedded corpus."""
+    # The same shares of the draws, since a task with more sentences is drawn more often.
+    sizes = {name: len(part) for name, part in parts_by_task(examples, joint).items()}
+    shares = mixing_weights(sizes, joint)
+    tasks = {
+        name: dataclasses.replace(
+            task,
+            sampling=shares.get(name, 0.0),
+            sampling_cap=0,
+            data=dataclasses.replace(task.data, synthetic=0.0, gazetteer="", newswire=0),
+        )
+        for name, task in joint.tasks.items()
+    }
+    return _with_train(dataclasses.replace(joint, tasks=tasks), mixing="explicit")
+
+
 def with_points(config: Config) -> Config:
-    """The config with as many checkpoints kept along training as gradients are compared at."""
+    """The config with checkpoints kept for each point at which gradients are compared."""
     return _with_train(config, save_every=-(-config.train.steps // POINTS), keep=POINTS)
 
 
 def shares_of_subwords(config: Config, examples: ExampleSet) -> dict[str, float]:
-    """Task -> share of the subwords that a run of all tasks reads which carry its labels."""
+    """Task -> the share of the subwords in a run of all tasks that carry labels of it."""
     parts = parts_by_task(examples, config)
     lengths = lengths_read(examples, config)
     draws = expected_draws(parts, lengths, config)
     total = sum(draws[name] * float(lengths[part].mean()) for name, part in parts.items())
     shares = {}
-    for task in config.task_list:
+    for task in compared_tasks(config):
         labelled = examples.labelled(task)
         read = sum(
             draws[name] * float((lengths[part] * labelled[part]).mean())
             for name, part in parts.items()
         )
-        if config.tasks[task.name].weight:
-            shares[task.name] = read / total
+        shares[task.name] = read / total
     return shares
 
 

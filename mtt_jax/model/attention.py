@@ -1,26 +1,28 @@
-"""Attention over rows of packed sentences: masks, rotary positions, and three ways to compute it.
+"""Attention over rows of packed sentences: masks, rotary positions and three implementations.
 
-    plain    batched products that any device runs, any compiler differentiates and exports
+    plain    batched matmuls that run on any device, differentiate and export
     blocked  a few rows at a time, forward and backward, so that their weights [b, H, L, L] stay in
-             a CPU's cache; the backward pass computes them again (Dao et al. 2022,
-             arXiv:2205.14135, whose blocks are for a GPU's memory)
+             a CPU's cache; the backward pass recomputes them (Dao et al. 2022, arXiv:2205.14135,
+             whose blocks are sized for a GPU's on-chip memory)
     cudnn    NVIDIA's fused kernel through `jax.nn.dot_product_attention`, for bfloat16
 
-All give the same numbers but for rounding.
+All compute the same function; their results differ by rounding alone. Besides the letters of
+types.py, K is the width of a head, and [Q, P] are the L queries by the L keys.
 """
 
 from functools import partial
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float, Float32, Int, UInt8
 
 from mtt_jax.model.dropout import drop_by, random_bytes
 
-# Attention weights of a block, in bytes: what two cores keep in their caches.
+# Bytes of attention weights per block: what two cores keep in their caches.
 _BLOCK_BYTES = 4 << 20
 
 
-def segment_bias(segments: jax.Array) -> jax.Array:
+def segment_bias(segments: Int[Array, "B L"]) -> Float32[Array, "B 1 L L"]:
     """Additive attention mask: 0 inside a sentence, a large negative number across.
 
         segments  1 1 2 0      1 1 . .
@@ -28,66 +30,72 @@ def segment_bias(segments: jax.Array) -> jax.Array:
                                . . 1 .
                                . . . 1       empty positions see one another, so no row of the
                                              softmax is empty
-    Args:
-      segments: int32 [B, L].
 
-    Returns:
-      float32 [B, 1, L, L]. The number is finite: with -inf a masked row would be NaN.
+    The number is finite: with -inf a masked row would be NaN.
     """
     same = segments[:, :, None] == segments[:, None, :]
     return jnp.where(same, 0.0, -1e9).astype(jnp.float32)[:, None]
 
 
-def window_bias(bias: jax.Array, positions: jax.Array, window: int) -> jax.Array:
-    """`segment_bias` with what is further than `window` positions away masked as well."""
+def window_bias(
+    bias: Float32[Array, "B 1 L L"], positions: Int[Array, "B L"], window: int
+) -> Float32[Array, "B 1 L L"]:
+    """`segment_bias` that also masks what is more than `window` positions away."""
     distance = jnp.abs(positions[:, :, None] - positions[:, None, :])
     return jnp.where((distance <= window)[:, None], bias, -1e9)
 
 
-def rotate(x: jax.Array, positions: jax.Array, base: float) -> jax.Array:
-    """Rotary position embedding: turns pairs (i, i + K/2) by position * frequency.
+def rotate(
+    x: Float[Array, "B L H K"], positions: Int[Array, "B L"], base: float
+) -> Float[Array, "B L H K"]:
+    """Rotary position embedding: rotates pairs (i, i + K/2) by position * frequency.
 
     Args:
-      x: [B, L, H, K] queries or keys.
-      positions: int32 [B, L].
+      x: queries or keys.
+      positions: inside each sentence.
       base: the slowest frequency is 1 / base.
     """
     half = x.shape[-1] // 2
     frequency = base ** (-jnp.arange(half, dtype=jnp.float32) / half)
     angle = positions[..., None, None].astype(jnp.float32) * frequency  # [B, L, 1, K/2]
     first, second = x[..., :half].astype(jnp.float32), x[..., half:].astype(jnp.float32)
-    turned = [
+    rotated = [
         first * jnp.cos(angle) - second * jnp.sin(angle),
         second * jnp.cos(angle) + first * jnp.sin(angle),
     ]
-    return jnp.concatenate(turned, axis=-1).astype(x.dtype)
+    return jnp.concatenate(rotated, axis=-1).astype(x.dtype)
 
 
-def attend(way: str, query, key, value, bias, dropout: float = 0.0, rng: jax.Array | None = None):
+def attend(
+    implementation: str,
+    query: Float[Array, "B L H K"],
+    key: Float[Array, "B L H K"],
+    value: Float[Array, "B L H K"],
+    bias: Float32[Array, "B 1 L L"],
+    dropout: float = 0.0,
+    rng: Array | None = None,
+) -> Float[Array, "B L H K"]:
     """Mixes values along L: softmax(query . key / sqrt(K) + bias) . value.
 
     Args:
-      way: one of this file's.
-      query: [B, L, H, K]; so are `key` and `value`.
-      key: see `query`.
-      value: see `query`.
-      bias: float32 [B, 1, L, L] of `segment_bias`.
-      dropout: rate on the weights, where there is an `rng`.
-      rng: None outside training.
-
-    Returns:
-      [B, L, H, K] in the type of `value`.
+      implementation: "plain", "blocked" or "cudnn"; with dropout, cudnn falls back to plain.
+      query: what each position asks for.
+      key: what each position offers.
+      value: what is mixed; the result has its dtype.
+      bias: as returned by `segment_bias` or `window_bias`.
+      dropout: rate on the attention weights; needs `rng`.
+      rng: random key; None outside training.
     """
     drawn = None
     if rng is not None and dropout:
-        # Drawn here, a byte a weight: inside the blocks they would be drawn in both passes.
+        # One byte per weight, drawn here: inside the blocks both passes would draw them.
         rows, length, heads = query.shape[:3]
         drawn = random_bytes(rng, (rows, heads, length, length))
-    if way == "cudnn" and drawn is None:
+    if implementation == "cudnn" and drawn is None:
         return jax.nn.dot_product_attention(
             query, key, value, mask=bias == 0.0, implementation="cudnn"
         )
-    if way == "blocked":
+    if implementation == "blocked":
         return _blocked(dropout, query, key, value, bias, drawn)
     return _plain(dropout, query, key, value, bias, drawn)
 
@@ -95,83 +103,90 @@ def attend(way: str, query, key, value, bias, dropout: float = 0.0, rng: jax.Arr
 def _plain(rate, query, key, value, bias, drawn):
     logits = jnp.einsum("BQHK,BPHK->BHQP", query, key).astype(jnp.float32)
     weights = jax.nn.softmax(logits * query.shape[-1] ** -0.5 + bias).astype(value.dtype)
-    weights = _dropped(weights, drawn, rate)
+    weights = _drop(weights, drawn, rate)
     return jnp.einsum("BHQP,BPHK->BQHK", weights, value)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _blocked(rate, query, key, value, bias, drawn):
-    return _forward(rate, query, key, value, bias, drawn)[0]
+    return _blocked_forward(rate, query, key, value, bias, drawn)[0]
 
 
-def _forward(rate, query, key, value, bias, drawn):
+def _blocked_forward(rate, query, key, value, bias, drawn):
     def block(query, key, value, bias, drawn):
-        # [b, L, H, K] -> [b, H, L, K], which products of many small matrices run best on
+        # [b, L, H, K] -> [b, H, L, K], the layout in which many small matmuls run fastest
         query, key, value = (jnp.swapaxes(x, 1, 2) for x in (query, key, value))
         logits = _logits(query, key, bias)
         top = logits.max(axis=-1, keepdims=True)
         weights = jnp.exp(logits - top)
         total = weights.sum(axis=-1, keepdims=True)
-        mixed = _dropped(weights, drawn, rate).astype(value.dtype) @ value
+        mixed = _drop(weights, drawn, rate).astype(value.dtype) @ value
         mixed = (mixed / total).astype(value.dtype)
         return jnp.swapaxes(mixed, 1, 2), (top + jnp.log(total))[..., 0]
 
-    mixed, normaliser = _by_blocks(block, query, key, value, bias, drawn)
-    return mixed, (query, key, value, bias, drawn, mixed, normaliser)
+    mixed, log_total = _map_blocks(block, query, key, value, bias, drawn)
+    return mixed, (query, key, value, bias, drawn, mixed, log_total)
 
 
-def _backward(rate, saved, grad):
+def _blocked_backward(rate, saved, grad):
     bias = saved[3]
 
-    def block(query, key, value, bias, drawn, mixed, normaliser, grad):
+    def block(query, key, value, bias, drawn, mixed, log_total, grad):
+        # [b, L, H, K] -> [b, H, L, K]
         query, key, value, mixed, grad = (
             jnp.swapaxes(x, 1, 2) for x in (query, key, value, mixed, grad)
         )
-        weights = jnp.exp(_logits(query, key, bias) - normaliser[..., None])
-        used = _dropped(weights, drawn, rate)
-        value_grad = _transposed_product(grad, used)
+        weights = jnp.exp(_logits(query, key, bias) - log_total[..., None])
+        used = _drop(weights, drawn, rate)
+        value_grad = _sum_over_queries(grad, used)
         weights_grad = jnp.einsum("BHQK,BHPK->BHQP", grad, value).astype(jnp.float32)
-        weights_grad = _dropped(weights_grad, drawn, rate)
+        weights_grad = _drop(weights_grad, drawn, rate)
         shared = (grad * mixed).astype(jnp.float32).sum(axis=-1, keepdims=True)
         logits_grad = weights * (weights_grad - shared) * query.shape[-1] ** -0.5
         query_grad = logits_grad.astype(key.dtype) @ key
-        key_grad = _transposed_product(query, logits_grad)
+        key_grad = _sum_over_queries(query, logits_grad)
         return tuple(jnp.swapaxes(x, 1, 2) for x in (query_grad, key_grad, value_grad))
 
-    return *_by_blocks(block, *saved, grad), jnp.zeros_like(bias), None
+    return *_map_blocks(block, *saved, grad), jnp.zeros_like(bias), None
 
 
-_blocked.defvjp(_forward, _backward)
+_blocked.defvjp(_blocked_forward, _blocked_backward)
 
 
-def _logits(query, key, bias):
-    """float32 [b, H, L, L] from [b, H, L, K]."""
+def _logits(
+    query: Float[Array, "b H L K"], key: Float[Array, "b H L K"], bias: Float32[Array, "b 1 L L"]
+) -> Float32[Array, "b H L L"]:
     logits = jnp.einsum("BHQK,BHPK->BHQP", query, key).astype(jnp.float32)
     return logits * query.shape[-1] ** -0.5 + bias
 
 
-def _dropped(weights, drawn, rate):
-    """The weights after dropout; as they are where nothing is drawn."""
+def _drop(
+    weights: Float[Array, "b H L L"], drawn: UInt8[Array, "b H L L"] | None, rate: float
+) -> Float[Array, "b H L L"]:
+    """The weights after dropout; unchanged if nothing is drawn."""
     return weights if drawn is None else drop_by(weights, drawn, rate)
 
 
-def _transposed_product(x, weights):
-    """[b, H, L, K] and [b, H, L, P] -> [b, H, P, K], summed over L.
+def _sum_over_queries(
+    x: Float[Array, "b H Q K"], weights: Float32[Array, "b H Q P"]
+) -> Float[Array, "b H P K"]:
+    """Transposed weights times x.
 
-    The small matrix is turned round and kept so: the compiler would turn the large one, and that
-    product is slower.
+    It is the small matrix that is transposed, and held so: left alone, the compiler transposes
+    the large one, and that matmul is slower.
     """
-    turned = jax.lax.optimization_barrier(jnp.swapaxes(x, -1, -2))
-    return jnp.swapaxes(turned @ weights.astype(x.dtype), -1, -2)
+    transposed = jax.lax.optimization_barrier(jnp.swapaxes(x, -1, -2))  # [b, H, K, Q]
+    return jnp.swapaxes(transposed @ weights.astype(x.dtype), -1, -2)
 
 
-def _by_blocks(block, *arrays):
-    """block(rows of each array), joined along B; None stays None."""
+def _map_blocks(block, *arrays):
+    """block(a few rows of each array) for all rows, joined along B; None stays None."""
     rows, length, heads = arrays[0].shape[:3]
     most = max(1, _BLOCK_BYTES // (4 * heads * length * length))
     size = max(n for n in range(1, min(most, rows) + 1) if rows % n == 0)
     if size == rows:
         return block(*arrays)
+    # [B, ...] -> [B/b, b, ...] and back
     split = jax.tree.map(lambda x: x.reshape(rows // size, size, *x.shape[1:]), arrays)
-    found = jax.lax.map(lambda given: block(*given), split)
-    return jax.tree.map(lambda x: x.reshape(rows, *x.shape[2:]), found)
+    results = jax.lax.map(lambda given: block(*given), split)
+    return jax.tree.map(lambda x: x.reshape(rows, *x.shape[2:]), results)

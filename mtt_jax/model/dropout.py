@@ -1,51 +1,54 @@
-"""Dropout from a random byte an element, where Flax draws four: drawing is what it costs."""
+"""Dropout from one random byte per element; Flax draws four, and drawing is what dropout costs."""
 
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
+from jaxtyping import Array, Float, UInt8
 
 _LEVELS = 256
 
 
 def dropped_levels(rate: float) -> int:
-    """How many of the 256 values of a byte mean "drop": the rate's nearest, at least one."""
+    """How many of the 256 values of a byte mean "drop": nearest to the rate, at least one."""
     return min(max(1, round(rate * _LEVELS)), _LEVELS - 1) if rate else 0
 
 
-def drop(x: jax.Array, key: jax.Array, rate: float) -> jax.Array:
-    """Zeros for a share of x, the rest enlarged so that the mean stays.
+def drop(x: Float[Array, "*shape"], key: Array, rate: float) -> Float[Array, "*shape"]:
+    """Zeroes a share of x and scales up the rest, so that the mean stays.
 
     Args:
-      x: [..., D].
-      key: of JAX.
-      rate: of what is dropped, taken to the nearest 1/256.
+      x: any array.
+      key: random key.
+      rate: share to drop, rounded to the nearest 1/256.
     """
     return drop_by(x, random_bytes(key, x.shape), rate)
 
 
-def drop_by(x: jax.Array, drawn: jax.Array, rate: float) -> jax.Array:
-    """`drop` by bytes that are drawn already, uint8 of x's shape."""
+def drop_by(
+    x: Float[Array, "*shape"], drawn: UInt8[Array, "*shape"], rate: float
+) -> Float[Array, "*shape"]:
+    """`drop` with bytes that are already drawn."""
     levels = dropped_levels(rate)
     return jnp.where(drawn >= levels, x * (_LEVELS / (_LEVELS - levels)), 0).astype(x.dtype)
 
 
-def random_bytes(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-    """Uniform uint8 of a shape, four from each 32-bit draw."""
+def random_bytes(key: Array, shape: tuple[int, ...]) -> UInt8[Array, "..."]:
+    """Uniform bytes of a shape, four from each 32-bit draw."""
     words = jax.random.bits(key, (*shape[:-1], -(-shape[-1] // 4)), jnp.uint32)
-    # Kept as they are: the compiler would draw again for every use, in the backward pass as well.
+    # Without the barrier the compiler draws again for every use, also in the backward pass.
     words = jax.lax.optimization_barrier(words)
-    every = jax.lax.bitcast_convert_type(words, jnp.uint8)  # [..., ceil(D / 4), 4]
-    return every.reshape(*shape[:-1], -1)[..., : shape[-1]]
+    quads = jax.lax.bitcast_convert_type(words, jnp.uint8)  # [..., ceil(D / 4), 4]
+    return quads.reshape(*shape[:-1], -1)[..., : shape[-1]]
 
 
 class Dropout(nn.Module):
-    """`drop` with the module's random stream "dropout", in training only."""
+    """`drop` with the random stream "dropout", in training only."""
 
     rate: float
 
     @nn.compact
-    def __call__(self, x, train: bool):
-        """[..., D] -> [..., D]."""
+    def __call__(self, x: Float[Array, "*shape"], train: bool) -> Float[Array, "*shape"]:
+        """Returns x itself outside training."""
         if not train or not self.rate:
             return x
         return drop(x, self.make_rng("dropout"), self.rate)

@@ -1,14 +1,14 @@
-"""Products of bfloat16 matrices on a CPU, summed in float32.
+"""Matmuls with bfloat16 operands and float32 sums, on a CPU.
 
-A CPU with instructions for it (AVX512-BF16, AMX) multiplies bfloat16 twice as fast as float32; in
-all else bfloat16 saves it nothing, since it adds and normalises in float32 anyway. So only the
-operands of products are rounded, and what comes out is float32. XLA runs that fast in two forms
-alone, which the functions below keep to:
+A CPU with instructions for it (AVX512-BF16, AMX) multiplies bfloat16 twice as fast as float32;
+everything else gains nothing from bfloat16, since the CPU adds and normalises in float32 anyway.
+So only the operands of matmuls are rounded, and the result is float32. XLA is that fast in one
+form only, which the functions below keep to:
 
-    the sum is asked for in float32     rounded to bfloat16 at once, the product takes twice as long
-    neither matrix is turned round      the weights' gradient x^T g sums over rows; left to itself
-                                        XLA reads x by columns, and that takes twice as long as
-                                        well, as it does here on several devices
+    sums in float32       a matmul whose result is rounded to bfloat16 at once takes twice as long
+    no implicit transpose the weights' gradient x^T g sums over rows; by default XLA reads x column
+                          by column, which takes twice as long too, and still does on several
+                          devices
 """
 
 import math
@@ -16,19 +16,20 @@ import math
 import jax
 import jax.numpy as jnp
 from jax.experimental.layout import Layout, with_layout_constraint
+from jaxtyping import Array, BFloat16, Float32
 
 
 def bfloat16_dot_general(
     x, kernel, dimension_numbers, precision=None, preferred_element_type=None
 ) -> jax.Array:
-    """`jax.lax.dot_general` as a dense layer calls it, in bfloat16 with a sum in float32.
+    """`jax.lax.dot_general` as a dense layer calls it, in bfloat16 with float32 sums.
 
     Args:
       x: float32 [..., in axes].
       kernel: float32 [in axes, out axes].
-      dimension_numbers: the last axes of x with the first of the kernel, none of a batch.
-      precision: has no say here.
-      preferred_element_type: neither.
+      dimension_numbers: the last axes of x with the first axes of the kernel; no batch axes.
+      precision: ignored.
+      preferred_element_type: ignored.
 
     Returns:
       float32 [..., out axes].
@@ -41,8 +42,7 @@ def bfloat16_dot_general(
 
 
 @jax.custom_vjp
-def _matmul(x, weights):
-    """float32 [N, I] and [I, O] -> [N, O]."""
+def _matmul(x: Float32[Array, "N I"], weights: Float32[Array, "I O"]) -> Float32[Array, "N O"]:
     return _forward(x, weights)[0]
 
 
@@ -54,17 +54,19 @@ def _forward(x, weights):
 def _backward(saved, grad):
     x, weights = saved
     grad = grad.astype(jnp.bfloat16)
-    turned = x.T
-    if jax.device_count() == 1:  # of several, each would gather the rows of all for it
-        turned = with_layout_constraint(turned, Layout(major_to_minor=(0, 1)))
-    return _dot(grad, weights, 1, 1), _dot(turned, grad, 1, 0)
+    transposed = x.T
+    if jax.device_count() == 1:  # on several, each would gather all rows for it
+        transposed = with_layout_constraint(transposed, Layout(major_to_minor=(0, 1)))
+    return _dot(grad, weights, 1, 1), _dot(transposed, grad, 1, 0)
 
 
 _matmul.defvjp(_forward, _backward)
 
 
-def _dot(a, b, axis: int, other: int):
-    """Sums over an axis of each."""
+def _dot(
+    a: BFloat16[Array, "_ _"], b: BFloat16[Array, "_ _"], axis: int, other: int
+) -> Float32[Array, "_ _"]:
+    """Sums over one axis of a and another of b."""
     return jax.lax.dot_general(
         a, b, (((axis,), (other,)), ((), ())), preferred_element_type=jnp.float32
     )

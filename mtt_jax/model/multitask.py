@@ -1,52 +1,32 @@
-"""The whole model: one encoder, one head a task."""
+"""The whole model: one encoder, one head per task."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from flax import linen as nn
+from jaxtyping import Array, Float, Float32
 
 from mtt_jax.model.encoder import Encoder
-from mtt_jax.model.heads import Head
+from mtt_jax.model.heads import Heads
+from mtt_jax.model.spec import EncoderSpec, HeadSpec
 from mtt_jax.types import Batch, Outputs
-
-
-class HeadSpec(NamedTuple):
-    """What a head is built from: its task's kind, C, and the width and dropout of its layers."""
-
-    kind: str
-    classes: int
-    hidden: int
-    dropout: float
-
-
-class Heads(nn.Module):
-    """All heads, so that their parameters stand together under "heads"."""
-
-    specs: Mapping[str, HeadSpec]
-
-    @nn.compact
-    def __call__(self, tokens, sentences, train: bool = False):
-        """Task -> logits, from token vectors [B, L, D] and sentence vectors [B, S, D]."""
-        return {
-            name: Head(spec.classes, spec.hidden, spec.dropout, name=name)(
-                sentences if spec.kind == "sentence" else tokens, train
-            )
-            for name, spec in self.specs.items()
-        }
 
 
 class MultiTask(nn.Module):
     """Reads a packed batch once and answers every task.
 
     Parameters: {"encoder": ..., "heads": {task: ...}}.
+
+    Attributes:
+      encoder_spec: the encoder.
+      head_specs: task -> its head.
     """
 
-    encoder_fields: Mapping
+    encoder_spec: EncoderSpec
     head_specs: Mapping[str, HeadSpec]
 
     def setup(self):
-        """Names the two groups of parameters."""
-        self.encoder = Encoder(**self.encoder_fields)
+        """Creates the submodules; their names here are those of the two groups of parameters."""
+        self.encoder = Encoder(self.encoder_spec)
         self.heads = Heads(self.head_specs)
 
     def __call__(self, batch: Batch, train: bool = False) -> Outputs:
@@ -54,10 +34,17 @@ class MultiTask(nn.Module):
         tokens, sentences = self.encode(batch, train)
         return Outputs(self.answer(tokens, sentences, train), sentences, tokens)
 
-    def encode(self, batch: Batch, train: bool = False):
-        """What the tasks share: token vectors [B, L, D] and sentence vectors [B, S, D]."""
+    def encode(
+        self, batch: Batch, train: bool = False
+    ) -> tuple[Float[Array, "B L D"], Float[Array, "B S D"]]:
+        """What the tasks share: token vectors and sentence vectors."""
         return self.encoder(batch.tokens, batch.segments, batch.positions, train)
 
-    def answer(self, tokens, sentences, train: bool = False):
-        """Task -> logits, from what they share."""
+    def answer(
+        self,
+        tokens: Float[Array, "B L D"],
+        sentences: Float[Array, "B S D"],
+        train: bool = False,
+    ) -> dict[str, Float32[Array, "B _ _"]]:
+        """Task -> logits, from the output of `encode`."""
         return self.heads(tokens, sentences, train)

@@ -17,7 +17,7 @@ from mtt_jax.predict.stream import is_cut
 from mtt_jax.scoring.infer import AGGREGATIONS
 from mtt_jax.weights import saved_model
 
-# An optional package: without it the module can be imported, and a transform is refused.
+# An optional package: without it the module can be imported, but no transform can be created.
 _BEAM = importlib.util.find_spec("apache_beam") is not None
 beam: Any = importlib.import_module("apache_beam") if _BEAM else None
 _PTransform: Any = beam.PTransform if _BEAM else object
@@ -34,52 +34,55 @@ ERRORS = "errors"
 
 
 class Predict(_PTransform):
-    """Texts to results: a PTransform over strings, or over dicts that have a text.
+    """Texts to results: a PTransform over strings, or over dicts with a text.
 
         results, errors = texts | Predict("runs/balanced")
 
-    A result is what `Predictor` gives for the text; of a dict, the other keys stand beside it. An
-    element without a text, or with a key that the result needs itself, goes to the output "errors"
-    as {"element": the element, "error": the reason}. Windows and timestamps stay the elements'.
+    A result is what `Predictor` returns for the text; the other keys of a dict are kept next to it.
+    An element without a text, or with a key that the result uses, goes to the output "errors" as
+    {"element": the element, "error": the reason}. Windows and timestamps are those of the elements.
 
-    The model is loaded once in each process that works on the pipeline, from the same path there.
+    The model is loaded once per worker process, from the same path there.
     """
 
     def __init__(
         self,
         model_dir: str | Path,
-        backend: str = "jax",
+        engine: str = "jax",
         text_key: str = "text",
         batch_size: int = 256,
         aggregation: str = "first",
+        backend: str | None = None,
     ):
         """Checks everything that can be checked before the pipeline runs.
 
         Args:
-          model_dir: run or model directory; for backend="onnx" what `export --to=onnx` wrote.
-          backend: "jax", "jax-bfloat16" or "onnx", as in `Predictor.load`.
+          model_dir: run or model directory; for engine="onnx" what `export --to=onnx` wrote.
+          engine: "jax", "jax-bfloat16" or "onnx", as in `Predictor.load`.
           text_key: where the text is in a dict.
           batch_size: texts that are packed together; fewer at the end of a bundle or a window.
           aggregation: as in `Predictor.load`.
+          backend: the old name of `engine`.
 
         Raises:
-          UserError: where apache-beam is missing, there is no model, or an argument makes no sense.
+          UserError: if apache-beam is missing, there is no model, or an argument makes no sense.
         """
         if not _BEAM:
             raise UserError("apache-beam is not installed: pip install -r requirements-beam.txt")
         super().__init__()
-        one_of("backend", backend, _FILES)
+        engine = backend or engine
+        one_of("engine", engine, _FILES)
         one_of("aggregation", aggregation, AGGREGATIONS)
         if batch_size < 1:
             raise UserError(f"batch_size: {batch_size} is too small; at least 1.")
         folder = saved_model.find(model_dir).absolute()
-        if not (folder / _FILES[backend]).is_file():
-            # Written here and not by the workers, of which several would write the same file.
+        if not (folder / _FILES[engine]).is_file():
+            # Not left to the workers, several of which would write the same file.
             raise UserError(
-                f"{model_dir}: no {_FILES[backend]} for backend={backend!r}; name the run itself "
-                "for jax, and for onnx the DIR of: python -m mtt_jax export RUN DIR --to=onnx"
+                f"{model_dir}: no {_FILES[engine]} for engine={engine!r}; name the run itself for "
+                "jax, and for onnx the DIR of: mtt export RUN DIR --to=onnx"
             )
-        self._model = (str(folder), backend, aggregation)
+        self._model = (str(folder), engine, aggregation)
         self._text_key, self._batch_size = text_key, batch_size
 
     def expand(self, elements):
@@ -96,7 +99,7 @@ class Predict(_PTransform):
 
 
 class _WithTimestamp(_DoFn):
-    """Pairs an element with its timestamp, which a batch cannot hold for each of its own."""
+    """Pairs an element with its timestamp, since a batch has only one timestamp."""
 
     def process(self, element, timestamp=beam.DoFn.TimestampParam if _BEAM else None):
         yield element, timestamp
@@ -111,7 +114,7 @@ class _PredictBatch(_DoFn):
         self._model, self._text_key, self._shared = model, text_key, Shared()
 
     def setup(self):
-        """Takes the process's predictor, which the first of its threads loads."""
+        """Takes the predictor of the process, which the first of its threads loads."""
         self._predictor = self._shared.acquire(lambda: Predictor.load(*self._model))
 
     def process(self, batch):
@@ -140,23 +143,23 @@ def text_of(element: Any, text_key: str) -> str:
     """The text of an element.
 
     Raises:
-      UserError: where it has none, or one that no UTF-8 file can hold.
+      UserError: if it has none, or one that cannot be written as UTF-8.
     """
     if not isinstance(element, (str, dict)):
         raise UserError(f"expected a text or a dict with one, got {type(element).__name__}.")
     text = element.get(text_key) if isinstance(element, dict) else element
     if not isinstance(text, str):
-        raise UserError(f"no text under the key {text_key!r}; another is named by text_key.")
+        raise UserError(f"no text under the key {text_key!r}; name another key with text_key.")
     if is_cut(text):
-        raise UserError("half of a surrogate pair; the text was cut inside a sign.")
+        raise UserError("half of a surrogate pair; the text was cut inside a character.")
     return text
 
 
 def beside(result: dict[str, Any], element: str | dict, text_key: str) -> dict[str, Any]:
-    """The result, and behind it the other keys of an element that is a dict.
+    """The result, followed by the other keys of an element that is a dict.
 
     Raises:
-      UserError: where both have the same key, one of which would be lost.
+      UserError: if both have the same key, since one value would be lost.
     """
     if isinstance(element, str):
         return result

@@ -1,6 +1,6 @@
-"""Backends: the engines that run the model for the predictor.
+"""Engines: what runs the model in prediction, JAX or ONNX Runtime.
 
-Each is a function (examples, aggregation) -> decisions, in order.
+Each is a function (examples, aggregation) -> inferences, in order.
 """
 
 import dataclasses
@@ -12,18 +12,18 @@ from typing import Any
 import jax
 import numpy as np
 
-from mtt_jax.config.schema import BACKENDS
+from mtt_jax.config.schema import ENGINES
 from mtt_jax.data.encode import Window, windows
-from mtt_jax.devices import startup as jax_backend
+from mtt_jax.devices import startup
 from mtt_jax.errors import one_of
 from mtt_jax.predict import graph
-from mtt_jax.scoring.infer import Decision, add_window, decide, make_forward, undecided
+from mtt_jax.scoring.infer import Inference, add_window, empty_inferences, infer, make_forward
 from mtt_jax.types import Example
 from mtt_jax.weights import saved_model
 from mtt_jax.weights.build import build_model
 from mtt_jax.weights.saved_model import SavedModel
 
-Backend = Callable[[Sequence[Example], str], list[Decision]]
+Engine = Callable[[Sequence[Example], str], list[Inference]]
 
 # Shapes of a compiled batch. With all-MiniLM-L6-v2 on two cores, 8 rows of 128 positions run at
 # 8,100 tokens a second, 16 at 7,900 and a single one at 6,200; what fits in one row takes 7 ms at
@@ -31,50 +31,50 @@ Backend = Callable[[Sequence[Example], str], list[Decision]]
 _ROWS = (1, 2, 4, 8)
 _POSITIONS = 32
 # Positions of a batch for ONNX Runtime. Of 256 to 8,192, measured with all-MiniLM-L6-v2 on news and
-# two cores, 512 ran fastest: 135 texts a second, against 125 with 2,048 and 85 with 8,192.
+# two cores, 512 was fastest: 135 texts a second, against 125 with 2,048 and 85 with 8,192.
 _ONNX_POSITIONS = 512
 
 
-def load_for(name: str, path: str | Path) -> SavedModel:
-    """What the backend of a name needs of a directory; see `saved_model.load`."""
-    return saved_model.load(path, graph_is_enough=name.startswith("onnx"))
+def load_for(engine: str, path: str | Path) -> SavedModel:
+    """What an engine needs of a directory; see `saved_model.load`."""
+    return saved_model.load(path, graph_is_enough=engine.startswith("onnx"))
 
 
-def open_backend(name: str, model: SavedModel) -> Backend:
-    """The backend of a name, ready to run a model.
+def open_engine(name: str, model: SavedModel) -> Engine:
+    """The engine of a name, ready to run a model.
 
     Raises:
-      UserError: for a name that is none, or a package that is missing.
+      UserError: for an unknown name, or a package that is missing.
     """
-    one_of("backend", name, _BACKENDS)
-    return _BACKENDS[name](model)
+    one_of("engine", name, _ENGINES)
+    return _ENGINES[name](model)
 
 
-def _jax(model: SavedModel, dtype: str = "") -> Backend:
-    """Packed rows through the jitted model, in its own type or in another."""
-    jax_backend.prepare()
+def _jax(model: SavedModel, dtype: str = "") -> Engine:
+    """Packed rows through the jitted model, in its own dtype or in another."""
+    startup.prepare()
     encoder = model.config.encoder
     encoder = dataclasses.replace(encoder, dtype=dtype or encoder.dtype)
     config = dataclasses.replace(model.config, encoder=encoder)
     params = jax.tree.map(jax.numpy.asarray, model.params)
     forward = make_forward(build_model(config, model.tokenizer.get_vocab_size()))
 
-    def run(examples: Sequence[Example], aggregation: str) -> list[Decision]:
+    def run(examples: Sequence[Example], aggregation: str) -> list[Inference]:
         total = sum(len(example.tokens) for example in examples)
         length = min(-(-total // _POSITIONS) * _POSITIONS, config.train.row_length)
-        return list(decide(forward, params, examples, config, _ROWS, aggregation, length))
+        return list(infer(forward, params, examples, config, _ROWS, aggregation, length))
 
     return run
 
 
-def _onnx(model: SavedModel, int8: bool = False) -> Backend:
-    """Batches of windows of like length through ONNX Runtime."""
+def _onnx(model: SavedModel, int8: bool = False) -> Engine:
+    """Batches of windows of similar length through ONNX Runtime."""
     session = graph.onnx_session(model, int8)
-    config, tasks = model.config, model.config.task_list
+    config, tasks = model.config, model.tasks
     names = graph.output_names(config)
 
-    def run(examples: Sequence[Example], aggregation: str) -> list[Decision]:
-        found = undecided(examples, tasks, config.encoder.width)
+    def run(examples: Sequence[Example], aggregation: str) -> list[Inference]:
+        found = empty_inferences(examples, tasks, config.encoder.width)
         pieces = windows(examples, config.data.max_length, config.data.overlap)
         for batch in _by_length(list(pieces)):
             ids = np.zeros((len(batch), len(batch[0].tokens)), np.int32)
@@ -94,7 +94,7 @@ def _onnx(model: SavedModel, int8: bool = False) -> Backend:
 
 
 def _by_length(pieces: list[Window]) -> list[list[Window]]:
-    """Batches of windows, the longest first, none of more positions than is useful."""
+    """Batches of windows, longest first, none with more positions than is efficient."""
     batches: list[list[Window]] = []
     for piece in sorted(pieces, key=lambda piece: -len(piece.tokens)):
         room = batches and (len(batches[-1]) + 1) * len(batches[-1][0].tokens) <= _ONNX_POSITIONS
@@ -105,10 +105,10 @@ def _by_length(pieces: list[Window]) -> list[list[Window]]:
     return batches
 
 
-_MAKERS: list[Callable[[SavedModel], Backend]] = [
+_MAKERS: list[Callable[[SavedModel], Engine]] = [
     _jax,
     partial(_jax, dtype="bfloat16"),
     _onnx,
     partial(_onnx, int8=True),
 ]
-_BACKENDS = dict(zip(BACKENDS, _MAKERS, strict=True))
+_ENGINES = dict(zip(ENGINES, _MAKERS, strict=True))

@@ -1,6 +1,6 @@
 """Export: a run's model in the formats of other tools.
 
-hf          encoder/ for sentence-transformers, and a folder a task for transformers
+hf          encoder/ for sentence-transformers, and a folder per task for transformers
 onnx        model.onnx with tokenizer and config, for ONNX Runtime or the predictor
 stablehlo   model.stablehlo, a serialised jax.export
 """
@@ -13,18 +13,18 @@ from pathlib import Path
 from mtt_jax.errors import UserError, did_you_mean
 from mtt_jax.predict import export_hf, graph
 from mtt_jax.weights import saved_model
-from mtt_jax.weights.saved_model import SavedModel
+from mtt_jax.weights.saved_model import FITTED, SavedModel
 
 
 def export(
-    path: str | Path, kind: str, folder: str | Path, tasks: Sequence[str] = (), int8: bool = False
+    path: str | Path, to: str, folder: str | Path, tasks: Sequence[str] = (), int8: bool = False
 ) -> list[Path]:
-    """Writes the model of a run in another format; all of it or, after a mistake, nothing.
+    """Writes the model of a run in another format: all of it or, after a mistake, nothing.
 
     Args:
       path: run or model directory.
-      kind: "hf", "onnx" or "stablehlo".
-      folder: to make; one that holds something is left alone.
+      to: "hf", "onnx" or "stablehlo".
+      folder: to create; one that is not empty is refused.
       tasks: whose heads to write (hf); all by default.
       int8: writes matrices as 8-bit integers (onnx).
 
@@ -32,15 +32,15 @@ def export(
       What was written.
 
     Raises:
-      UserError: where the format cannot say what the model computes, a package is missing, or
+      UserError: if the format cannot express what the model computes, a package is missing, or
         `folder` is not empty.
     """
     model, out = saved_model.load(path), Path(folder).expanduser()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"{folder}: is there already; name a new folder.")
-    if (tasks and kind != "hf") or (int8 and kind != "onnx"):
-        flag, fitting = ("--tasks", "hf") if tasks and kind != "hf" else ("--int8", "onnx")
-        raise UserError(f"{flag}: only --to={fitting} has it.")
+        raise UserError(f"{folder}: exists already; name a new folder.")
+    if (tasks and to != "hf") or (int8 and to != "onnx"):
+        flag, fitting = ("--tasks", "hf") if tasks and to != "hf" else ("--int8", "onnx")
+        raise UserError(f"{flag}: works only with --to={fitting}.")
     for name in tasks:
         if name not in model.config.tasks:
             known = ", ".join(model.config.tasks)
@@ -50,12 +50,12 @@ def export(
     fresh = out.with_name(f".{out.name}-{os.getpid()}")
     try:
         fresh.mkdir(parents=True)
-        _WRITERS[kind](model, fresh, tasks, int8)
+        _WRITERS[to](model, fresh, tasks, int8)
         if out.is_dir():
             out.rmdir()
         fresh.rename(out)
     except OSError as error:
-        raise UserError(f"{folder}: cannot write there: {error.strerror or error}.") from None
+        raise UserError(f"{folder}: cannot be written: {error.strerror or error}.") from None
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     return sorted(file for file in out.rglob("*") if file.is_file())
@@ -79,8 +79,8 @@ def _stablehlo(model: SavedModel, folder: Path, tasks: Sequence[str], int8: bool
 
 
 def _beside(model: SavedModel, folder: Path) -> None:
-    """What a graph does not hold: labels, in the config, and the tokenizer."""
-    for name in ("config.json", "tokenizer.json", "README.md"):
+    """What a graph does not contain: labels, in the config, the tokenizer, and thresholds."""
+    for name in ("config.json", "tokenizer.json", "README.md", FITTED):
         if (model.path / name).is_file():
             shutil.copyfile(model.path / name, folder / name)
 

@@ -1,7 +1,7 @@
-"""A model as Hugging Face folders: one for sentence-transformers, one a task for transformers.
+"""A model as Hugging Face folders: one for sentence-transformers, one per task for transformers.
 
 The heads of a BERT are fixed: BertForSequenceClassification reads the first token's vector
-through a tanh layer, BertForTokenClassification is linear. What a head of ours computes beyond
+through a tanh layer, BertForTokenClassification is linear. A head that computes more than
 that cannot be written, and is refused.
 """
 
@@ -16,24 +16,24 @@ from tokenizers import Tokenizer
 
 from mtt_jax.errors import UserError
 from mtt_jax.model.hf import bert
-from mtt_jax.tasks.schemes import Task
+from mtt_jax.tasks import Task
 from mtt_jax.weights.saved_model import SavedModel, unstack_layers
 
-# A linear head behind BERT's tanh: tanh(x / 4096) * 4096 is x to within a few parts in a million
-# for the values that a normalised vector holds, and powers of two lose no bits.
+# A linear head after BERT's tanh: tanh(x / 4096) * 4096 is x to within a few parts in a million
+# for the values of a normalized vector, and powers of two lose no bits.
 _LINEAR = 2.0**12
 
 
 def write(model: SavedModel, folder: Path, names: Sequence[str]) -> None:
-    """Writes encoder/ and a folder for each of the tasks named.
+    """Writes encoder/ and a folder for each of the named tasks.
 
     Raises:
-      UserError: where these formats cannot say what the model computes; nothing is written then.
+      UserError: if these formats cannot express what the model computes; nothing is written then.
     """
     settings = bert.config_json(
         model.config.encoder, model.tokenizer.get_vocab_size(), _special(model.tokenizer)["pad"][1]
     )
-    tasks = [task for task in model.config.task_list if task.name in names]
+    tasks = [task for task in model.tasks if task.name in names]
     for task in tasks:
         _check(model, task)
     pooling = _pooling(model)
@@ -45,14 +45,16 @@ def write(model: SavedModel, folder: Path, names: Sequence[str]) -> None:
     _write_tokenizer(encoder, model)
     _write_pooling(encoder, pooling, model)
     for task in tasks:
-        kind = "Sequence" if task.kind == "sentence" else "Token"
+        what = "Sequence" if task.unit == "sentence" else "Token"
         head = _head(task, params["heads"][task.name], model.config.encoder.width)
         labels = dict(enumerate(task.classes))
         _write_model(
             folder / task.name,
             {
                 **settings,
-                "architectures": [f"BertFor{kind}Classification"],
+                "architectures": [f"BertFor{what}Classification"],
+                **({"problem_type": task.problem_type} if task.problem_type else {}),
+                **task.fitted(),
                 "id2label": {str(index): label for index, label in labels.items()},
                 "label2id": {label: index for index, label in labels.items()},
                 "classifier_dropout": model.config.tasks[task.name].dropout,
@@ -63,25 +65,25 @@ def write(model: SavedModel, folder: Path, names: Sequence[str]) -> None:
 
 
 def _check(model: SavedModel, task: Task) -> None:
-    """Refuses a head that its Hugging Face class has no place for."""
+    """Refuses a head that its Hugging Face class cannot express."""
     hidden, width = model.config.tasks[task.name].hidden, model.config.encoder.width
     pooling = model.config.encoder.pooling
     remedy = (
         f"Use --to=onnx or --to=stablehlo, or leave this head out: --tasks="
         f"{','.join(name for name in model.config.tasks if name != task.name) or 'NAME'}"
     )
-    if task.kind == "sentence" and pooling != "cls":
+    if task.unit == "sentence" and pooling != "cls":
         raise UserError(
-            f"--to=hf: task '{task.name}' reads the {pooling} of a sentence, and "
-            "BertForSequenceClassification its first token; train with "
+            f"--to=hf: task '{task.name}' reads the {pooling} over a sentence's tokens, and "
+            "BertForSequenceClassification the first token; train with "
             f"--config.encoder.pooling=cls. {remedy}"
         )
-    if task.kind == "sentence" and hidden > width:
+    if task.unit == "sentence" and hidden > width:
         raise UserError(
             f"--to=hf: the hidden layer of task '{task.name}' has {hidden} units, and "
             f"BertForSequenceClassification has {width}. {remedy}"
         )
-    if task.kind == "token" and hidden:
+    if task.unit == "word" and hidden:
         raise UserError(
             f"--to=hf: task '{task.name}' has a hidden layer, and BertForTokenClassification has "
             f"none; train with --config.tasks.{task.name}.hidden=0. {remedy}"
@@ -92,7 +94,7 @@ def _head(task: Task, params: Mapping[str, Any], width: int) -> dict[str, np.nda
     """The tensors of a head."""
     kernel = np.asarray(params["logits"]["kernel"])  # [hidden or D, C]
     bias = np.asarray(params["logits"]["bias"])
-    if task.kind == "token":
+    if task.unit == "word":
         return _contiguous(bert.write_dense({"kernel": kernel, "bias": bias}, "classifier"))
     inner = {"kernel": np.eye(width, dtype="f") / _LINEAR, "bias": np.zeros(width, "f")}
     if "hidden_layer" in params:
@@ -125,7 +127,7 @@ def _write_model(folder: Path, settings: Mapping[str, Any], tensors: dict[str, A
 def _special(tokenizer: Tokenizer) -> dict[str, tuple[str, int]]:
     """Role -> (text, id) of the special subwords that the tokenizer has."""
     ends = tokenizer.encode("").ids
-    known = {"cls": ends[0], "sep": ends[-1], "pad": ends[-1]}  # padding is masked, whatever it is
+    known = {"cls": ends[0], "sep": ends[-1], "pad": ends[-1]}  # padding is masked anyway
     for role in ("pad", "unk", "mask"):
         for name in (f"[{role.upper()}]", f"<{role}>"):
             index = tokenizer.token_to_id(name)
@@ -153,26 +155,26 @@ def _write_tokenizer(folder: Path, model: SavedModel) -> None:
 def _pooling(model: SavedModel) -> str:
     """The name of our pooling among sentence-transformers' modes."""
     modes = {"cls": "cls_token", "mean": "mean_tokens", "max": "max_tokens"}
-    kind = model.config.encoder.pooling
-    if kind not in modes:
+    pooling = model.config.encoder.pooling
+    if pooling not in modes:
         raise UserError(
-            f"--to=hf: sentence-transformers has no {kind} pooling, only {', '.join(modes)}. "
+            f"--to=hf: sentence-transformers has no {pooling} pooling, only {', '.join(modes)}. "
             "Use --to=onnx or --to=stablehlo."
         )
-    return modes[kind]
+    return modes[pooling]
 
 
 def _write_pooling(folder: Path, mode: str, model: SavedModel) -> None:
-    """What makes the encoder's folder one of sentence-transformers."""
+    """What sentence-transformers needs in the encoder's folder."""
     places = {"Transformer": "", "Pooling": "1_Pooling"}
     modules = [
         {
             "idx": index,
             "name": str(index),
             "path": path,
-            "type": f"sentence_transformers.models.{kind}",
+            "type": f"sentence_transformers.models.{module}",
         }
-        for index, (kind, path) in enumerate(places.items())
+        for index, (module, path) in enumerate(places.items())
     ]
     _write_json(folder / "modules.json", modules)
     _write_json(

@@ -1,12 +1,12 @@
 """The model as one graph for other runtimes: ONNX and StableHLO.
 
-Inputs, batch B and length L free, both int32 [B, L]:
+Inputs, int32 [B, L] with any batch size B and length L:
 
     input_ids         subword ids with [CLS] and [SEP]
-    attention_mask    1 where there is a subword, 0 where there is padding
+    attention_mask    1 for a subword, 0 for padding
 
-Outputs, float32: the logits of each task under its name, [B, C] for a sentence task and [B, L, C]
-for a token task; and sentence_embedding [B, D].
+Outputs, float32: the logits of each task under its name, [B, C] for a task per sentence and
+[B, L, C] for one per word; and sentence_embedding [B, D].
 """
 
 import contextlib
@@ -36,9 +36,9 @@ def output_names(config: Config) -> list[str]:
 
 
 def plain_forward(model: SavedModel) -> Callable[[Any, Any], tuple[Any, ...]]:
-    """The function (input_ids, attention_mask) -> outputs, one sentence a row.
+    """The function (input_ids, attention_mask) -> outputs, one sentence per row.
 
-    In float32 whatever the model trained in: few runtimes multiply bfloat16 on a CPU.
+    In float32 whatever dtype the model was trained in: few runtimes support bfloat16 on a CPU.
     """
     tasks = model.config.task_list
     encoder = dataclasses.replace(model.config.encoder, dtype="float32")
@@ -47,13 +47,13 @@ def plain_forward(model: SavedModel) -> Callable[[Any, Any], tuple[Any, ...]]:
     params = jax.tree.map(jnp.asarray, model.params)
 
     def forward(input_ids, attention_mask):
-        # Counted, not numbered by column, so that padding may stand on either side.
+        # Counted, not numbered by column, so that padding may be on either side.
         positions = (jnp.cumsum(attention_mask, axis=1) - attention_mask) * attention_mask
         batch = Batch(input_ids, attention_mask, positions, {}, {})
         outputs: Any = module.apply({"params": params}, batch)
         logits = (
             outputs.logits[task.name][:, 0]
-            if task.kind == "sentence"
+            if task.unit == "sentence"
             else outputs.logits[task.name]
             for task in tasks
         )
@@ -70,7 +70,7 @@ def _free_shapes() -> list[jax.ShapeDtypeStruct]:
 def to_stablehlo(model: SavedModel) -> bytes:
     """The graph as `jax.export.deserialize` reads it, for CPU, CUDA and TPU.
 
-    Its parameters are part of it. https://docs.jax.dev/en/latest/export/export.html
+    The parameters are part of it. https://docs.jax.dev/en/latest/export/export.html
     """
     startup.prepare()
     exported = jax.export.export(jax.jit(_named(model)), platforms=("cpu", "cuda", "tpu"))(
@@ -90,11 +90,11 @@ def write_onnx(model: SavedModel, file: Path, int8: bool = False) -> None:
     Args:
       model: whose parameters become part of the graph.
       file: to write.
-      int8: stores the matrices as 8-bit integers and multiplies in them, with scales of the
-        activations found as it runs (dynamic quantisation).
+      int8: stores the matrices as 8-bit integers and runs the matmuls in them, with scales of the
+        activations computed at run time (dynamic quantization).
 
     Raises:
-      UserError: where jax2onnx is not installed.
+      UserError: if jax2onnx is not installed.
     """
     try:
         import onnx
@@ -120,7 +120,7 @@ def write_onnx(model: SavedModel, file: Path, int8: bool = False) -> None:
 
 
 def _quantise(whole: Path, file: Path) -> None:
-    """Writes a graph anew, its float32 matrices as 8-bit integers."""
+    """Rewrites a graph with its float32 matrices as 8-bit integers."""
     try:
         from onnxruntime.quantization import QuantType, quantize_dynamic
     except ImportError:
@@ -135,14 +135,14 @@ def _quantise(whole: Path, file: Path) -> None:
 
 
 def onnx_session(model: SavedModel, int8: bool = False) -> Any:
-    """ONNX Runtime on the model's graph; one that is not there yet is written beside the model.
+    """ONNX Runtime on the model's graph, which is written next to the model if it does not exist.
 
     Args:
-      model: with its parameters, or from a folder that holds an exported graph.
+      model: with its parameters, or from a folder with an exported graph.
       int8: as for `write_onnx`.
 
     Raises:
-      UserError: where a package is missing or the graph is damaged.
+      UserError: if a package is missing or the graph is damaged.
     """
     try:
         import onnxruntime
@@ -160,9 +160,9 @@ def onnx_session(model: SavedModel, int8: bool = False) -> Any:
             fresh.replace(file)
         except OSError as error:
             raise UserError(
-                f"{model.path}: cannot write {file.name} there: {error.strerror}. Export it to "
-                f"another folder: python -m mtt_jax export {model.path} DIR --to=onnx"
-                + (" --int8, and take the backend onnx" if int8 else "")
+                f"{model.path}: cannot write {file.name} into it: {error.strerror}. Export it to "
+                f"another folder: mtt export {model.path} DIR --to=onnx"
+                + (" --int8, and use the engine onnx" if int8 else "")
             ) from None
     try:
         return onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
@@ -172,7 +172,7 @@ def onnx_session(model: SavedModel, int8: bool = False) -> Any:
 
 def _damaged(file: Path, error: Exception) -> UserError:
     reason = " ".join(str(error).split())[:160]
-    return UserError(f"{file}: not a graph that ONNX Runtime reads: {reason}")
+    return UserError(f"{file}: not a graph that ONNX Runtime can read: {reason}")
 
 
 def _missing(package: str) -> UserError:
@@ -181,7 +181,7 @@ def _missing(package: str) -> UserError:
 
 @contextlib.contextmanager
 def _quiet():
-    """Keeps the converters' notices on shapes and operators from the terminal."""
+    """Keeps the converters' notices about shapes and operators from the terminal."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

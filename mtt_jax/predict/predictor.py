@@ -1,21 +1,31 @@
-"""The predictor: texts in, labels and entities with character offsets out."""
+"""The predictor: texts in, answers with character offsets out."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 
 from mtt_jax.data.encode import encode_text
 from mtt_jax.data.words import split_words
 from mtt_jax.errors import UserError, one_of
-from mtt_jax.predict.engines import load_for, open_backend
-from mtt_jax.scoring.infer import AGGREGATIONS, Decision
-from mtt_jax.tasks.decode import decode_spans
-from mtt_jax.tasks.schemes import Task, split_tag
+from mtt_jax.predict.engines import load_for, open_engine
+from mtt_jax.scoring.infer import AGGREGATIONS, Inference
 from mtt_jax.types import Example
 from mtt_jax.weights.saved_model import SavedModel
+
+
+class Prediction(NamedTuple):
+    """A result with the words of its text.
+
+    Attributes:
+      result: as the predictor returns it.
+      words: (start, end) character offsets.
+    """
+
+    result: dict[str, Any]
+    words: tuple[tuple[int, int], ...]
 
 
 class Predictor:
@@ -26,34 +36,50 @@ class Predictor:
 
     Attributes:
       config: the run's config.
+      tasks: the questions that it answers.
     """
 
-    def __init__(self, model: SavedModel, backend: str = "jax", aggregation: str = "first"):
-        """Takes what `saved_model.load` read; for the rest see `load`."""
+    def __init__(
+        self,
+        model: SavedModel,
+        engine: str = "jax",
+        aggregation: str = "first",
+        backend: str | None = None,
+    ):
+        """Takes what `saved_model.load` returned; for the other arguments see `load`."""
         one_of("aggregation", aggregation, AGGREGATIONS)
         self.config = model.config
+        self.tasks = model.tasks
         self._tokenizer = model.tokenizer
-        self._backend = open_backend(backend, model)
+        self._engine = open_engine(backend or engine, model)
         self._aggregation = aggregation
 
     @classmethod
     def load(
-        cls, path: str | Path, backend: str = "jax", aggregation: str = "first"
+        cls,
+        path: str | Path,
+        engine: str = "jax",
+        aggregation: str = "first",
+        backend: str | None = None,
     ) -> "Predictor":
         """Reads a run, a model directory or what `export --to=onnx` wrote.
 
         Args:
           path: the directory.
-          backend: "jax", or "onnx" for ONNX Runtime, which needs requirements-onnx.txt; a model
+          engine: "jax", or "onnx" for ONNX Runtime, which needs requirements-onnx.txt; a model
             that was not exported is converted at the first load. "jax-bfloat16" and "onnx-int8"
-            multiply in these types, whatever the model trained in: faster, and not quite the same.
-          aggregation: how a word of several subwords is decided: by its "first", which is the
-            one that training labels; by the one that is surest ("max"); or by their "average".
+            run the matmuls in these dtypes, whatever the model was trained in: faster, and not
+            quite the same answers.
+          aggregation: how a word of several subwords is decided: by its "first", which is the one
+            that carries the label in training; by the most confident one ("max"); or by their
+            "average".
+          backend: the old name of `engine`.
 
         Raises:
-          UserError: where there is none, or a file of it is missing or damaged.
+          UserError: if there is no model, or a file of it is missing or damaged.
         """
-        return cls(load_for(backend, path), backend, aggregation)
+        engine = backend or engine
+        return cls(load_for(engine, path), engine, aggregation)
 
     @overload
     def __call__(self, texts: str) -> dict[str, Any]: ...
@@ -61,17 +87,17 @@ class Predictor:
     @overload
     def __call__(self, texts: list[str] | tuple[str, ...]) -> list[dict[str, Any]]: ...
 
-    def __call__(self, texts):
+    def __call__(self, texts: Any) -> Any:
         """Predicts for a text or a list of texts.
 
         Returns:
-          A result, or a list of results in the order of the texts:
-          {"text": ..., SENTENCE_TASK: {"label", "score", "scores"}, "entities": [{"text",
-          "label", "start", "end", "score"}]}. Offsets are characters of the text as given, and
-          a token task that is not the only one has its entities under its own name.
+          A result, or a list of results in the order of the texts: {"text": ..., TASK: ANSWER}.
+          The answer of a task of kind classes is {"label", "score", "scores"}, of multilabel
+          {"labels", "scores"}, of entities and tags a list of {"text", "label", "start", "end",
+          "score"}. Offsets are characters of the text as given.
 
         Raises:
-          UserError: where something else than texts is given.
+          UserError: if anything but texts is given.
         """
         single = isinstance(texts, str)
         results = list(self.pipe([texts] if single else _several(texts)))
@@ -83,12 +109,25 @@ class Predictor:
         """Yields results in the order of the texts, reading no further ahead than a batch.
 
         Args:
-          texts: of any number; pairs of (text, anything) where `as_tuples` is true.
+          texts: any number of them; pairs of (text, anything) if `as_tuples` is true.
           batch_size: texts that are read and packed together.
-          as_tuples: yields (result, anything), to keep what belongs to a text beside it.
+          as_tuples: yields (result, anything), to keep what belongs to a text with its result.
 
         Raises:
-          UserError: naming the place of what is no text.
+          UserError: naming the position of an item that is not a text.
+        """
+        for prediction, context in self.predictions(texts, batch_size, as_tuples):
+            yield (prediction.result, context) if as_tuples else prediction.result
+
+    def predictions(
+        self, texts: Iterable[Any], batch_size: int = 256, as_tuples: bool = False
+    ) -> Iterator[tuple[Prediction, Any]]:
+        """Yields (prediction, anything) as `pipe` does, with the words of each text.
+
+        Args:
+          texts: as for `pipe`; without `as_tuples` the second item is None.
+          batch_size: as for `pipe`.
+          as_tuples: as for `pipe`.
         """
         if batch_size < 1:
             raise UserError(f"batch_size: {batch_size} is too small; at least 1.")
@@ -97,102 +136,71 @@ class Predictor:
             plain = (
                 [_first(item, place + i) for i, item in enumerate(batch)] if as_tuples else batch
             )
-            words, decisions = self._decide(_texts(plain, place))
-            for given, text, spans, decision in zip(batch, plain, words, decisions, strict=True):
-                result = self._result(text, spans, decision)
-                yield (result, given[1]) if as_tuples else result
+            words, inferences = self._infer(_texts(plain, place))
+            for given, text, spans, found in zip(batch, plain, words, inferences, strict=True):
+                result = self._result(text, spans, found)
+                yield Prediction(result, spans), given[1] if as_tuples else None
             place += len(batch)
 
     def encode(self, texts: Iterable[str], normalize: bool = False) -> np.ndarray:
-        """Sentence embeddings, float32 [n, D]; of length 1 where `normalize` is true.
+        """Sentence embeddings, float32 [n, D]; of length 1 if `normalize` is true.
 
         A text longer than the model reads gets the mean of its windows.
 
         Raises:
-          UserError: naming the place of what is no text.
+          UserError: naming the position of an item that is not a text.
         """
         texts = _texts(list(_several(texts)), 0)
-        _, decisions = self._decide(texts)
+        _, found = self._infer(texts)
         width = self.config.encoder.width
-        vectors = np.stack([d.embedding for d in decisions]) if texts else np.zeros((0, width), "f")
+        vectors = np.stack([x.embedding for x in found]) if texts else np.zeros((0, width), "f")
         if normalize:
             vectors /= np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
         return vectors
 
-    def _decide(self, texts: list[str]) -> tuple[list[Any], list[Decision]]:
-        """The words of each text, and what the model decides on it."""
-        # Half of a surrogate pair has no bytes for the tokenizer; a "?" stands in, at its place.
+    def _infer(self, texts: list[str]) -> tuple[list[Any], list[Inference]]:
+        """The words of each text, and what the model says of it."""
+        # Half of a surrogate pair has no bytes for the tokenizer; a "?" replaces it.
         texts = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
         words = [split_words(text) for text in texts]
         examples = [
-            Example(tokens, starts, {}, {})
+            Example(tokens, starts, {})
             for tokens, starts in encode_text(self._tokenizer, texts, words)
         ]
-        return words, self._backend(examples, self._aggregation)
+        return words, self._engine(examples, self._aggregation)
 
-    def _result(self, text: str, words, decision: Decision) -> dict[str, Any]:
+    def _result(self, text: str, words: Any, found: Inference) -> dict[str, Any]:
         result: dict[str, Any] = {"text": text}
-        tasks = self.config.task_list
-        token_tasks = [task for task in tasks if task.kind == "token"]
-        for task in tasks:
-            if task.kind == "sentence":
-                result[task.name] = _topic(task, decision.sentence[task.name])
-            else:
-                key = "entities" if len(token_tasks) == 1 else task.name
-                result[key] = _entities(task, decision.words[task.name], text, words)
+        for task in self.tasks:
+            log_probs = found.log_probs[task.name]
+            result[task.name] = task.as_json(task.answer(log_probs), log_probs, text, words)
         return result
 
 
 def _several(texts: Any) -> Iterable[Any]:
-    """What holds several texts, as it is.
+    """What holds several texts, unchanged.
 
     Raises:
-      UserError: for a single text, which would be read sign by sign, and for what holds none.
+      UserError: for a single text, which would be read character by character, and for anything
+        that is not iterable.
     """
     if isinstance(texts, (str, bytes)) or not isinstance(texts, Iterable):
-        raise UserError(f"expected a list of texts or the like, got {type(texts).__name__}.")
+        raise UserError(
+            f"expected a list of texts or another iterable, got {type(texts).__name__}."
+        )
     return texts
 
 
 def _first(pair: Any, place: int) -> Any:
     """The text of a pair."""
     if not isinstance(pair, (tuple, list)) or len(pair) != 2:
-        raise UserError(f"text {place}: expected a pair (text, anything), as as_tuples says.")
+        raise UserError(f"text {place}: expected a pair (text, anything), because of as_tuples.")
     return pair[0]
 
 
 def _texts(texts: Sequence[Any], first: int) -> list[str]:
-    """The texts as a list, each checked; `first` is the place of the first."""
+    """The texts as a list, each checked; `first` is the position of the first."""
     for index, text in enumerate(texts, start=first):
         if not isinstance(text, str):
             raise UserError(f"text {index}: expected a str, got {type(text).__name__}.")
     return list(texts)
-
-
-def _topic(task: Task, log_probs: np.ndarray) -> dict[str, Any]:
-    """{"label", "score", "scores"} of a sentence; scores sum to 1."""
-    probs = np.exp(log_probs - log_probs.max())
-    scores = {n: float(p) for n, p in zip(task.labels, probs / probs.sum(), strict=True)}
-    label = max(scores, key=lambda name: scores[name])
-    return {"label": label, "score": scores[label], "scores": scores}
-
-
-def _entities(task: Task, log_probs: np.ndarray, text: str, words) -> list[dict[str, Any]]:
-    """Entities with character offsets; the score is the least certain word's probability."""
-    found = []
-    iob2 = task.scheme == "iob2"
-    kinds = [split_tag(name)[1] if iob2 else name for name in task.classes]
-    for span in decode_spans(log_probs, task):
-        start, end = words[span.start][0], words[span.end - 1][1]
-        columns = [i for i, kind in enumerate(kinds) if kind == span.label]
-        certainty = np.exp(log_probs[span.start : span.end, columns]).sum(axis=-1).min()
-        found.append(
-            {
-                "text": text[start:end],
-                "label": span.label,
-                "start": start,
-                "end": end,
-                "score": float(min(certainty, 1.0)),
-            }
-        )
-    return found

@@ -1,7 +1,7 @@
 """Prediction on files and pipes: lines in, lines out, in order and in constant memory.
 
-Every input line gives exactly one output line in the formats that can be gone on with, a broken
-one an error line, so that the number of lines already written says where to go on.
+In the formats that can be resumed, every input line gives exactly one output line, an error line if
+the input is broken, so that the number of lines already written says where to resume.
 """
 
 import csv
@@ -9,19 +9,15 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, TextIO
+from typing import BinaryIO, NamedTuple, TextIO
 
 from mtt_jax.data.readers.records import json_fault
-from mtt_jax.data.words import split_words
 from mtt_jax.errors import UserError
-from mtt_jax.predict.predictor import Predictor
-from mtt_jax.tasks.schemes import OUTSIDE
-
-# Formats in which an output line stands for an input line.
-_BY_LINE = ("jsonl", "displacy")
+from mtt_jax.predict.predictor import Prediction, Predictor
+from mtt_jax.tasks import Task
 
 
 class Line(NamedTuple):
@@ -29,7 +25,7 @@ class Line(NamedTuple):
 
     Attributes:
       place: such as `news.txt, line 7`.
-      text: what to predict on; empty where there is a fault.
+      text: what to predict for; empty if there is a fault.
       fault: what is wrong with it, or "".
     """
 
@@ -38,30 +34,47 @@ class Line(NamedTuple):
     fault: str
 
 
+Write = Callable[[Prediction, Line], None]
+
+
+class Format(NamedTuple):
+    """An output format.
+
+    Attributes:
+      writer: (stream, tasks) -> a function that writes one prediction.
+      by_line: whether each result is one line, so that an output can be resumed.
+    """
+
+    writer: Callable[[TextIO, Sequence[Task]], Write]
+    by_line: bool
+
+
 def predict_lines(
     predictor: Predictor,
     files: list[str],
     output: str,
-    kind: str,
+    format_name: str,
     text_key: str,
     strict: bool,
     progress: Callable[[int], None],
+    at_once: bool = False,
 ) -> int:
     """Predicts for every line of some files, or of standard input, and writes the results.
 
     Args:
       predictor: the model.
-      files: text with a sentence a line, or JSONL by their ending; "-" for standard input, whose
-        lines are JSON where the first begins with a brace.
-      output: a file, "-" for standard output. In a format of a line a result, one that is there
-        already is gone on with.
-      kind: one of FORMATS.
+      files: text with one sentence per line, or JSONL by their extension; "-" for standard input,
+        whose lines are JSON if the first one begins with a brace.
+      output: a file, or "-" for standard output. A file that exists is resumed if the format has
+        one line per result.
+      format_name: one of FORMATS.
       text_key: where the text is in JSONL.
-      strict: ends at the first broken line.
-      progress: told the number of lines done so far.
+      strict: stops at the first broken line.
+      progress: called with the number of lines done so far.
+      at_once: answers each line before it reads the next, for a person who types.
 
     Returns:
-      How many lines were broken.
+      The number of broken lines.
 
     Raises:
       UserError: for files that cannot be read or written, and for a broken line if `strict`.
@@ -72,17 +85,22 @@ def predict_lines(
         if name != "-" and Path(output).exists() and Path(output).samefile(name):
             raise UserError(f"--output: {output} is the input; name another file.")
     lines = _lines(files, text_key)
-    done, broken = _go_on(output, kind, lines, strict)
+    chosen = FORMATS[format_name]
+    done, broken = _resume(output, chosen, lines, strict)
     with _opened(output) as stream:
-        write = FORMATS[kind](stream)
-        for result, line in predictor.pipe(((line.text, line) for line in lines), as_tuples=True):
+        write = chosen.writer(stream, predictor.tasks)
+        pairs = ((line.text, line) for line in lines)
+        size = 1 if at_once else 256
+        for prediction, line in predictor.predictions(pairs, size, as_tuples=True):
             done += 1
             if line.fault:
                 if strict:
                     raise UserError(f"{line.place}: {line.fault}")
                 broken += 1
                 print(f"{line.place}: {line.fault}", file=sys.stderr)
-            write(result, line)
+            write(prediction, line)
+            if at_once:
+                stream.flush()
             progress(done)
     return broken
 
@@ -114,41 +132,43 @@ def _readable(name: str) -> BinaryIO:
 def _from_json(text: str, key: str, place: str) -> Line:
     """The text of a JSON object."""
     if not text.strip():
-        return Line(place, "", "an empty line, no JSON.")
+        return Line(place, "", "an empty line, which is not JSON.")
     try:
         row = json.loads(text)
     except (ValueError, RecursionError) as error:
         return Line(place, "", f"not valid JSON{json_fault(error)}.")
     if not isinstance(row, dict) or not isinstance(row.get(key), str):
-        return Line(place, "", f"no text under the key {key!r}; another is named by --text-key.")
+        return Line(place, "", f"no text under the key {key!r}; name another key with --text-key.")
     if is_cut(row[key]):
-        return Line(place, "", "half of a surrogate pair; the text was cut inside a sign.")
+        return Line(place, "", "half of a surrogate pair; the text was cut inside a character.")
     return Line(place, row[key], "")
 
 
 def is_cut(text: str) -> bool:
-    """Whether a text holds half of a surrogate pair, which no UTF-8 file can hold."""
-    return any("\ud800" <= sign <= "\udfff" for sign in text)
+    """Whether a text contains half of a surrogate pair, which cannot be written as UTF-8."""
+    return any("\ud800" <= character <= "\udfff" for character in text)
 
 
-def _go_on(output: str, kind: str, lines: Iterator[Line], strict: bool) -> tuple[int, int]:
-    """Takes off `lines` what the output holds already; what a kill left of a last line is cut off.
+def _resume(output: str, chosen: Format, lines: Iterator[Line], strict: bool) -> tuple[int, int]:
+    """Skips the lines whose results the output has; a last line that a kill cut off is removed.
 
     Returns:
       (results that are there, how many of them are for broken lines).
 
     Raises:
-      UserError: where the output holds anything else than results for these lines.
+      UserError: if the output contains anything but results for these lines.
     """
     file = Path(output)
-    if output == "-" or not file.is_file():  # a pipe or a device has nothing to go on with
+    if output == "-" or not file.is_file():  # a pipe or a device has nothing to resume
         if output != "-" and file.is_dir():
             raise UserError(f"--output: {output} is a directory; name a file.")
         return 0, 0
-    if kind not in _BY_LINE:
+    if not chosen.by_line:
+        name = next(name for name, other in FORMATS.items() if other is chosen)
+        names = " or ".join(name for name, other in FORMATS.items() if other.by_line)
         raise UserError(
-            f"--output: {output} is there already, and {kind} cannot be gone on with; remove it, "
-            f"or use --format={' or '.join(_BY_LINE)}."
+            f"--output: {output} exists, and {name} cannot be resumed; remove it, or use "
+            f"--format={names}."
         )
     count, broken, whole = 0, 0, 0
     with file.open("rb") as results:
@@ -159,15 +179,15 @@ def _go_on(output: str, kind: str, lines: Iterator[Line], strict: bool) -> tuple
             fault = _result_of(raw, line)
             if line is None or fault is None:
                 raise UserError(
-                    f"--output: {output}, line {count + 1} is not the result of the input's line "
-                    f"{count + 1}; name another file."
+                    f"--output: {output}, line {count + 1} is not the result of line {count + 1} "
+                    "of the input; name another file."
                 )
             if fault and strict:
                 raise UserError(f"{line.place}: {line.fault}")
             count, broken, whole = count + 1, broken + fault, whole + len(raw)
         rest = file.stat().st_size - whole
     if rest and not count and not raw.startswith(b"{"):
-        raise UserError(f"--output: {output} is there and holds no results; name another file.")
+        raise UserError(f"--output: {output} exists and contains no results; name another file.")
     os.truncate(file, whole)
     return count, broken
 
@@ -204,80 +224,97 @@ def _writable(output: str) -> TextIO:
         raise UserError(f"--output: cannot write {output}: {error.strerror}.") from None
 
 
-def _jsonl(stream: TextIO) -> Callable[[dict, Line], None]:
+def _jsonl(stream: TextIO, tasks: Sequence[Task]) -> Write:
     """The result as it is, or {"error": ...}."""
+    del tasks
 
-    def write(result: dict[str, Any], line: Line) -> None:
-        row = {"error": f"{line.place}: {line.fault}"} if line.fault else result
+    def write(prediction: Prediction, line: Line) -> None:
+        row = {"error": f"{line.place}: {line.fault}"} if line.fault else prediction.result
         stream.write(json.dumps(row, ensure_ascii=False) + "\n")
 
     return write
 
 
-def _displacy(stream: TextIO) -> Callable[[dict, Line], None]:
+def _displacy(stream: TextIO, tasks: Sequence[Task]) -> Write:
     """What spaCy's displacy.render(..., manual=True) draws."""
 
-    def write(result: dict[str, Any], line: Line) -> None:
-        spans = [{k: e[k] for k in ("start", "end", "label")} for e in _entities(result)]
-        labels = [v["label"] for v in result.values() if isinstance(v, dict)]
-        title = line.fault or ", ".join(labels) or None
-        row = {"text": result["text"], "ents": spans, "title": title}
+    def write(prediction: Prediction, line: Line) -> None:
+        result = prediction.result
+        spans = [span for task in tasks for span in task.as_spans(result[task.name])]
+        spans.sort(key=lambda span: (span["start"], span["end"]))
+        titles = (task.as_title(result[task.name]) for task in tasks)
+        row = {
+            "text": result["text"],
+            "ents": [{key: span[key] for key in ("start", "end", "label")} for span in spans],
+            "title": line.fault or ", ".join(title for title in titles if title) or None,
+        }
         stream.write(json.dumps(row, ensure_ascii=False) + "\n")
 
     return write
 
 
-def _csv(stream: TextIO) -> Callable[[dict, Line], None]:
-    """A row a text: text, label and score of each sentence task, entities as JSON."""
+def _csv(stream: TextIO, tasks: Sequence[Task]) -> Write:
+    """One row per text: the text, each task's answer in its columns, and the error."""
     writer = csv.writer(stream, lineterminator="\n")
+    headings = [heading for task in tasks for heading in task.as_cells(None)]
     begun = False
 
-    def write(result: dict[str, Any], line: Line) -> None:
+    def write(prediction: Prediction, line: Line) -> None:
         nonlocal begun
-        topics = {k: v for k, v in result.items() if isinstance(v, dict)}
         if not begun:
-            heads = [part for name in topics for part in (name, f"{name}_score")]
-            writer.writerow(["text", *heads, "entities", "error"])
+            writer.writerow(["text", *headings, "error"])
             begun = True
-        known = {} if line.fault else topics
-        cells: list[str] = []
-        for name in topics:
-            answer = known.get(name)
-            cells += (answer["label"], f"{answer['score']:.6f}") if answer else ("", "")
-        found = "" if line.fault else json.dumps(_entities(result), ensure_ascii=False)
-        writer.writerow([line.text, *cells, found, line.fault])
+        answers = (None if line.fault else prediction.result[task.name] for task in tasks)
+        cells = [
+            cell
+            for task, answer in zip(tasks, answers, strict=True)
+            for cell in task.as_cells(answer).values()
+        ]
+        writer.writerow([line.text, *cells, line.fault])
 
     return write
 
 
-def _conll(stream: TextIO) -> Callable[[dict, Line], None]:
-    """A word and its IOB2 tag a line, an empty line behind each text, its labels in a comment."""
+def _conll(stream: TextIO, tasks: Sequence[Task]) -> Write:
+    """One word per line, a column per task; labels of the whole text are in comments."""
 
-    def write(result: dict[str, Any], line: Line) -> None:
+    def write(prediction: Prediction, line: Line) -> None:
+        result, words = prediction
         block = io.StringIO()
         if line.fault:
             block.write(f"# error = {line.place}: {line.fault}\n")
-        for name, value in result.items():
-            if isinstance(value, dict) and not line.fault:
-                block.write(f"# {name} = {value['label']}\n")
-        entities = _entities(result)
-        for start, end in split_words(result["text"]):
-            tag = OUTSIDE
-            for entity in entities:
-                if entity["start"] <= start < entity["end"]:
-                    tag = ("B-" if entity["start"] == start else "I-") + entity["label"]
-            block.write(f"{result['text'][start:end]} {tag}\n")
+        columns = []
+        for task in tasks:
+            tags = task.as_tags(result[task.name], words)
+            if tags is not None:
+                columns.append(tags)
+            elif not line.fault:
+                block.write(f"# {task.name} = {task.as_title(result[task.name])}\n")
+        for index, (start, end) in enumerate(words):
+            cells = [result["text"][start:end], *(tags[index] for tags in columns)]
+            block.write(" ".join(cells) + "\n")
         stream.write(block.getvalue() + "\n")
 
     return write
 
 
-def _entities(result: dict[str, Any]) -> list[dict[str, Any]]:
-    """The entities of all token tasks, in their order in the text."""
-    found: Iterable[dict] = (
-        e for value in result.values() if isinstance(value, list) for e in value
-    )
-    return sorted(found, key=lambda entity: (entity["start"], entity["end"]))
+def _text(stream: TextIO, tasks: Sequence[Task]) -> Write:
+    """An indented line per task and per labelled stretch, for reading on a terminal."""
+
+    def write(prediction: Prediction, line: Line) -> None:
+        if line.fault:
+            return  # it is on standard error
+        for task in tasks:
+            for shown in task.as_lines(prediction.result[task.name]):
+                stream.write(f"  {shown}\n")
+
+    return write
 
 
-FORMATS = {"jsonl": _jsonl, "displacy": _displacy, "csv": _csv, "conll": _conll}
+FORMATS = {
+    "jsonl": Format(_jsonl, by_line=True),
+    "displacy": Format(_displacy, by_line=True),
+    "csv": Format(_csv, by_line=False),
+    "conll": Format(_conll, by_line=False),
+    "text": Format(_text, by_line=False),
+}

@@ -7,15 +7,18 @@ Markdown with the YAML front matter that model hubs read
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mtt_jax.tasks import Score, Task
+
 _LIMITS = """\
 - Scores hold for sentences like those it was tested on; measure it on your own before you rely
   on it.
-- It answers with one of its labels for any input, also for text that is no news at all.
-- Scores of a prediction are probabilities of the model, and they are not calibrated."""
+- It answers with one of its labels for any input, also for text that is not news at all.
+- The scores of a prediction are the model's probabilities, and they are not calibrated."""
 
 
 def render(
     name: str,
+    tasks: Sequence[Task],
     config: Mapping[str, Any],
     final: Mapping[str, Any],
     notes: Sequence[str],
@@ -25,77 +28,68 @@ def render(
 
     Args:
       name: of the run.
-      config: plain, as in config.json.
+      tasks: all.
+      config: as nested dicts, as in config.json.
       final: as in metrics.json.
       notes: what was said about the data.
       counts: split -> task -> labelled sentences.
     """
+    scores = {
+        split: {task: Score.from_json(plain) for task, plain in final.get(split, {}).items()}
+        for split in ("dev", "test")
+    }
     parts = [
-        _front_matter(name, config, final),
-        f"# {name}\n\nOne transformer encoder with a head for each task: "
-        f"{', '.join(_task(task, fields) for task, fields in config['tasks'].items())}. "
-        f"{final['parameters']:,} parameters.",
+        _front_matter(name, tasks, config, scores["test"]),
+        f"# {name}\n\nOne transformer encoder with a head per task: "
+        f"{', '.join(_task(task) for task in tasks)}. {final['parameters']:,} parameters.",
         "## Use\n\n```python\nfrom mtt_jax import Predictor\n\n"
         f'predictor = Predictor.load("runs/{name}")\n'
         'predictor("Tom works at Microsoft in Seattle.")\n```',
-        "## Scores\n\n" + _scores(config, final),
+        "## Scores\n\n" + _scores(config, scores),
         "## Data\n\n" + _data(config, counts, notes),
         "## Training\n\n" + _training(config, final),
-        "## Limits\n\n" + _limits(final),
+        "## Limits\n\n" + _limits(scores["test"] or scores["dev"]),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _front_matter(name: str, config: Mapping[str, Any], final: Mapping[str, Any]) -> str:
-    kinds = {"sentence": "text-classification", "token": "token-classification"}
+def _front_matter(
+    name: str, tasks: Sequence[Task], config: Mapping[str, Any], test: Mapping[str, Score]
+) -> str:
     lines = ["---", "library_name: mtt_jax", "tags:"]
-    lines += [f"- {kind}" for kind in dict.fromkeys(kinds[t["kind"]] for t in _tasks(config))]
+    lines += [f"- {hub}" for hub in dict.fromkeys(task.hub for task in tasks)]
     lines += ["- multi-task", "- jax", "model-index:", f"- name: {name}", "  results:"]
-    for task, result in final.get("test", {}).items():
-        kind = kinds[config["tasks"][task]["kind"]]
+    for task in tasks:
+        if task.name not in test:
+            continue
         lines += [
             "  - task:",
-            f"      type: {kind}",
+            f"      type: {task.hub}",
             "    dataset:",
-            f"      name: {config['data']['source']} ({task})",
+            f"      name: {config['data']['source']} ({task.name})",
             f"      type: {config['data']['source']}",
             "      split: test",
             "    metrics:",
         ]
-        for metric in ("accuracy", "macro_f1", "precision", "recall", "f1"):
-            if metric in result:
-                lines += [f"    - type: {metric}", f"      value: {result[metric]:.4f}"]
-    if not final.get("test"):
+        for figure in test[task.name].figures:
+            lines += [f"    - type: {figure.name}", f"      value: {figure.value:.4f}"]
+    if not test:
         lines[-1] += " []"
     return "\n".join([*lines, "---"])
 
 
-def _tasks(config: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return list(config["tasks"].values())
+def _task(task: Task) -> str:
+    return f"{task.name} ({', '.join(task.labels)}) for every {task.unit}"
 
 
-def _task(name: str, fields: Mapping[str, Any]) -> str:
-    what = "the sentence" if fields["kind"] == "sentence" else "every word"
-    return f"{name} ({', '.join(fields['labels'])}) for {what}"
-
-
-def _scores(config: Mapping[str, Any], final: Mapping[str, Any]) -> str:
+def _scores(config: Mapping[str, Any], scores: Mapping[str, Mapping[str, Score]]) -> str:
     lines = ["| split | task | score | value | sentences |", "|---|---|---|---|---|"]
-    for split in ("dev", "test"):
-        for task, result in final.get(split, {}).items():
-            shown = {
-                "accuracy": "accuracy",
-                "macro_f1": "macro F1",
-                "precision": "entity precision, strict",
-                "recall": "entity recall, strict",
-                "f1": "entity F1, strict",
-            }
-            for metric, title in shown.items():
-                if metric in result:
-                    lines.append(
-                        f"| {split} | {task} | {title} | {result[metric]:.4f} "
-                        f"| {result['count']:,} |"
-                    )
+    lines += [
+        f"| {split} | {task} | {figure.title} | {figure.value:.4f} | {score.count:,} |"
+        for split, by_task in scores.items()
+        for task, score in by_task.items()
+        for figure in score.figures
+    ]
     if len(lines) == 2:
         return "No sentences were given to score it on."
     return "\n".join(lines) + (
@@ -108,9 +102,8 @@ def _data(
     config: Mapping[str, Any], counts: Mapping[str, Mapping[str, int]], notes: Sequence[str]
 ) -> str:
     source = {
-        "newswire": "the corpus that comes with mtt_jax, sentences in the manner of news that a "
-        "grammar writes",
-        "files": "files of the user's",
+        "newswire": "the corpus that comes with mtt_jax, news-like sentences that a grammar writes",
+        "files": "the user's files",
         "tfds": "data sets of TensorFlow Datasets",
     }[config["data"]["source"]]
     lines = [f"Trained on {source}.", "", "| split | task | labelled sentences |", "|---|---|---|"]
@@ -149,18 +142,16 @@ def _phases(final: Mapping[str, Any]) -> str:
     return f"Trained in phases: {'; '.join(phases)}. " if phases else ""
 
 
-def _limits(final: Mapping[str, Any]) -> str:
+def _limits(scores: Mapping[str, Score]) -> str:
     lines = [_LIMITS]
-    for task, result in final.get("test", final.get("dev", {})).items():
-        ceiling = result.get("ceiling", {})
-        if ceiling.get("f1", 1) < 1:
+    for task, score in scores.items():
+        if score.ceiling and score.ceiling.f1 < 1:
             lines.append(
-                f"- {task} is written in the scheme {ceiling['scheme']}, in which adjacent "
-                f"entities of one type merge: no model scores above F1 {ceiling['f1']:.4f} on "
-                "these sentences."
+                f"- {task} is written in the tag scheme {score.ceiling.scheme}, in which adjacent "
+                "entities of one type merge: no model scores above F1 "
+                f"{score.ceiling.f1:.4f} on these sentences."
             )
-        rows = result.get("per_class", result.get("per_entity", {}))
-        if rows:
-            label, row = min(rows.items(), key=lambda item: item[1]["f1"])
-            lines.append(f"- Weakest label of {task}: {label}, F1 {row['f1']:.4f}.")
+        if score.rows:
+            label, row = min(score.rows.items(), key=lambda item: item[1].f1 or 0.0)
+            lines.append(f"- Weakest label of {task}: {label}, F1 {row.f1:.4f}.")
     return "\n".join(lines)

@@ -1,9 +1,12 @@
-"""The terminal: plain lines, and the table of scores."""
+"""The terminal: plain lines, and tables of scores."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich.console import Console as RichConsole
 from rich.table import Table
 
-from mtt_jax.config.schema import Config
+from mtt_jax.tasks.score import Row, Score
 
 
 class Console:
@@ -20,43 +23,46 @@ class Console:
         """Prints a line."""
         self.rich.print(text, markup=False)
 
-    def scores(self, config: Config, final: dict, split: str = "") -> None:
-        """The table of final scores: of a split, by default of test where there is one."""
-        split = split or ("test" if "test" in final else "dev")
-        if split not in final:
+    def scores(self, by_split: Mapping[str, Mapping[str, Score]], split: str = "") -> None:
+        """The table of scores of a split, by default of test, or of dev if there is no test.
+
+        Args:
+          by_split: split -> task -> score.
+          split: whose scores to show.
+        """
+        split = split or ("test" if "test" in by_split else "dev")
+        if split not in by_split:
             self.say("No dev and no test sentences: nothing to score.")
             return
         table = Table(title=f"{split} scores", title_justify="left")
         for heading in ("task", "", "precision", "recall", "F1", "support"):
             table.add_column(heading, justify="left" if heading in ("task", "") else "right")
-        for name, result in final[split].items():
-            sentence = config.tasks[name].kind == "sentence"
-            rows = result["per_class" if sentence else "per_entity"]
-            for label, row in rows.items():
-                table.add_row(name, label, *_figures(row), f"{row['support']:,}")
-            if sentence:
-                overall = f"accuracy {result['accuracy']:.3f}"
-                table.add_row(name, overall, "", "", f"{result['macro_f1']:.3f}", "", style="bold")
-            else:
-                table.add_row(name, "strict, overall", *_figures(result), "", style="bold")
+        for name, score in by_split[split].items():
+            for label, row in score.rows.items():
+                table.add_row(name, label, *_cells(row))
+            for title, row in score.totals.items():
+                table.add_row(name, title, *_cells(row), style="bold")
             table.add_section()
         self.rich.print(table)
-        for name, result in final[split].items():
-            if "ceiling" in result and result["ceiling"]["f1"] < 1:
-                ceiling = result["ceiling"]
+        for name, score in by_split[split].items():
+            if score.ceiling and score.ceiling.f1 < 1:
                 self.say(
-                    f"{name}: the tag scheme {ceiling['scheme']} limits F1 on these sentences to "
-                    f"{ceiling['f1']:.4f}; --config.tasks.{name}.scheme=iob2 has no such limit."
+                    f"{name}: the tag scheme {score.ceiling.scheme} limits F1 on these sentences "
+                    f"to {score.ceiling.f1:.4f}; --config.tasks.{name}.scheme=iob2 has no such "
+                    "limit."
                 )
 
-    def phases(self, final: dict) -> None:
-        """The table of what each phase did to the scores on dev."""
-        rows = final.get("phases", [])
+    def phases(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """The table of what each phase did to the headline scores on dev.
+
+        Args:
+          rows: the phases of metrics.json.
+        """
         tasks = dict.fromkeys(task for row in rows for task in row["after"])
         if not tasks:
             return
-        table = Table(title="dev F1 before and after each phase", title_justify="left")
-        for heading in ("phase", "steps", "trains on", *tasks):
+        table = Table(title="dev score before and after each phase", title_justify="left")
+        for heading in ("phase", "steps", "trains", *tasks):
             table.add_column(heading)
         for row in rows:
             moves = (
@@ -74,5 +80,6 @@ def silent() -> Console:
     return Console(RichConsole(quiet=True))
 
 
-def _figures(row: dict) -> list[str]:
-    return [f"{row[key]:.3f}" for key in ("precision", "recall", "f1")]
+def _cells(row: Row) -> list[str]:
+    figures = ["" if x is None else f"{x:.3f}" for x in (row.precision, row.recall, row.f1)]
+    return [*figures, "" if row.support is None else f"{row.support:,}"]

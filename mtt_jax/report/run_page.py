@@ -1,10 +1,13 @@
-"""report.html: a run's curves, scores and confusions in one file that opens offline."""
+"""report.html: a run's curves, scores and confusion matrices in one file that opens offline."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-# More points than pixels make a page heavy and no curve clearer.
+from mtt_jax.tasks import Score
+from mtt_jax.tasks.score import Row
+
+# More points than pixels make the page larger and no curve clearer.
 _POINTS = 400
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM = 560, 220, 52, 24
 _COLOURS = ("#1f6fb4", "#d1622b", "#2f8f4e", "#8a4fb0", "#b0892a", "#4b4b4b")
@@ -34,7 +37,7 @@ def render(
 
     Args:
       name: of the run.
-      config: plain, as in config.json.
+      config: as nested dicts, as in config.json.
       history: rows of metrics.jsonl.
       final: as in metrics.json.
     """
@@ -50,7 +53,7 @@ def render(
 
 
 def page(title: str, parts: Sequence[str]) -> str:
-    """A whole HTML page of some parts, with its style and nothing from outside."""
+    """A complete HTML page made of parts, with its style and no external resources."""
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width">'
@@ -71,22 +74,23 @@ def _summary(final: Mapping[str, Any]) -> str:
 
 
 def _split(split: str, scores: Mapping[str, Mapping[str, Any]]) -> str:
+    read = {task: Score.from_json(plain) for task, plain in scores.items()}
     return f"<h2>Scores on {split}</h2>" + "".join(
-        f'<h3>{escape(task)}</h3><div class="pair">{_table(result)}{_confusion(result)}</div>'
-        + _ceiling(result)
-        for task, result in scores.items()
+        f'<h3>{escape(task)}</h3><div class="pair">{_table(score)}{_confusion(score)}</div>'
+        + _ceiling(score)
+        for task, score in read.items()
     )
 
 
 def _phases(rows: Sequence[Mapping[str, Any]]) -> str:
-    """What each phase did to each task's score on dev: what was learned, what was forgotten."""
+    """What each phase did to the scores on dev: what was learned, and what was forgotten."""
     tasks = dict.fromkeys(task for row in rows for task in row["after"])
     if not tasks:
         return ""
     head = "".join(f'<th colspan="3">{escape(task)}: before, after, change</th>' for task in tasks)
     lines = [
-        "<h2>What each phase did to F1 on dev</h2>"
-        f"<table><tr><th>phase</th><th>steps</th><th>trains on</th>{head}</tr>"
+        "<h2>What each phase did to the scores on dev</h2>"
+        f"<table><tr><th>phase</th><th>steps</th><th>trains</th>{head}</tr>"
     ]
     for row in rows:
         moves = "".join(
@@ -101,30 +105,33 @@ def _phases(rows: Sequence[Mapping[str, Any]]) -> str:
     return "".join(lines) + "</table>"
 
 
-def _table(result: Mapping[str, Any]) -> str:
-    """Precision, recall and F1 by label, with the overall figures last."""
-    rows = result.get("per_class", result.get("per_entity", {}))
+def _table(score: Score) -> str:
+    """Precision, recall and F1 per label, with the overall figures last."""
     lines = ["<table><tr><th>label</th><th>precision</th><th>recall</th><th>F1</th>"
              "<th>support</th></tr>"]  # fmt: skip
-    for label, row in rows.items():
-        lines.append(f"<tr><td>{escape(label)}</td>{_figures(row)}<td>{row['support']:,}</td></tr>")
-    if "accuracy" in result:
-        lines.append(
-            f'<tr class="total"><td>accuracy {result["accuracy"]:.4f}, macro F1</td><td></td>'
-            f"<td></td><td>{result['macro_f1']:.4f}</td><td>{result['count']:,}</td></tr>"
-        )
-    else:
-        lines.append(f'<tr class="total"><td>strict, overall</td>{_figures(result)}<td></td></tr>')
-    return "".join(lines) + "</table>"
+    lines += [
+        f"<tr><td>{escape(label)}</td>{_cells(row)}</tr>" for label, row in score.rows.items()
+    ]
+    lines += [
+        f'<tr class="total"><td>{escape(title)}</td>{_cells(row)}</tr>'
+        for title, row in score.totals.items()
+    ]
+    shown = "; ".join(f"{figure.title} {figure.value:.4f}" for figure in score.figures)
+    note = f'<p class="note">{escape(shown)}; {score.count:,} sentences.</p>'
+    return f"<div>{''.join(lines)}</table>{note}</div>"
 
 
-def _figures(row: Mapping[str, Any]) -> str:
-    return "".join(f"<td>{row[key]:.4f}</td>" for key in ("precision", "recall", "f1"))
+def _cells(row: Row) -> str:
+    figures = ["" if x is None else f"{x:.4f}" for x in (row.precision, row.recall, row.f1)]
+    figures.append("" if row.support is None else f"{row.support:,}")
+    return "".join(f"<td>{figure}</td>" for figure in figures)
 
 
-def _confusion(result: Mapping[str, Any]) -> str:
-    """Gold by row, predicted by column, each row shaded by its own sum."""
-    labels, counts = result["confusion"]["labels"], result["confusion"]["counts"]
+def _confusion(score: Score) -> str:
+    """Gold per row, predicted per column, each row shaded relative to its own sum."""
+    if not score.confusion:
+        return ""
+    labels, counts = score.confusion
     head = "".join(f"<th>{escape(label)}</th>" for label in labels)
     lines = [f"<table><tr><th>gold \\ predicted</th>{head}</tr>"]
     for label, row in zip(labels, counts, strict=True):
@@ -138,18 +145,17 @@ def _confusion(result: Mapping[str, Any]) -> str:
     return "".join(lines) + "</table>"
 
 
-def _ceiling(result: Mapping[str, Any]) -> str:
-    ceiling = result.get("ceiling")
-    if not ceiling:
+def _ceiling(score: Score) -> str:
+    if not score.ceiling:
         return ""
     return (
-        f'<p class="note">Highest F1 that the tag scheme {escape(ceiling["scheme"])} allows on '
-        f"these sentences: {ceiling['f1']:.4f}.</p>"
+        f'<p class="note">Highest F1 that the tag scheme {escape(score.ceiling.scheme)} allows on '
+        f"these sentences: {score.ceiling.f1:.4f}.</p>"
     )
 
 
 def _charts(history: Sequence[Mapping[str, Any]]) -> list[str]:
-    """One chart a quantity: losses, scores, learning rate, gradient norm, speed."""
+    """One chart per quantity: losses, scores, learning rate, gradient norm, speed."""
     train = [row for row in history if row.get("kind") == "train"]
     dev = [row for row in history if row.get("kind") == "dev"]
     charts = [
@@ -175,7 +181,7 @@ def _by_task(rows: Sequence[Mapping[str, Any]], key: str) -> dict[str, Curve]:
 
 
 def chart(title: str, curves: Mapping[str, Curve]) -> str:
-    """A line chart as SVG; says so where there is nothing to draw."""
+    """A line chart as SVG, or a note if there is nothing to draw."""
     caption = f"<figcaption>{escape(title)}</figcaption>"
     points = [point for curve in curves.values() for point in curve]
     if not points:

@@ -1,92 +1,135 @@
-"""Evaluation: parameters and examples to scores, the same for training, shell and prediction."""
+"""Evaluation: parameters and examples to scores, the same for training, commands and prediction."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from mtt_jax.config.resolve import parse_pairs
 from mtt_jax.config.schema import Config
-from mtt_jax.data.encode import ExampleSet, tags
-from mtt_jax.scoring.infer import Decision, decide
-from mtt_jax.scoring.metrics import Classification, Entities
-from mtt_jax.tasks.decode import decode_spans
-from mtt_jax.tasks.schemes import Task
-from mtt_jax.types import Batch, Example, Outputs, Span
+from mtt_jax.data.encode import ExampleSet
+from mtt_jax.scoring.infer import Inference, infer
+from mtt_jax.tasks import Score, Task
+from mtt_jax.types import Batch, Example, Outputs
+
+
+class Evaluation(NamedTuple):
+    """The scores of a split, and the tasks as they were scored.
+
+    Attributes:
+      scores: task -> its score, for every task that has labels in the split.
+      tasks: with whatever was chosen on dev, such as thresholds.
+    """
+
+    scores: dict[str, Score]
+    tasks: tuple[Task, ...]
 
 
 def evaluate(
     forward: Callable[[Any, Batch], Outputs],
-    params,
+    params: Any,
     examples: ExampleSet,
     config: Config,
     rows: int = 32,
-) -> dict[str, dict]:
-    """Scores of a model on a split: what it decides, by `scores_of`."""
-    return scores_of(list(decide(forward, params, examples, config, rows)), examples, config)
-
-
-def scores_of(
-    decisions: Sequence[Decision], examples: ExampleSet, config: Config
-) -> dict[str, dict]:
-    """Scores of every task that has labels in a split.
+    tasks: Sequence[Task] | None = None,
+    fit: bool = False,
+) -> Evaluation:
+    """Scores a model on a split.
 
     Args:
-      decisions: one for each example.
+      forward: as returned by `make_forward`.
+      params: of the model.
       examples: the split.
-      config: tasks.
+      config: tasks, lengths and slots.
+      rows: B.
+      tasks: as another evaluation returned them, for what was chosen on dev; those of the config by
+        default.
+      fit: whether the tasks choose on this split; for dev alone.
+    """
+    inferences = list(infer(forward, params, examples, config, rows))
+    chosen = tuple(tasks or config.task_list)
+    if fit:
+        chosen = fit_tasks(inferences, examples, chosen)
+    return Evaluation(score_inferences(inferences, examples, chosen), chosen)
 
-    Returns:
-      task -> scores as `Classification.compute` and `Entities.compute` give them, with the mean
-      cross-entropy over the labels as "loss".
+
+def fit_tasks(
+    inferences: Sequence[Inference], examples: ExampleSet, tasks: Sequence[Task]
+) -> tuple[Task, ...]:
+    """The tasks with what they choose on dev, such as thresholds.
+
+    Args:
+      inferences: one for each example of dev.
+      examples: dev.
+      tasks: all.
+    """
+    fitted = []
+    for task in tasks:
+        pairs = list(_labelled(task, inferences, examples))
+        gold = [example.labels[task.name] for example, _ in pairs]
+        fitted.append(task.fit(gold, [found.log_probs[task.name] for _, found in pairs]))
+    return tuple(fitted)
+
+
+def score_inferences(
+    inferences: Sequence[Inference], examples: ExampleSet, tasks: Sequence[Task]
+) -> dict[str, Score]:
+    """Task -> score, for every task that has labels in a split.
+
+    Args:
+      inferences: one for each example.
+      examples: the split.
+      tasks: all.
     """
     scores = {}
-    for task in config.task_list:
-        labelled = np.flatnonzero(examples.labelled(task))
-        if not len(labelled):
-            continue
-        score = _sentence_scores if task.kind == "sentence" else _token_scores
-        pairs = [(examples[int(i)], decisions[int(i)]) for i in labelled]
-        scores[task.name] = score(task, pairs)
+    for task in tasks:
+        counts: Counter = Counter()
+        loss, units = 0.0, 0
+        for example, found in _labelled(task, inferences, examples):
+            gold, log_probs = example.labels[task.name], found.log_probs[task.name]
+            counts.update(task.count(gold, task.answer(log_probs), len(example.starts)))
+            part, count = task.cross_entropy(gold, log_probs, np.flatnonzero(example.starts >= 0))
+            loss, units = loss + part, units + count
+        if counts:
+            scores[task.name] = task.score(counts, loss / max(units, 1))
     return scores
 
 
-def _sentence_scores(task: Task, pairs: Sequence[tuple[Example, Decision]]) -> dict:
-    gold = np.array([example.labels[task.name] for example, _ in pairs])
-    log_probs = np.stack([decision.sentence[task.name] for _, decision in pairs])
-    matrix = Classification.count(gold, log_probs.argmax(axis=-1), len(task.classes))
-    loss = -log_probs[np.arange(len(gold)), gold].mean()
-    return {**Classification.compute(matrix, task.labels), "loss": float(loss)}
+def sentence_tallies(
+    inferences: Sequence[Inference], examples: ExampleSet, tasks: Sequence[Task]
+) -> dict[str, np.ndarray]:
+    """Task -> int64 [n, 3, X] what was right, found and given in each of its labelled sentences.
+
+    `Task.headline` turns sums of them into the task's headline score.
+    """
+    found = {}
+    for task in tasks:
+        rows = [
+            task.tallies(
+                task.count(
+                    example.labels[task.name],
+                    task.answer(inference.log_probs[task.name]),
+                    len(example.starts),
+                )
+            )
+            for example, inference in _labelled(task, inferences, examples)
+        ]
+        if rows:
+            found[task.name] = np.stack(rows)
+    return found
 
 
-def _token_scores(task: Task, pairs: Sequence[tuple[Example, Decision]]) -> dict:
-    counts = Entities.empty()
-    loss, words = 0.0, 0
-    for example, decision in pairs:
-        ids = example.spans[task.name]
-        gold = [Span(int(s), int(e), task.entity_types[int(k)]) for s, e, k in ids]
-        log_probs = decision.words[task.name]
-        found = decode_spans(log_probs, task)
-        counts = Entities.merge(
-            counts, Entities.count(gold, found, task.scheme, len(example.starts))
-        )
-        read = np.flatnonzero(example.starts >= 0)
-        classes = tags(ids, len(example.starts), task.scheme)[read]
-        loss -= float(log_probs[read, classes].sum())
-        words += len(read)
-    return {**Entities.compute(counts, task), "loss": loss / max(words, 1)}
-
-
-def overall_score(scores: dict[str, dict], config: Config) -> float:
-    """The declared score: the weighted mean of macro F1 (sentence tasks) and F1 (token tasks)."""
-    weights = parse_pairs(config.train.score, "config.train.score", kind=float)
-    parts = {
-        name: main_score(result) for name, result in scores.items() if weights.get(name, 0) > 0
-    }
+def overall_score(scores: Mapping[str, Score], config: Config) -> float:
+    """The score that chooses checkpoints: the mean of headline scores weighted by train.score."""
+    weights = config.train.score
+    parts = {n: score.headline for n, score in scores.items() if weights.get(n, 0) > 0}
     total = sum(weights[name] for name in parts)
     return sum(weights[name] * value for name, value in parts.items()) / total if total else 0.0
 
 
-def main_score(result: dict) -> float:
-    """The one figure that stands for a task: macro F1 of a sentence task, F1 of a token task."""
-    return result["macro_f1"] if "macro_f1" in result else result["f1"]
+def _labelled(
+    task: Task, inferences: Sequence[Inference], examples: ExampleSet
+) -> Iterator[tuple[Example, Inference]]:
+    """The examples that carry a label of a task, with what the model says of them."""
+    for index in np.flatnonzero(examples.labelled(task)):
+        yield examples[int(index)], inferences[int(index)]

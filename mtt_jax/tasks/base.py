@@ -250,6 +250,10 @@ class Task(ABC):
         del result
         return ""
 
+    @abstractmethod
+    def as_lines(self, result: Any) -> list[str]:
+        """The answer for a person at a terminal, a line or more."""
+
     def as_spans(self, result: Any) -> list[dict[str, Any]]:
         """The labelled stretches of the text, for a drawing; [] for a task without any."""
         del result

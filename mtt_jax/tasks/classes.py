@@ -100,6 +100,10 @@ class Classes(Task):
         """The label."""
         return result["label"]
 
+    def as_lines(self, result: Any) -> list[str]:
+        """The label with its score."""
+        return [f"{self.name}: {result['label']} {result['score']:.2f}"]
+
 
 def confusion_tallies(counts: Counter, classes: int) -> np.ndarray:
     """int64 [3, C] right, found and given, from counts of (gold, answer)."""

@@ -235,6 +235,11 @@ class Entities(Task):
             tags.append(OUTSIDE if entity is None else prefix + entity["label"])
         return tags
 
+    def as_lines(self, result: Any) -> list[str]:
+        """A line per entity."""
+        lines = [f"{self.name}: {e['text']} ({e['label']}) {e['score']:.2f}" for e in result]
+        return lines or [f"{self.name}: (none)"]
+
     def as_spans(self, result: Any) -> list[dict[str, Any]]:
         """The entities."""
         return list(result)

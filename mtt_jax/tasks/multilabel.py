@@ -193,6 +193,11 @@ class Multilabel(Task):
         """The labels, joined by |."""
         return {self.name: "|".join(result["labels"]) if result else ""}
 
+    def as_lines(self, result: Any) -> list[str]:
+        """The labels with their scores."""
+        found = [f"{label} {result['scores'][label]:.2f}" for label in result["labels"]]
+        return [f"{self.name}: {', '.join(found) or '(none)'}"]
+
     def as_title(self, result: Any) -> str:
         """The labels, joined by |."""
         return "|".join(result["labels"])

@@ -118,6 +118,10 @@ class Tags(Task):
         """The tags as JSON."""
         return {self.name: "" if result is None else json_cell(result)}
 
+    def as_lines(self, result: Any) -> list[str]:
+        """The text as word/TAG."""
+        return [f"{self.name}: {' '.join(tag['text'] + '/' + tag['label'] for tag in result)}"]
+
     def as_tags(self, result: Any, words: Words) -> list[str]:
         """The tags."""
         by_start = {tag["start"]: tag["label"] for tag in result}

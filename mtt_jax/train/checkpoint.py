@@ -1,9 +1,9 @@
 """Checkpoints: the state of a run and of its data stream, by Orbax.
 
-Saving happens in the background; a checkpoint becomes visible in one rename, so a process killed
-at any moment leaves the ones before it whole. Restoring is given shapes and placements, so that
-a checkpoint opens on other devices than it was written on. The stream's place is written by shard
-of the data, so that it opens in another number of processes as well.
+Saving happens in the background. A checkpoint becomes visible in one rename, so a process killed at
+any moment leaves the earlier ones intact. Restoring takes shapes and shardings, so that a
+checkpoint can be restored on other devices than those that saved it. The position in the data is
+saved per shard, so that the number of processes may change as well.
 """
 
 import dataclasses
@@ -20,7 +20,7 @@ from mtt_jax.errors import UserError
 
 
 class StreamHandler(ocp.CheckpointHandler):
-    """Where a data stream stands: a file for each shard, as Grain names and writes them."""
+    """The position of a data stream: one file per shard, named and written as Grain does it."""
 
     def save(self, directory, args: "StreamSave") -> None:
         """Writes the shards that this process reads."""
@@ -28,10 +28,10 @@ class StreamHandler(ocp.CheckpointHandler):
             (directory / file).write_text(json.dumps(stream.get_state(), indent=4))
 
     def restore(self, directory, args: "StreamRestore") -> Any:
-        """Sets the shards that this process reads to where they were.
+        """Sets the shards that this process reads to their saved positions.
 
         Raises:
-          UserError: where a file is damaged, or they went another way when they were saved.
+          UserError: if a file is damaged, or was saved by a version with another data pipeline.
         """
         for file, stream in _by_file(args.stream).items():
             if not (directory / file).exists():
@@ -40,23 +40,24 @@ class StreamHandler(ocp.CheckpointHandler):
                 state = json.loads((directory / file).read_text())
             except ValueError as error:
                 raise UserError(
-                    f"{directory / file}: damaged, no JSON. Delete {directory.parent} to go on "
+                    f"{directory / file}: damaged: not valid JSON. Delete {directory.parent} to resume "
                     "from the checkpoint before it."
                 ) from error
             try:
                 stream.set_state(state)
             except (KeyError, TypeError, ValueError) as error:
                 raise UserError(
-                    f"{directory / file}: the place in the data is of another version of mtt_jax. "
-                    "Go on with that version, or start in a new --workdir; where the run has a "
-                    "model/ already, --config.init_from takes it up."
+                    f"{directory / file}: this position in the data was saved by another version of "
+                    "mtt_jax, so the run cannot be resumed by this one. Resume it with that "
+                    "version, or start a new run in another --workdir; if this run has a model/ "
+                    "already, --config.init_from starts from it."
                 ) from error
             stream.start_prefetch()
         return args.stream
 
 
 def _by_file(stream: Any) -> dict[str, Any]:
-    """File name -> Grain iterator, of `Shards` or of one iterator that is the whole stream."""
+    """File name -> Grain iterator; `stream` is `Shards`, or one iterator over everything."""
     if not isinstance(stream, Shards):
         return {"process_0-of-1.json": stream}
     return {f"process_{i}-of-{stream.count}.json": part for i, part in stream.streams.items()}
@@ -73,7 +74,7 @@ class StreamSave(ocp.args.CheckpointArgs):
 @ocp.args.register_with_handler(StreamHandler, for_restore=True)
 @dataclasses.dataclass
 class StreamRestore(ocp.args.CheckpointArgs):
-    """What to set to where it was."""
+    """What to set to its saved position: `Shards`, or a Grain iterator."""
 
     stream: Any
 
@@ -82,11 +83,11 @@ class Checkpoints:
     """The checkpoints/ folder of a run.
 
     Attributes:
-      manager: Orbax's own, for whatever this class does not offer.
+      manager: Orbax's `CheckpointManager`.
     """
 
     def __init__(self, run: Path, keep: int):
-        """Opens or creates the folder; keeps the newest `keep` and the best by score."""
+        """Opens or creates the folder; keeps the newest `keep` checkpoints and the best one."""
         policy = keep_policy.AnyPreservationPolicy(
             [
                 keep_policy.LatestN(keep),
@@ -111,11 +112,11 @@ class Checkpoints:
         )
 
     def latest(self) -> int | None:
-        """The newest step that is saved, None for none."""
+        """The newest saved step; None if there is none."""
         return self.manager.latest_step()
 
     def best(self) -> tuple[int, float] | None:
-        """(step, score) of the best scored checkpoint, the earliest of equals; None for none."""
+        """(step, score) of the best checkpoint, the earliest if scores are equal; None without scores."""
         scored = [
             (metrics["score"], -step)
             for step in self.manager.all_steps()
@@ -124,7 +125,7 @@ class Checkpoints:
         return (-max(scored)[1], max(scored)[0]) if scored else None
 
     def save(self, step: int, state: Any, stream: Any, score: float | None) -> None:
-        """Starts to save; returns once the state is copied and may change again."""
+        """Starts to save; returns once the state has been copied and may be donated."""
         self.manager.save(
             step,
             args=ocp.args.Composite(
@@ -135,12 +136,12 @@ class Checkpoints:
         )
 
     def restore(self, step: int, like: Any, stream: Any) -> Any:
-        """The state of a step, placed as `like` says; the stream is set to where it was.
+        """The state of a step, sharded as `like` says; also sets the stream to its saved position.
 
         Args:
-          step: one that is saved.
+          step: a saved one.
           like: the state's tree of `jax.ShapeDtypeStruct` with shardings.
-          stream: `Shards` or a Grain iterator of the same pipeline.
+          stream: `Shards` or a Grain iterator, of the same pipeline.
         """
         restored = self.manager.restore(
             step,
@@ -152,16 +153,16 @@ class Checkpoints:
         return restored["state"]
 
     def restore_state(self, step: int, like: Any) -> Any:
-        """The state of a step alone."""
+        """The state of a step, without the stream."""
         args = ocp.args.Composite(state=ocp.args.StandardRestore(like))
         return self.manager.restore(step, args=args)["state"]
 
     def steps(self) -> list[int]:
-        """The steps that are saved, in their order."""
+        """The saved steps, in order."""
         return sorted(self.manager.all_steps())
 
     def parameters(self, step: int) -> Any:
-        """The parameters of a step alone, as NumPy or JAX arrays on the default device."""
+        """The parameters of a step, on the default device."""
         args = ocp.args.Composite(state=ocp.args.StandardRestore())
         return self.manager.restore(step, args=args)["state"]["params"]
 
@@ -170,18 +171,18 @@ class Checkpoints:
         self.manager.wait_until_finished()
 
     def close(self) -> None:
-        """Waits and releases Orbax's threads."""
+        """Waits, then ends Orbax's threads."""
         self.wait()
         self.manager.close()
 
 
 def _score_and_age(metrics: dict) -> tuple[float, float]:
-    """Sorts by score; of equals the earlier checkpoint wins."""
+    """Sorts by score; of equal ones the earlier checkpoint is the better."""
     return metrics["score"], -metrics["age"]
 
 
 def abstract(state: Any, shardings: Any) -> Any:
-    """Shapes and types of a state, with one placement for all leaves or a tree of them."""
+    """Shapes and dtypes of a state, with one sharding for all leaves or a tree of shardings."""
     if isinstance(shardings, jax.sharding.Sharding):
         shardings = jax.tree.map(lambda _: shardings, state)
     return jax.tree.map(

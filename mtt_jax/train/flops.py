@@ -1,10 +1,10 @@
-"""How much arithmetic training needs, and how much a device can do: model FLOP utilisation."""
+"""How many FLOPs training needs and a device can do: model FLOP utilisation (MFU)."""
 
 import re
 
 from mtt_jax.config.schema import EncoderConfig
 
-# Words of a device's name -> dense TFLOP/s in (bfloat16, float32); the first line that fits.
+# Words in a device's name -> dense TFLOP/s in (bfloat16, float32); the first match counts.
 _PEAKS: dict[tuple[str, ...], tuple[float | None, float]] = {
     ("H100", "PCIe"): (756.5, 378.0),
     ("H100", "NVL"): (835.5, 417.5),
@@ -20,10 +20,10 @@ _PEAKS: dict[tuple[str, ...], tuple[float | None, float]] = {
 def per_token(encoder: EncoderConfig, row_length: int) -> int:
     """FLOPs to train the encoder on one position of a row, forward and backward.
 
-    6 for each parameter of a matrix, as a multiplication is 2 FLOPs and the backward pass costs
-    two forward ones; 12 * layers * width * row_length for attention, whose two products run over
-    the whole row (Chowdhery et al. 2022, appendix B). Heads, embeddings, normalisation and what
-    `remat` computes again are left out, and nothing is taken off for frozen parameters.
+    6 per parameter of a matrix, as a multiply-add is 2 FLOPs and the backward pass costs twice the
+    forward pass; 12 * layers * width * row_length for attention, whose two matmuls run over the
+    whole row (Chowdhery et al. 2022, appendix B). Heads, embeddings, normalisation and what `remat`
+    recomputes are left out, and nothing is subtracted for frozen parameters.
 
     Args:
       encoder: sizes of the encoder.
@@ -36,11 +36,11 @@ def per_token(encoder: EncoderConfig, row_length: int) -> int:
 
 
 def peak(device_kind: str, dtype: str) -> float | None:
-    """FLOP/s that a device reaches at most, or None for one that is not in the table.
+    """Peak FLOP/s of a device; None for one that is not in the table.
 
-    Dense figures of NVIDIA's data sheets, which print twice as much for sparse matrices. float32
-    stands for TF32, in which XLA multiplies float32 by default where the device has it; the T4 has
-    neither it nor bfloat16. A slice of a GPU (MIG) has no figure.
+    Dense figures from NVIDIA's data sheets, which print twice as much for sparse matrices. float32
+    means TF32, which XLA uses for float32 matmuls by default if the device has it; the T4 has
+    neither TF32 nor bfloat16. A slice of a GPU (MIG) has no figure.
 
         H100  https://resources.nvidia.com/en-us-tensor-core/nvidia-tensor-core-gpu-datasheet
         H200  https://www.nvidia.com/en-us/data-center/h200/
@@ -65,12 +65,12 @@ def peak(device_kind: str, dtype: str) -> float | None:
 def utilisation(
     encoder: EncoderConfig, row_length: int, tokens_per_second: float, peak: float | None
 ) -> float | None:
-    """Share of the devices' arithmetic that the encoder's training uses; None without a peak.
+    """Share of the devices' peak that the encoder's training uses; None without a peak.
 
     Args:
       encoder: sizes of the encoder.
       row_length: L, positions of a row.
-      tokens_per_second: subwords of all devices; padding is no use and does not count.
+      tokens_per_second: subwords on all devices; padding does not count.
       peak: FLOP/s of all devices together.
     """
     return tokens_per_second * per_token(encoder, row_length) / peak if peak else None

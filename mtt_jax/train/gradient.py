@@ -1,29 +1,38 @@
-"""The gradient of a batch: the tasks' losses, how they are balanced, and what is cut off.
+"""The gradient of a batch: the tasks' losses, how they are balanced, and what is frozen.
 
-Heads take their own plain gradient; only the encoder, which the tasks share, takes the balanced
-one. Four ways to it, by what the balancer needs:
+Each head takes the plain gradient of its own task; only the encoder, which the tasks share, takes
+the balanced one. There are four ways to compute it, depending on what the balancer needs:
 
-    fixed                    one backward pass for the sum of the losses
-    by loss                  weights from the losses, then one backward pass for the weighted sum
-    by gradient, parameters  a backward pass a task; weights from the inner products of the results
-    by gradient, features    backward through the heads a task, weights from the inner products on
-                             the vectors between encoder and heads, then once through the encoder
+    fixed_gradient               one backward pass through the sum of the losses
+    loss_balanced_gradient       weights from the losses, then one backward pass through the
+                                 weighted sum
+    parameter_balanced_gradient  a backward pass per task; weights from the inner products of the
+                                 results
+    feature_balanced_gradient    a backward pass per task through its head; weights from the inner
+                                 products on the vectors between encoder and heads, then one
+                                 backward pass through the encoder
 """
 
+import functools
 import inspect
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
 
-from mtt_jax.config.resolve import parse_pairs
 from mtt_jax.config.schema import Config
 from mtt_jax.errors import UserError, did_you_mean
 from mtt_jax.model.multitask import MultiTask
 from mtt_jax.train import balance
 from mtt_jax.train.balance import Balancer
+from mtt_jax.train.losses import TaskLosses, make_losses
 from mtt_jax.types import Batch
+
+# ((losses, weights [T], state of the balancer), gradients in the shape of the parameters).
+Gradient = tuple[tuple[TaskLosses, Float[Array, " T"], Any], Any]
 
 
 def make_balancer(config: Config) -> Balancer:
@@ -32,119 +41,185 @@ def make_balancer(config: Config) -> Balancer:
     Raises:
       UserError: for an option that the method does not have.
     """
-    where = "config.train.balance_options"
-    options = parse_pairs(config.train.balance_options, where, kind=float)
     known = inspect.signature(balance.METHODS[config.train.balance]).parameters
-    for name in options:
+    for name in config.train.balance_options:
         if name not in known:
             raise UserError(
-                f"{where}: train.balance={config.train.balance}: no option {name!r}; it has "
-                f"{', '.join(known) or 'none'}.{did_you_mean(name, known)}"
+                f"config.train.balance_options: train.balance={config.train.balance}: no option "
+                f"{name!r}; it has {', '.join(known) or 'none'}.{did_you_mean(name, known)}"
             )
-    return balance.make(config.train.balance, **options)
+    return balance.make(config.train.balance, **config.train.balance_options)
 
 
-def make_gradient(
-    model: MultiTask, losses_of: Callable, config: Config, balancer: Balancer, frozen: Any
-) -> Callable:
+def make_gradient(model: MultiTask, config: Config, frozen: Any) -> Callable[..., Gradient]:
     """Returns gradient(params, batch, counts, key, state) -> ((losses, weights, state), grads).
 
     Args:
       model: what to train.
-      losses_of: of `make_losses`.
-      config: the tasks and the way to balance them.
-      balancer: of `make_balancer`.
-      frozen: tree of bools; True cuts a parameter off, so that no backward pass runs for it. An
-        encoder that is frozen whole runs as in prediction, without dropout.
+      config: the tasks and how to balance them.
+      frozen: tree of bools; no backward pass runs for a parameter with True. An encoder that is
+        frozen as a whole runs as in prediction, without dropout.
     """
-    learning = not all(jax.tree.leaves(frozen["encoder"]))
+    balancer = make_balancer(config)
+    if config.train.balance == "fixed":
+        way = fixed_gradient
+    elif not balancer.needs_gram:
+        way = loss_balanced_gradient
+    elif config.train.balance_on == "parameters":
+        way = parameter_balanced_gradient
+    else:
+        way = feature_balanced_gradient
+    return functools.partial(way, Objective(model, config, balancer, frozen, make_losses(config)))
 
-    def cut(params):
+
+class Objective(NamedTuple):
+    """What is minimised; the ways to a gradient share it.
+
+    Attributes:
+      model: what is trained.
+      config: the tasks; T counts all of them, also those that do not train.
+      balancer: weighs the tasks.
+      frozen: tree of bools over the parameters.
+      losses_of: as returned by `make_losses`.
+    """
+
+    model: MultiTask
+    config: Config
+    balancer: Balancer
+    frozen: Any
+    losses_of: Callable[..., TaskLosses]
+
+    @property
+    def active(self) -> list[int]:
+        """Indices of the tasks that train, among all."""
+        return [i for i, name in enumerate(self.config.tasks) if name in self.config.active]
+
+    def cut(self, params: Any) -> Any:
+        """The parameters, without a gradient for those that are frozen."""
         return jax.tree.map(
-            lambda leaf, off: jax.lax.stop_gradient(leaf) if off else leaf, params, frozen
+            lambda leaf, off: jax.lax.stop_gradient(leaf) if off else leaf, params, self.frozen
         )
 
-    def encode(params, batch, key):
-        return model.apply(
+    def encode(self, params: Any, batch: Batch, key: jax.Array) -> Any:
+        """What the tasks share: token vectors [B, L, D] and sentence vectors [B, S, D]."""
+        learning = not all(jax.tree.leaves(self.frozen["encoder"]))
+        return self.model.apply(
             {"params": params}, batch, learning, rngs={"dropout": key}, method="encode"
         )
 
-    def answer(params, shared, batch, counts, key):
-        logits = model.apply(
+    def answer(
+        self, params: Any, shared: Any, batch: Batch, counts: dict, key: jax.Array
+    ) -> tuple[Float[Array, " T"], TaskLosses]:
+        """The weighted losses, 0 for a task that does not train, and all losses by name."""
+        logits = self.model.apply(
             {"params": params}, *shared, True, rngs={"dropout": key}, method="answer"
         )
-        losses = losses_of(logits, batch, counts)
-        return jnp.stack(list(losses.values())), losses
+        losses = self.losses_of(logits, batch, counts)
+        none = np.float32(0)
+        return jnp.stack([losses.weighted.get(n, none) for n in self.config.tasks]), losses
 
-    def all_losses(params, batch, counts, key):
-        params = cut(params)
-        return answer(params, encode(params, batch, key), batch, counts, key)
+    def losses(
+        self, params: Any, batch: Batch, counts: dict, key: jax.Array
+    ) -> tuple[Float[Array, " T"], TaskLosses]:
+        """`answer` for the vectors that `encode` gives."""
+        params = self.cut(params)
+        return self.answer(params, self.encode(params, batch, key), batch, counts, key)
 
-    def weigh(values, gram, state, key, counts):
+    def weigh(
+        self, values: Float[Array, " T"], gram: Any, state: Any, key: jax.Array, counts: dict
+    ) -> tuple[Float[Array, " T"], Any]:
+        """The balancer's weights and its next state.
+
+        Absent to it are tasks without a label in the batch, tasks with weight 0 and tasks that do
+        not train.
+        """
         present = jnp.stack(
-            [(counts[name] > 0) & (task.weight > 0) for name, task in config.tasks.items()]
+            [
+                (counts[name] > 0) & (task.weight > 0 and name in self.config.active)
+                for name, task in self.config.tasks.items()
+            ]
         )
-        return balancer.weigh(values, gram, state, jax.random.fold_in(key, 1), present)
-
-    def plain(params, batch, counts, key, state):
-        def total(params, batch, counts, key):
-            values, losses = all_losses(params, batch, counts, key)
-            return values.sum(), losses
-
-        (_, losses), grads = accumulate(
-            jax.value_and_grad(total, has_aux=True), params, batch, counts, key,
-            config.train.accumulate,
-        )  # fmt: skip
-        return (losses, jnp.ones(len(losses)), state), grads
-
-    def by_loss(params, batch, counts, key, state):
-        def total(params):
-            values, losses = all_losses(params, batch, counts, key)
-            # Weights are known before the backward pass and are constants to it.
-            weights, fresh = weigh(jax.lax.stop_gradient(values), None, state, key, counts)
-            return (weights * values).sum(), (losses, weights, fresh)
-
-        (_, (losses, weights, fresh)), grads = jax.value_and_grad(total, has_aux=True)(params)
-        heads = {}
-        for index, name in enumerate(config.tasks):
-            # The factor came with the loss; a head keeps its own plain gradient. 0 is 0 either way.
-            factor = jnp.where(weights[index] > 0, 1.0 / weights[index], 0.0)
-            heads[name] = jax.tree.map(lambda leaf, f=factor: f * leaf, grads["heads"][name])
-        return (losses, weights, fresh), {**grads, "heads": heads}
-
-    def on_parameters(params, batch, counts, key, state):
-        values, back, losses = jax.vjp(
-            lambda params: all_losses(params, batch, counts, key), params, has_aux=True
-        )
-        each = [back(one)[0] for one in jnp.eye(len(values))]
-        weights, fresh = weigh(values, _gram([g["encoder"] for g in each]), state, key, counts)
-        grads = {
-            "encoder": _mixed([g["encoder"] for g in each], weights),
-            "heads": _of_heads(each),
-        }
-        return (losses, weights, fresh), grads
-
-    def on_features(params, batch, counts, key, state):
-        shared, through_encoder = jax.vjp(lambda params: encode(cut(params), batch, key), params)
-        values, back, losses = jax.vjp(
-            lambda params, shared: answer(cut(params), shared, batch, counts, key),
-            params, shared, has_aux=True,
-        )  # fmt: skip
-        each = [back(one) for one in jnp.eye(len(values))]
-        vectors = [vector for _, vector in each]
-        weights, fresh = weigh(values, _gram(vectors), state, key, counts)
-        (grads,) = through_encoder(_mixed(vectors, weights))
-        return (losses, weights, fresh), {**grads, "heads": _of_heads([g for g, _ in each])}
-
-    if config.train.balance == "fixed":
-        return plain
-    if not balancer.needs_gram:
-        return by_loss
-    return on_parameters if config.train.balance_on == "parameters" else on_features
+        return self.balancer.weigh(values, gram, state, jax.random.fold_in(key, 1), present)
 
 
-def _gram(trees: list[Any]) -> jax.Array:
-    """float32 [T, T] inner products of T trees of gradients."""
+def fixed_gradient(
+    objective: Objective, params: Any, batch: Batch, counts: dict, key: jax.Array, state: Any
+) -> Gradient:
+    """The gradient of the sum of the losses, in as many parts as the config asks for."""
+
+    def total(params, batch, counts, key):
+        values, losses = objective.losses(params, batch, counts, key)
+        return values.sum(), losses
+
+    (_, losses), grads = accumulate(
+        jax.value_and_grad(total, has_aux=True), params, batch, counts, key,
+        objective.config.train.accumulate,
+    )  # fmt: skip
+    return (losses, jnp.ones(len(objective.config.tasks)), state), grads
+
+
+def loss_balanced_gradient(
+    objective: Objective, params: Any, batch: Batch, counts: dict, key: jax.Array, state: Any
+) -> Gradient:
+    """The gradient of the losses' sum by weights that depend on the losses alone."""
+
+    def total(params):
+        values, losses = objective.losses(params, batch, counts, key)
+        # The weights are known before the backward pass, which treats them as constants.
+        constants = jax.lax.stop_gradient(values)
+        weights, fresh = objective.weigh(constants, None, state, key, counts)
+        return (weights * values).sum(), (losses, weights, fresh)
+
+    (_, (losses, weights, fresh)), grads = jax.value_and_grad(total, has_aux=True)(params)
+    heads = {}
+    for index, name in enumerate(objective.config.tasks):
+        # A head keeps its plain gradient: the weight is divided out again, unless it is 0.
+        factor = jnp.where(weights[index] > 0, 1.0 / weights[index], 0.0)
+        heads[name] = jax.tree.map(lambda leaf, f=factor: f * leaf, grads["heads"][name])
+    return (losses, weights, fresh), {**grads, "heads": heads}
+
+
+def parameter_balanced_gradient(
+    objective: Objective, params: Any, batch: Batch, counts: dict, key: jax.Array, state: Any
+) -> Gradient:
+    """The sum of the tasks' gradients by weights from their inner products on the encoder."""
+    values, back, losses = jax.vjp(
+        lambda params: objective.losses(params, batch, counts, key), params, has_aux=True
+    )
+    tasks = objective.active
+    each = [back(one)[0] for one in jnp.eye(len(values))[np.array(tasks)]]
+    encoders = [gradients["encoder"] for gradients in each]
+    gram = _gram(encoders, tasks, len(values))
+    weights, fresh = objective.weigh(values, gram, state, key, counts)
+    grads = {
+        "encoder": _mixed(encoders, [weights[task] for task in tasks]),
+        "heads": _of_heads(each),
+    }
+    return (losses, weights, fresh), grads
+
+
+def feature_balanced_gradient(
+    objective: Objective, params: Any, batch: Batch, counts: dict, key: jax.Array, state: Any
+) -> Gradient:
+    """As `parameter_balanced_gradient`, by inner products on what the encoder gives the heads."""
+    shared, through_encoder = jax.vjp(
+        lambda params: objective.encode(objective.cut(params), batch, key), params
+    )
+    values, back, losses = jax.vjp(
+        lambda params, shared: objective.answer(objective.cut(params), shared, batch, counts, key),
+        params, shared, has_aux=True,
+    )  # fmt: skip
+    tasks = objective.active
+    each = [back(one) for one in jnp.eye(len(values))[np.array(tasks)]]
+    vectors = [vector for _, vector in each]
+    gram = _gram(vectors, tasks, len(values))
+    weights, fresh = objective.weigh(values, gram, state, key, counts)
+    (grads,) = through_encoder(_mixed(vectors, [weights[task] for task in tasks]))
+    return (losses, weights, fresh), {**grads, "heads": _of_heads([g for g, _ in each])}
+
+
+def _gram(trees: Sequence[Any], tasks: Sequence[int], count: int) -> Float[Array, "T T"]:
+    """Inner products of gradients, one tree for each of some of `count` tasks; 0 for the others."""
 
     def inner(one, other):
         products = jax.tree.map(
@@ -152,25 +227,27 @@ def _gram(trees: list[Any]) -> jax.Array:
         )
         return sum(jax.tree.leaves(products))
 
-    upper = {(i, j): inner(trees[i], trees[j]) for i in range(len(trees)) for j in range(i + 1)}
+    place = {task: index for index, task in enumerate(tasks)}
+    lower = {(i, j): inner(trees[place[i]], trees[place[j]]) for i in tasks for j in tasks if j <= i}
+    none = np.float32(0)
     return jnp.stack(
         [
-            jnp.stack([upper[max(i, j), min(i, j)] for j in range(len(trees))])
-            for i in range(len(trees))
+            jnp.stack([lower.get((max(i, j), min(i, j)), none) for j in range(count)])
+            for i in range(count)
         ]
     )
 
 
-def _of_heads(each: list[Any]) -> Any:
+def _of_heads(each: Sequence[Any]) -> Any:
     """The heads' gradients from those of each task, which are zero on every head but its own."""
     return _mixed([gradients["heads"] for gradients in each], jnp.ones(len(each)))
 
 
-def _mixed(trees: list[Any], weights: jax.Array) -> Any:
-    """The sum of T trees by their weights."""
+def _mixed(trees: Sequence[Any], weights: Any) -> Any:
+    """The sum of some trees, each times its weight."""
     return jax.tree.map(
         lambda *leaves: sum(
-            weights[task].astype(leaf.dtype) * leaf for task, leaf in enumerate(leaves)
+            weights[index].astype(leaf.dtype) * leaf for index, leaf in enumerate(leaves)
         ),
         *trees,
     )

@@ -1,40 +1,123 @@
-"""Losses: masked cross-entropy as a sum and a count, so that parts of a batch add up."""
+"""Losses: a masked sum and its count of labels, so that parts of a batch add up.
 
-from collections.abc import Sequence
+A unit is what carries a label: a slot [B, S] for a task per sentence, a position [B, L] for a task
+per word. A unit whose mask is 0 adds exactly zero to the sum, the count and every gradient.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from mtt_jax.config.schema import Config
+from mtt_jax.types import Batch
+
+Sum = tuple[Float[Array, ""], Float[Array, ""]]
 
 
 def masked_cross_entropy(
-    logits: jax.Array,
-    labels: jax.Array,
-    weights: jax.Array,
+    logits: Float[Array, "*unit C"],
+    targets: Int[Array, "*unit"],
+    mask: Float[Array, "*unit"],
     class_weights: Sequence[float] | None = None,
     label_smoothing: float = 0.0,
-) -> tuple[jax.Array, jax.Array]:
-    """Sum of the cross-entropy over labelled places, and how many there are.
-
-    A place of weight 0 adds exactly zero to both, and to every gradient. Class weights enlarge
-    the sum, not the count: the loss of a class of weight 2 counts double.
+) -> Sum:
+    """Cross-entropy of one class per unit: (sum over labelled units, how many there are).
 
     Args:
-      logits: [..., C], computed in float32 whatever their type.
-      labels: int32 [...], any class where the weight is 0.
-      weights: float32 [...], 0 where there is no label.
-      class_weights: C factors, by the label.
+      logits: computed in float32 whatever their dtype.
+      targets: class ids; any class where the mask is 0.
+      mask: 0 where there is no label.
+      class_weights: C factors. They scale the sum, not the count: the loss of a unit whose class
+        has weight 2 counts double.
       label_smoothing: share of the target spread evenly over the C classes (Szegedy et al. 2016,
         arXiv:1512.00567).
-
-    Returns:
-      (sum, count), float32 scalars.
     """
     log_probs = jax.nn.log_softmax(logits.astype(jnp.float32))  # [..., C]
-    target = jax.nn.one_hot(labels, logits.shape[-1], dtype=jnp.float32)
+    target = jax.nn.one_hot(targets, logits.shape[-1], dtype=jnp.float32)
     smooth = target * (1.0 - label_smoothing) + label_smoothing / logits.shape[-1]
     losses = -(smooth * log_probs).sum(axis=-1)
     if class_weights is not None:
         losses = losses * (target @ jnp.asarray(class_weights, jnp.float32))
-    # where, not only a product: 0 * inf would be NaN.
-    total = jnp.where(weights > 0, losses * weights, 0.0).sum()
-    return total, weights.sum()
+    # where, not only a multiplication: 0 * inf would be NaN.
+    total = jnp.where(mask > 0, losses * mask, 0.0).sum()
+    return total, mask.sum()
+
+
+def masked_binary_cross_entropy(
+    logits: Float[Array, "*unit C"],
+    targets: Float[Array, "*unit C"],
+    mask: Float[Array, "*unit"],
+    class_weights: Sequence[float] | None = None,
+    label_smoothing: float = 0.0,
+) -> Sum:
+    """Binary cross-entropy of a set of classes: (sum over labelled units, how many there are).
+
+    A unit's loss is the mean over its C classes, which keeps it comparable to the cross-entropy of
+    one class.
+
+    Args:
+      logits: log-odds, computed in float32 whatever their dtype.
+      targets: 1 for a class in the set, 0 for the others; anything where the mask is 0.
+      mask: 0 where there is no label.
+      class_weights: C factors, each for its class's term, both where the class is in the set and
+        where it is not.
+      label_smoothing: pulls targets towards 0.5: with 0.1 they are 0.05 and 0.95.
+    """
+    # Replaced before anything is computed, as the gradient of a masked NaN would be NaN.
+    labelled = mask[..., None] > 0
+    odds = jnp.where(labelled, logits.astype(jnp.float32), 0.0)  # [..., C]
+    target = jnp.where(labelled, targets.astype(jnp.float32), 0.0)
+    smooth = target * (1.0 - label_smoothing) + 0.5 * label_smoothing
+    terms = -(smooth * jax.nn.log_sigmoid(odds) + (1.0 - smooth) * jax.nn.log_sigmoid(-odds))
+    if class_weights is not None:
+        terms = terms * jnp.asarray(class_weights, jnp.float32)
+    return (terms.mean(axis=-1) * mask).sum(), mask.sum()
+
+
+# By the name that a task gives.
+LOSSES: Mapping[str, Callable[..., Sum]] = {
+    "cross_entropy": masked_cross_entropy,
+    "binary_cross_entropy": masked_binary_cross_entropy,
+}
+
+
+class TaskLosses(NamedTuple):
+    """The losses of a batch, or of a part of it, for the tasks that train.
+
+    Attributes:
+      weighted: task -> mean loss times the task's weight, which is what the gradient is taken of.
+      mean: task -> mean loss.
+    """
+
+    weighted: dict[str, Float[Array, ""]]
+    mean: dict[str, Float[Array, ""]]
+
+
+def make_losses(config: Config) -> Callable[..., TaskLosses]:
+    """Returns losses(task -> logits, batch, counts) -> `TaskLosses`.
+
+    `counts` are the labels of the global batch, of which `batch` may be one part: dividing by them
+    makes the parts of an accumulated gradient add up to the whole.
+    """
+    tasks = {task.name: task for task in config.task_list if task.name in config.active}
+
+    def losses(logits, batch: Batch, counts) -> TaskLosses:
+        weighted, mean = {}, {}
+        for name, task in tasks.items():
+            fields = config.tasks[name]
+            total, _ = LOSSES[task.loss](
+                logits[name],
+                batch.targets[name],
+                batch.masks[name],
+                task.class_weights(fields.class_weights) if fields.class_weights else None,
+                fields.label_smoothing,
+            )
+            count = jnp.maximum(counts[name], 1.0)
+            weighted[name] = fields.weight * total / count
+            mean[name] = total / count
+        return TaskLosses(weighted, mean)
+
+    return losses

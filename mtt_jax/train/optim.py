@@ -1,4 +1,4 @@
-"""The optimiser: one Optax state for the whole run, and for each phase a way to change it."""
+"""The optimizer: one Optax state for the whole run, and one transformation per phase."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,12 +10,12 @@ import optax
 from mtt_jax.config.schema import Config, TrainConfig
 from mtt_jax.train.phases import Phase, param_paths
 
-# What weight decay pulls on: matrices and tables, not biases and normalisation.
+# Weight decay applies to matrices and tables, not to biases and normalisation.
 _DECAYED = ("kernel", "embedding", "lora_a", "lora_b")
 
 
 def decay_mask(params: Any) -> Any:
-    """The same tree with True where weight decay applies: not on biases and normalisation."""
+    """The same tree with True where weight decay applies."""
     return jax.tree.map(lambda path: path.rsplit("/", 1)[-1] in _DECAYED, param_paths(params))
 
 
@@ -36,7 +36,7 @@ def _phase_schedule(config: TrainConfig) -> optax.Schedule:
     }[config.schedule]
     if not config.warmup:
         return decay
-    # From one step's share rather than from zero: a first step of rate 0 would do nothing.
+    # Not from zero: a first step with learning rate 0 would do nothing.
     first = config.learning_rate / config.warmup
     rise = optax.linear_schedule(first, config.learning_rate, config.warmup)
     return optax.join_schedules([rise, decay], [config.warmup])
@@ -45,19 +45,19 @@ def _phase_schedule(config: TrainConfig) -> optax.Schedule:
 def make_optimizers(
     config: Config, phases: Sequence[Phase], params: Any
 ) -> list[optax.GradientTransformation]:
-    """AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101) behind clipping, one for each phase.
+    """AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101) after clipping, one per phase.
 
-    All work on one state, which the first one's `init` makes. Parameters fall into groups by the
-    phases in which they train, and `optax.multi_transform` gives each group moments of its own:
-    they stand still with the group, and a group that never trains has none.
+    All share one state, which the first one's `init` creates. Parameters are grouped by the phases
+    in which they train, and `optax.multi_transform` gives each group its own moments: they are
+    frozen with the group, and a group that never trains has none.
 
     Args:
       config: the run's.
-      phases: of `plan`.
+      phases: as returned by `plan`.
       params: parameters or their shapes.
     """
     groups = jax.tree.map(
-        lambda *frozen: "".join("-" if still else "+" for still in frozen),
+        lambda *frozen: "".join("-" if off else "+" for off in frozen),
         *(phase.frozen for phase in phases),
     )
     rate = optax.scale_by_learning_rate(make_schedule(phases))
@@ -76,7 +76,7 @@ def make_optimizers(
 
 
 def _of_group(name: str, phase: int, config: TrainConfig) -> optax.GradientTransformation:
-    """What happens in a phase to the gradients of a group, such as "+-" for the first of two."""
+    """How a phase updates a group; group "+-" trains in the first of two phases."""
     if "+" not in name:
         return optax.set_to_zero()
     adamw = optax.chain(
@@ -97,7 +97,7 @@ def _by_layer(config: Config) -> optax.GradientTransformation:
         return optax.identity()
 
     def scaled(path: str, update):
-        below = _layers_above(path, layers)
+        below = _layers_below_heads(path, layers)
         if not isinstance(below, int):  # layers in one stack, the lowest first
             below = below.reshape(-1, *[1] * (update.ndim - 1))
         return update * jnp.asarray(decay**below, update.dtype)
@@ -107,8 +107,8 @@ def _by_layer(config: Config) -> optax.GradientTransformation:
     )
 
 
-def _layers_above(path: str, layers: int):
-    """How far below the heads a parameter stands: the top layer 1, embeddings layers + 1."""
+def _layers_below_heads(path: str, layers: int):
+    """How far below the heads a parameter is: 1 in the top layer, layers + 1 in embeddings."""
     part, _, rest = path.partition("/")
     name = rest.split("/")[0]
     if part == "encoder" and name == "layers":
@@ -117,11 +117,11 @@ def _layers_above(path: str, layers: int):
 
 
 def depth(name: str, layers: int) -> int:
-    """Where a part of the encoder stands: embeddings -1, layer_0 0, ..., what is on top `layers`.
+    """Depth of a part of the encoder: -1 for embeddings, 0 for layer_0, ..., `layers` on top.
 
     Args:
-      name: of the part, the second piece of a parameter's path.
-      layers: of the encoder, not stacked.
+      name: of the part, the second component of a parameter's path.
+      layers: how many the encoder has; they are not stacked.
     """
     if name.startswith("layer_"):
         return int(name.removeprefix("layer_"))

@@ -1,4 +1,4 @@
-"""The phases of a run: the steps of each, what it trains on, and what stands still in it."""
+"""The phases of a run: how many steps each has, what it trains on, and what is frozen in it."""
 
 import dataclasses
 import math
@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import jax
 
-from mtt_jax.config.resolve import parse_pairs
 from mtt_jax.config.schema import Config, PhaseConfig
 from mtt_jax.data.encode import ExampleSet
 from mtt_jax.data.sampling import lengths_read, parts_by_task
@@ -19,11 +18,11 @@ class Phase(NamedTuple):
 
     Attributes:
       name: in reports.
-      start: steps of the run that are done before it.
-      end: steps that are done after it.
-      config: the run's, with the phase's loss weights (0 for a task that is not in it), learning
-        rate, warm-up, schedule and number of steps, and a seed of its own.
-      frozen: tree of bools over the parameters; True stands still.
+      start: steps of the run done before it.
+      end: steps of the run done after it.
+      config: the run's, with the phase's tasks, loss weights, learning rate, warm-up, schedule and
+        number of steps, and a seed of its own.
+      frozen: tree of bools over the parameters; True for a frozen one.
     """
 
     name: str
@@ -34,16 +33,16 @@ class Phase(NamedTuple):
 
 
 def plan(config: Config, examples: ExampleSet | None, params: Any) -> tuple[Phase, ...]:
-    """The phases in their order; a config without any has one, of train.steps.
+    """The phases in order; a config without any has a single one of train.steps.
 
     Args:
       config: the run's.
-      examples: the training split, which phases that count epochs need.
+      examples: the training split, needed for phases whose length is given in epochs.
       params: parameters or their shapes.
 
     Raises:
       UserError: for a pattern that matches no parameter, a phase in which nothing trains, or one
-        whose warm-up is longer than itself.
+        that is shorter than its warm-up.
     """
     specs = config.phases or (PhaseConfig(name="train", steps=config.train.steps),)
     phases: list[Phase] = []
@@ -60,7 +59,7 @@ def plan(config: Config, examples: ExampleSet | None, params: Any) -> tuple[Phas
         if view.train.warmup > steps:
             raise UserError(
                 f"{where}.warmup: {view.train.warmup} steps of warm-up are more than the {steps} "
-                f"of phase {spec.name!r}; give it a warmup of its own."
+                f"steps of phase {spec.name!r}; set the warmup of the phase."
             )
         start = phases[-1].end if phases else 0
         frozen = frozen_mask(params, view, spec.trainable, where)
@@ -69,38 +68,35 @@ def plan(config: Config, examples: ExampleSet | None, params: Any) -> tuple[Phas
 
 
 def _view(config: Config, spec: PhaseConfig, index: int) -> Config:
-    """The config as it holds in a phase, but for its steps."""
-    trained = spec.tasks or tuple(config.tasks)
-    weights = parse_pairs(spec.weights, "weights", kind=float)
+    """The config of a phase, except for its number of steps."""
     tasks = {
-        name: dataclasses.replace(
-            task, weight=weights.get(name, task.weight) if name in trained else 0.0
-        )
+        name: dataclasses.replace(task, weight=spec.weights.get(name, task.weight))
         for name, task in config.tasks.items()
     }
     train = dataclasses.replace(
         config.train,
+        tasks=spec.tasks or config.train.tasks,
         learning_rate=spec.learning_rate or config.train.learning_rate,
         warmup=config.train.warmup if spec.warmup < 0 else spec.warmup,
         schedule=config.train.schedule if spec.schedule == "same" else spec.schedule,
     )
-    # Another seed, so that a later phase does not draw the same sentences in the same order.
+    # Another seed, so that no two phases draw the same sentences in the same order.
     return dataclasses.replace(config, tasks=tasks, train=train, seed=config.seed + (index << 32))
 
 
 def _steps(epochs: float, view: Config, examples: ExampleSet | None) -> int:
-    """Batches that as many subwords fill as the phase's sentences hold, `epochs` times."""
+    """Batches that the phase's sentences fill in `epochs` passes."""
     assert examples is not None
     lengths = lengths_read(examples, view)
     parts = parts_by_task(examples, view).values()
     subwords = sum(int(lengths[part].sum()) for part in parts)
-    # A row ends where its positions do, or where its slots do.
+    # A row is full when it runs out of positions or out of slots.
     rows = max(subwords / view.train.row_length, sum(map(len, parts)) / view.slots)
     return max(1, math.ceil(epochs * rows / view.train.batch_rows))
 
 
 def param_paths(params: Any) -> Any:
-    """The same tree with each parameter's path in its place: `encoder/layer_0/attention/...`."""
+    """The same tree with paths in place of parameters: `encoder/layer_0/attention/...`."""
     return jax.tree_util.tree_map_with_path(
         lambda path, _: "/".join(str(part.key) for part in path), params
     )
@@ -109,29 +105,29 @@ def param_paths(params: Any) -> Any:
 def frozen_mask(
     params: Any, config: Config, trainable: tuple[str, ...] = (".*",), where: str = "config.train"
 ) -> Any:
-    """The same tree with True where a parameter stands still.
+    """The same tree with True where a parameter is frozen.
 
-    Those are the ones that train.freeze matches, those that `trainable` does not match, and the
-    heads of tasks whose weight is 0. A pattern matches whole paths.
+    Frozen are the parameters that train.freeze matches, those that `trainable` does not match, and
+    the heads of tasks that do not train. A pattern matches whole paths.
 
     Raises:
-      UserError: for a pattern that matches no parameter, or where nothing is left to train.
+      UserError: for a pattern that matches no parameter, or if nothing is left to train.
     """
     paths = param_paths(params)
     for pattern in config.train.freeze:
         _must_match(pattern, paths, "config.train.freeze")
     for pattern in trainable:
         _must_match(pattern, paths, f"{where}.trainable")
-    still = tuple(f"heads/{name}/" for name, task in config.tasks.items() if not task.weight)
+    inactive = tuple(f"heads/{name}/" for name in config.tasks if name not in config.active)
 
-    def stands(path: str) -> bool:
+    def is_frozen(path: str) -> bool:
         return (
-            path.startswith(still)
+            path.startswith(inactive)
             or _matches(path, config.train.freeze)
             or not _matches(path, trainable)
         )
 
-    mask = jax.tree.map(stands, paths)
+    mask = jax.tree.map(is_frozen, paths)
     if all(jax.tree.leaves(mask)):
         raise UserError(
             f"{where}: the patterns freeze everything; nothing would train. See train.freeze."

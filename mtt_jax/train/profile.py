@@ -6,24 +6,22 @@ from typing import Any
 
 import jax
 
-from mtt_jax.config.resolve import parse_range
-
 
 class Trace:
-    """Traces the steps of `train.profile` into RUN/profile; nothing where it is empty.
+    """Traces the steps of `train.profile` into RUN/profile; none if it is empty.
 
-        with Trace(run, "10:20") as trace:
+        with Trace(run, range(10, 21)) as trace:
             for done in range(1, 100):
                 with trace.step(done):
                     state = step(state)
                 trace.after(done, state)
 
-    The trace begins before the first step of the range, or with the first that is left of it
-    where a run goes on, and ends after the last one or with the block, however that ends.
+    The trace starts before the first step of the range, or before the first remaining one if the
+    run is resumed within it. It ends after the last one or with the block, however that ends.
     """
 
-    def __init__(self, run: Path, steps: str):
-        self._folder, self._steps = run / "profile", parse_range(steps, "config.train.profile")
+    def __init__(self, run: Path, steps: range):
+        self._folder, self._steps = run / "profile", steps
         self._running = False
 
     def __enter__(self) -> "Trace":
@@ -33,7 +31,7 @@ class Trace:
         self._stop()
 
     def step(self, number: int) -> AbstractContextManager:
-        """What to run a step in; `number` counts from 1."""
+        """The context to run a step in; `number` counts from 1."""
         if number not in self._steps:
             return nullcontext()
         if not self._running:
@@ -46,7 +44,7 @@ class Trace:
         return jax.profiler.StepTraceAnnotation("train", step_num=number)
 
     def after(self, number: int, state: Any) -> None:
-        """Ends the trace behind its last step, once the devices have done it."""
+        """Ends the trace after its last step, once the devices have finished it."""
         if self._running and number == self._steps[-1]:
             jax.block_until_ready(state)
             self._stop()

@@ -1,9 +1,9 @@
-"""The course of a run: the progress bar, metrics.jsonl and TensorBoard events."""
+"""The course of a run: metrics.jsonl, TensorBoard events, the progress bar and progress lines."""
 
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,24 +19,28 @@ from tensorboardX import SummaryWriter
 
 from mtt_jax.config.schema import Config
 from mtt_jax.report.console import Console
-from mtt_jax.scoring.evaluate import main_score
+from mtt_jax.tasks import Score
 from mtt_jax.train import flops
 from mtt_jax.train.optim import make_schedule
 from mtt_jax.train.phases import Phase
 from mtt_jax.train.step import StepMetrics
 
+# Seconds after which a console that is not a terminal gets a line, if nothing else was printed.
+_SILENCE = 60.0
+
 
 class History:
     """metrics.jsonl and TensorBoard events of a run.
 
-    A run that goes on from step N drops the lines behind N, which it is about to write again.
+    A line is on disk as soon as it is added. A run that is resumed from step N drops the lines
+    after N, since it is about to write them again.
     """
 
     def __init__(self, run: Path, step: int, config: Config, writes: bool = True):
-        """Opens the files; without `writes`, as in all processes but one, nothing is written."""
+        """Opens the files; without `writes`, for all processes but one, nothing is written."""
         self._path = run / "metrics.jsonl" if writes else Path(os.devnull)
         if writes:
-            self._drop_behind(run, step)
+            self._drop_after(run, step)
         self._file = self._path.open("a", encoding="utf-8")
         self._events = (
             SummaryWriter(str(run / "tensorboard"), purge_step=step + 1 if step else None)
@@ -44,7 +48,7 @@ class History:
             else None
         )
 
-    def _drop_behind(self, run: Path, step: int) -> None:
+    def _drop_after(self, run: Path, step: int) -> None:
         kept = [row for row in self.read(run) if step and row["step"] <= step]
         fresh = self._path.with_name(".metrics.jsonl.new")
         fresh.write_text("".join(_line(row) for row in kept), encoding="utf-8")
@@ -60,7 +64,7 @@ class History:
 
     @staticmethod
     def read(run: Path) -> list[dict]:
-        """The rows of a run's metrics.jsonl; a last line that a kill cut off is left out."""
+        """The rows of a run's metrics.jsonl, except for a last line that a kill cut off."""
         path = run / "metrics.jsonl"
         if not path.is_file():
             return []
@@ -68,23 +72,24 @@ class History:
         return [json.loads(line) for line in lines if line.endswith("}\n")]
 
     def trained(self, step: int, row: dict) -> None:
-        """Adds a line of training."""
+        """Adds a line about training."""
         self._add({"kind": "train", "step": step, **row})
 
-    def evaluated(self, step: int, score: float, scores: dict[str, dict]) -> None:
-        """Adds a line of evaluation on dev."""
-        plain = {name: main_score(result) for name, result in scores.items()}
-        self._add({"kind": "dev", "step": step, "score": score, "scores": plain, **scores})
+    def evaluated(self, step: int, score: float, scores: Mapping[str, Score]) -> None:
+        """Adds a line about an evaluation on dev."""
+        headlines = {name: result.headline for name, result in scores.items()}
+        plain = {name: result.as_json() for name, result in scores.items()}
+        self._add({"kind": "dev", "step": step, "score": score, "scores": headlines, **plain})
 
     def _add(self, row: dict) -> None:
         self._file.write(_line(row))
+        self._file.flush()
         if self._events:
             for name, value in _scalars(row):
                 self._events.add_scalar(f"{row['kind']}/{name}", value, row["step"])
 
     def flush(self) -> None:
-        """Hands everything to the system, so that it survives the process."""
-        self._file.flush()
+        """Writes the TensorBoard events to disk."""
         if self._events:
             self._events.flush()
 
@@ -94,7 +99,7 @@ def _line(row: dict) -> str:
 
 
 def _scalars(row: dict) -> Iterator[tuple[str, float]]:
-    """The numbers of a row worth a curve, with their names."""
+    """The numbers of a row that TensorBoard draws, with their names."""
     for name, value in row.items():
         if isinstance(value, (int, float)) and name != "step":
             yield name, value
@@ -103,15 +108,37 @@ def _scalars(row: dict) -> Iterator[tuple[str, float]]:
 
 
 def speed(rate: float, fill: float, used: float | None) -> str:
-    """What the bar says of a run's speed, such as `  9,000 tokens/s  2% padding  41% MFU`.
+    """The speed as the bar shows it, such as `  9,000 tokens/s  2% padding  41% MFU`.
 
     Args:
-      rate: subwords a second.
-      fill: share of positions that hold one.
-      used: model FLOP utilisation, None where it is not known.
+      rate: subwords per second.
+      fill: share of positions that hold a subword.
+      used: model FLOP utilisation; None if it is unknown.
     """
     utilisation = "" if used is None else f"  {used:.0%} MFU"
     return f"  {rate:,.0f} tokens/s  {1 - fill:.0%} padding{utilisation}"
+
+
+def duration(seconds: float) -> str:
+    """A length of time in words, such as `40 s`, `12 min` or `3 h 5 min`."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
+def headlines(scores: Mapping[str, Score]) -> str:
+    """The headline scores in words: `macro F1 topic 0.912, tone 0.950`.
+
+    If the tasks' headlines have different titles, each is named: `topic macro F1 0.912, ner entity
+    F1 0.843`.
+    """
+    # What follows a comma in a title, as in "entity F1, strict", is for tables.
+    titles = {name: score.figures[0].title.partition(",")[0] for name, score in scores.items()}
+    if len(set(titles.values())) == 1:
+        shown = ", ".join(f"{name} {score.headline:.3f}" for name, score in scores.items())
+        return f"{next(iter(titles.values()))} {shown}"
+    return ", ".join(f"{name} {titles[name]} {score.headline:.3f}" for name, score in scores.items())
 
 
 @contextmanager
@@ -121,10 +148,17 @@ def progress_bar(
     phases: Sequence[Phase],
     first: int,
     peak: float | None = None,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> Iterator["ProgressLine"]:
-    """The bar over a run's steps, `first` of them done already.
+    """The progress over a run's steps, `first` of which are done.
 
-    `peak` is what the devices can do together, in FLOP/s; None where that is not known.
+    Args:
+      console: a terminal gets a bar; any other console a line per minute.
+      config: the run's.
+      phases: the run's.
+      first: steps done.
+      peak: FLOP/s of all devices together; None if it is unknown.
+      clock: seconds from any start.
     """
     columns = (
         TextColumn("step"),
@@ -136,11 +170,27 @@ def progress_bar(
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console.rich, disable=not console.rich.is_terminal) as bar:
-        yield ProgressLine(console, bar, config, phases, first, peak)
+        yield ProgressLine(console, bar, config, phases, first, peak, clock)
+
+
+class _Window:
+    """Steps and tokens since a moment."""
+
+    def __init__(self, now: float):
+        self.since, self.steps, self.tokens = now, 0, 0
+
+    def add(self, tokens: int) -> None:
+        """Counts a step."""
+        self.steps += 1
+        self.tokens += tokens
+
+    def seconds(self, now: float) -> float:
+        """Time since the window began, never 0."""
+        return max(now - self.since, 1e-9)
 
 
 class ProgressLine:
-    """Turns the metrics of steps into the bar's text and the history's lines."""
+    """Turns the metrics of steps into the bar's text, console lines and the history's lines."""
 
     def __init__(
         self,
@@ -150,48 +200,68 @@ class ProgressLine:
         phases: Sequence[Phase],
         first: int,
         peak: float | None = None,
+        clock: Callable[[], float] = time.perf_counter,
     ):
         self._console, self._bar, self._config = console, bar, config
-        self._peak = peak
+        self._peak, self._clock = peak, clock
         self._schedule, self._total = make_schedule(phases), phases[-1].end
         self._task = bar.add_task("train", total=self._total, completed=first, status="")
-        self._since = time.perf_counter()
-        self._tokens = 0
-        self._steps = 0
         self._speed = ""
+        self._restart()
+
+    def _restart(self) -> None:
+        now = self._clock()
+        self._logged = _Window(now)  # since the last line of metrics.jsonl
+        self._shown = _Window(now)  # since the last line on the console
 
     def step(self, step: int, metrics: StepMetrics, history: History) -> None:
-        """Counts a step in; every `log_every` steps a line goes to metrics.jsonl."""
-        self._tokens += int(metrics.tokens)
-        self._steps += 1
+        """Counts a step; every `log_every` steps a line is added to metrics.jsonl."""
+        now = self._clock()
+        self._logged.add(int(metrics.tokens))
+        self._shown.add(int(metrics.tokens))
         losses = {name: float(value) for name, value in metrics.losses.items()}
         if step % self._config.train.log_every == 0 or step == self._total:
-            now = time.perf_counter()
-            rate = self._tokens / max(now - self._since, 1e-9)
-            train = self._config.train
-            fill = self._tokens / (self._steps * train.batch_rows * train.row_length)
-            used = flops.utilisation(self._config.encoder, train.row_length, rate, self._peak)
-            history.trained(
-                step,
-                {
-                    "loss": float(metrics.loss),
-                    "losses": losses,
-                    "learning_rate": float(self._schedule(step - 1)),
-                    "gradient_norm": float(metrics.gradient_norm),
-                    "weights": {name: float(value) for name, value in metrics.weights.items()},
-                    "tokens_per_second": round(rate),
-                    "fill": fill,
-                    **({} if used is None else {"utilisation": used}),
-                },
-            )
-            self._speed = speed(rate, fill, used)
-            self._since, self._tokens, self._steps = now, 0, 0
+            self._log(now, step, metrics, losses, history)
         shown = "  ".join(f"{name} {value:.3f}" for name, value in losses.items())
         self._bar.update(self._task, completed=step, status=f"loss {shown}{self._speed}")
+        if not self._console.rich.is_terminal and now - self._shown.since >= _SILENCE:
+            self._say(now, step, losses)
 
-    def evaluated(self, step: int, score: float, scores: dict[str, dict]) -> None:
+    def _log(
+        self, now: float, step: int, metrics: StepMetrics, losses: dict, history: History
+    ) -> None:
+        window, train = self._logged, self._config.train
+        rate = window.tokens / window.seconds(now)
+        fill = window.tokens / (window.steps * train.batch_rows * train.row_length)
+        used = flops.utilisation(self._config.encoder, train.row_length, rate, self._peak)
+        history.trained(
+            step,
+            {
+                "loss": float(metrics.loss),
+                "losses": losses,
+                "learning_rate": float(self._schedule(step - 1)),
+                "gradient_norm": float(metrics.gradient_norm),
+                "weights": {name: float(value) for name, value in metrics.weights.items()},
+                "tokens_per_second": round(rate),
+                "fill": fill,
+                **({} if used is None else {"utilisation": used}),
+            },
+        )
+        self._speed = speed(rate, fill, used)
+        self._logged = _Window(now)
+
+    def _say(self, now: float, step: int, losses: dict) -> None:
+        window = self._shown
+        seconds = window.seconds(now)
+        left = (self._total - step) * seconds / window.steps
+        shown = ", ".join(f"{name} {value:.3f}" for name, value in losses.items())
+        self._console.say(
+            f"step {step:,} of {self._total:,}: loss {shown}; {window.tokens / seconds:,.0f} "
+            f"tokens/s; about {duration(left)} left"
+        )
+        self._shown = _Window(now)
+
+    def evaluated(self, step: int, score: float, scores: Mapping[str, Score]) -> None:
         """Prints an evaluation above the bar; its time does not count as training."""
-        shown = ", ".join(f"{name} {main_score(result):.3f}" for name, result in scores.items())
-        self._console.say(f"step {step}: dev F1 {shown}; score {score:.4f}")
-        self._since = time.perf_counter()
-        self._tokens = self._steps = 0
+        self._console.say(f"step {step}: dev {headlines(scores)}; score {score:.4f}")
+        self._restart()

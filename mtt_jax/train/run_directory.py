@@ -1,7 +1,8 @@
-"""The run directory: made, recognised, and written to in moves that a kill cannot cut in two."""
+"""The run directory: created, recognized, and written so that a kill leaves no half-written file."""
 
 import dataclasses
 from pathlib import Path
+from typing import NamedTuple
 
 from mtt_jax.config import files as config_files
 from mtt_jax.config.schema import Config, MeshConfig
@@ -9,55 +10,70 @@ from mtt_jax.errors import UserError
 from mtt_jax.weights import saved_model
 
 
+class Layout(NamedTuple):
+    """A kind of folder that belongs to one config.
+
+    Attributes:
+      name: what an error calls it, such as "run".
+      flag: the command-line flag that names the folder.
+      config: the file in it that holds the config.
+      work: the folder in it that is empty until the work has begun.
+    """
+
+    name: str
+    flag: str
+    config: str
+    work: str
+
+
+RUN = Layout(name="run", flag="--workdir", config="config.json", work="checkpoints")
+
+
 def open_run(run: Path, config: Config) -> dict | None:
-    """Makes or recognises the run directory; returns metrics.json of a finished run.
+    """Creates or recognizes the run directory; returns metrics.json if the run is finished.
 
     Raises:
-      UserError: where the directory holds a run of another config, or other things.
+      UserError: if the directory holds a run with another config, or something else.
     """
-    open_folder(run, config, "config.json", "checkpoints", "--workdir", "a run", "with")
+    open_folder(run, config, RUN)
     return saved_model.read_json(run / "metrics.json")
 
 
-def open_folder(
-    folder: Path, config: Config, file: str, work: str, flag: str, what: str, of: str
-) -> None:
-    """Makes a folder that belongs to one config, or recognises it.
+def open_folder(folder: Path, config: Config, layout: Layout) -> None:
+    """Creates a folder that belongs to one config, or recognizes it.
 
-    Until the work begins both config and data may change: it stopped on a mistake in them.
-    The mesh may change at any time: no number depends on it.
+    Until the work has begun both config and data may change: the last start may have failed on a
+    mistake in them. The mesh may change at any time, as no result depends on it.
 
     Args:
-      folder: to make or to go on with.
-      config: what it belongs to.
-      file: in the folder, which holds the config.
-      work: folder in it that has something in it once the work has begun.
-      flag: of the command line that names the folder.
-      what: it is, as "a run".
-      of: what joins that to its config, as "with".
+      folder: to create or to resume.
+      config: the one it belongs to.
+      layout: what kind of folder it is.
 
     Raises:
-      UserError: where it holds the work of another config, or other things.
+      UserError: if it holds the work of another config, or something else.
     """
-    path, kind = folder / file, what.split()[-1]
+    path, flag = folder / layout.config, layout.flag
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{flag}: {folder} is a file; name a directory.")
     if path.is_file():
         there = config_files.from_json(path.read_text(encoding="utf-8"), str(path))
         changed = config_files.differences(_decisive(config), _decisive(there))
-        begun = (folder / work).is_dir() and any((folder / work).iterdir())
+        begun = (folder / layout.work).is_dir() and any((folder / layout.work).iterdir())
         if not begun:
             (folder / "data.json").unlink(missing_ok=True)
             write(path, config_files.to_json(config))
         elif changed:
             shown = "\n  ".join(changed[:8])
             raise UserError(
-                f"{flag}: {folder} holds {what} {of} another config:\n  {shown}\n"
-                f"Name another directory with {flag}=..., or give the config of that {kind}."
+                f"{flag}: {folder} holds a {layout.name} with another config:\n  {shown}\n"
+                f"Name another directory with {flag}=..., or give the config of that {layout.name}."
             )
         return
     if folder.is_dir() and any(folder.iterdir()):
-        raise UserError(f"{flag}: {folder} is not empty and holds no {kind}; name a new directory.")
+        raise UserError(
+            f"{flag}: {folder} is not empty and holds no {layout.name}; name a new directory."
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write(path, config_files.to_json(config))
@@ -66,16 +82,16 @@ def open_folder(
 
 
 def _decisive(config: Config) -> Config:
-    """The config without what no number of a run depends on: the devices that share it.
+    """The config without the fields that no result depends on: how devices share the work.
 
-    0 shards stand in a config that no run has completed; it was read in one.
+    With data.shards=0, as in a config that no run has completed yet, the data are read in 1 shard.
     """
     data = dataclasses.replace(config.data, shards=config.data.shards or 1)
     return dataclasses.replace(config, mesh=MeshConfig(), data=data)
 
 
 def write(path: Path, text: str) -> None:
-    """Writes a file in one move, so that a kill leaves the old one or the new one."""
+    """Writes a file in one move: after a kill it is either the old one or the new one."""
     fresh = path.with_name(f".{path.name}.new")
     fresh.write_text(text, encoding="utf-8")
     fresh.replace(path)

@@ -7,15 +7,13 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh
+from jaxtyping import Array, Float, Int
 
-from mtt_jax.config.resolve import parse_pairs
 from mtt_jax.config.schema import Config
 from mtt_jax.devices.mesh import by_rows, of_state, replicated
 from mtt_jax.model.multitask import MultiTask
-from mtt_jax.tasks.schemes import Task
 from mtt_jax.train.gradient import make_balancer, make_gradient
-from mtt_jax.train.losses import masked_cross_entropy
-from mtt_jax.types import Array, Batch
+from mtt_jax.types import Batch
 from mtt_jax.weights.build import init_params
 
 
@@ -23,13 +21,13 @@ class TrainState(NamedTuple):
     """What a step changes.
 
     Attributes:
-      step: int32 scalar, steps done.
+      step: steps done.
       params: {"encoder": ..., "heads": {task: ...}}.
-      opt_state: the optimiser's.
-      balance: the balancer's, () for one that remembers nothing.
+      opt_state: the optimizer's.
+      balance: the balancer's; () for a stateless one.
     """
 
-    step: Array
+    step: Int[Array, ""]
     params: Any
     opt_state: Any
     balance: Any
@@ -52,56 +50,21 @@ class StepMetrics(NamedTuple):
     """What a step reports, all on the device.
 
     Attributes:
-      loss: float32 sum of the tasks' losses by their weights in the config.
-      losses: task of a weight above 0 -> float32 mean loss over its labels; 0 where the batch
-        has none.
-      counts: task -> float32 labels in the batch.
-      weights: task -> float32 what the balancer made of its gradient on the encoder.
-      gradient_norm: float32, before clipping.
-      tokens: int32 positions of the batch that hold a subword.
+      loss: the sum of the tasks' losses, each times its weight in the config.
+      losses: task that trains -> mean loss over its labels, whatever its weight; 0 if the batch has
+        no label of it.
+      counts: task -> labels in the batch.
+      weights: task -> the factor that the balancer gave its gradient on the encoder.
+      gradient_norm: before clipping.
+      tokens: positions of the batch that hold a subword.
     """
 
-    loss: Array
-    losses: dict[str, Array]
-    counts: dict[str, Array]
-    weights: dict[str, Array]
-    gradient_norm: Array
-    tokens: Array
-
-
-def class_weights(task: Task, text: str, where: str = "class_weights") -> list[float] | None:
-    """The factor of each class from 'PER=2, O=0.5'; a type's name covers its B- and I- classes."""
-    pairs = parse_pairs(text, where, kind=float)
-    if not pairs:
-        return None
-    return [pairs.get(name, pairs.get(name[2:], 1.0)) for name in task.classes]
-
-
-def make_losses(config: Config) -> Callable:
-    """Returns losses(task -> logits, batch, counts) -> task -> loss times its weight in the config.
-
-    `counts` are the labels of the global batch, of which `batch` may be one part: dividing by
-    them makes the parts of an accumulated gradient add up to the whole one.
-    """
-    factors = {
-        task.name: class_weights(task, config.tasks[task.name].class_weights)
-        for task in config.task_list
-    }
-
-    def losses(logits, batch: Batch, counts):
-        found = {}
-        for name, task in config.tasks.items():
-            total, _ = masked_cross_entropy(
-                logits[name],
-                batch.labels[name],
-                batch.weights[name],
-                factors[name],
-                task.label_smoothing,
-            )
-            found[name] = task.weight * total / jnp.maximum(counts[name], 1.0)
-        return found
-
-    return losses
+    loss: Float[Array, ""]
+    losses: dict[str, Float[Array, ""]]
+    counts: dict[str, Float[Array, ""]]
+    weights: dict[str, Float[Array, ""]]
+    gradient_norm: Float[Array, ""]
+    tokens: Int[Array, ""]
 
 
 def make_step(
@@ -115,25 +78,24 @@ def make_step(
 
     Args:
       model: what to train.
-      optimizer: of `make_optimizers`.
-      config: weights of the tasks, balancing, parts of a batch; of a phase, as its `frozen`.
-      mesh: devices; the batch is divided over them by rows, the state as `of_state` says.
-      frozen: tree of bools over the parameters; True stands still.
+      optimizer: one of those returned by `make_optimizers`.
+      config: task weights, balancing, gradient accumulation; that of a phase, like its `frozen`.
+      mesh: devices; the batch is sharded by rows, the state as `of_state` says.
+      frozen: tree of bools over the parameters; True for a frozen one.
     """
-    balancer = make_balancer(config)
-    gradient = make_gradient(model, make_losses(config), config, balancer, frozen)
+    gradient = make_gradient(model, config, frozen)
     names = tuple(config.tasks)
 
     def step(state: TrainState, batch: Batch, root: jax.Array):
-        counts = {name: weights.sum() for name, weights in batch.weights.items()}
+        counts = {name: mask.sum() for name, mask in batch.masks.items()}
         key = jax.random.fold_in(root, state.step)
         (losses, weights, balance), grads = gradient(
             state.params, batch, counts, key, state.balance
         )
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         metrics = StepMetrics(
-            loss=sum(losses.values()),
-            losses={n: losses[n] / task.weight for n, task in config.tasks.items() if task.weight},
+            loss=sum(losses.weighted.values()),
+            losses=losses.mean,
             counts=counts,
             weights=dict(zip(names, weights, strict=True)),
             gradient_norm=optax.global_norm(grads),

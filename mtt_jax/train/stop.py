@@ -1,4 +1,4 @@
-"""Stopping: what a process does when it is asked to end; a run saves itself first."""
+"""Stopping: what a process does when it is asked to end. A run saves a checkpoint first."""
 
 import contextlib
 import os
@@ -11,12 +11,12 @@ from collections.abc import Iterator
 def end_on_ctrl_c() -> None:
     """Makes Ctrl-C end the process at once, with one line, until `stop_signals` takes over.
 
-    Python's own way, an exception, may be raised inside a callback that swallows it, or inside a
-    compiler that crashes on it.
+    The exception that Python raises by default may occur inside a callback that swallows it, or
+    inside a compiler that crashes on it.
     """
 
     def end(number, frame):
-        with contextlib.suppress(RuntimeError, OSError):  # caught in the middle of a write
+        with contextlib.suppress(RuntimeError, OSError):  # in the middle of a write
             sys.stdout.flush()
         os.write(2, b"stopped.\n")
         os._exit(128 + number)
@@ -25,15 +25,15 @@ def end_on_ctrl_c() -> None:
 
 
 class InterruptedRunError(Exception):
-    """The run was asked to stop, and has saved itself.
+    """The run was asked to stop, and has saved a checkpoint.
 
     Attributes:
-      code: exit status by the shell's convention, 128 + the signal's number.
+      code: exit status by shell convention, 128 + the number of the signal.
     """
 
     def __init__(self, step: int, number: int):
         where = f"at step {step}" if step else "before the first checkpoint"
-        then = "continues from there" if step else "begins again"
+        then = "resumes from there" if step else "starts over"
         super().__init__(f"stopped {where}; the same command {then}")
         self.code = 128 + number
 
@@ -42,12 +42,12 @@ class InterruptedRunError(Exception):
 def stop_signals() -> Iterator[list[int]]:
     """Collects SIGTERM and SIGINT in a list; a second Ctrl-C ends the process at once.
 
-    At once means without unwinding, in which a compiler that is interrupted would crash; all
-    files are written in one move, so that none is left half done.
+    At once means without unwinding, during which an interrupted compiler would crash; all files are
+    written in one move, so none is left half written.
     """
     asked: list[int] = []
     if threading.current_thread() is not threading.main_thread():
-        yield asked  # Python takes signals in the main thread alone
+        yield asked  # Python handles signals in the main thread only
         return
 
     def remember(number, frame):
@@ -67,7 +67,7 @@ def stop_if_asked(asked: list[int], step: int) -> None:
     """Ends the run between two stages of its work.
 
     Raises:
-      InterruptedRunError: where a signal has come; everything up to `step` is saved.
+      InterruptedRunError: if a signal has arrived; everything up to `step` is saved.
     """
     if asked:
         raise InterruptedRunError(step, asked[0])

@@ -1,13 +1,10 @@
 """python -m mtt_jax: commands, exit codes and the generated page."""
 
-from pathlib import Path
-
 import pytest
 
 from mtt_jax import __version__
 from mtt_jax.__main__ import main
-
-ROOT = Path(__file__).resolve().parents[1]
+from tests.helpers import ROOT
 
 
 def test_the_page_of_fields_in_docs_is_current(capsys):

@@ -4,7 +4,6 @@ import dataclasses
 import json
 
 import pytest
-from conftest import make_config
 from ml_collections import ConfigDict
 
 from mtt_jax.config import (
@@ -27,6 +26,7 @@ from mtt_jax.config.files import (
 )
 from mtt_jax.config.resolve import resolve
 from mtt_jax.errors import UserError
+from tests.helpers import make_config
 
 CHANGED = {
     "seed": 7,

@@ -3,10 +3,10 @@
 import dataclasses
 
 import pytest
-from conftest import make_config
 
 from mtt_jax.config.resolve import resolve
 from mtt_jax.config.schema import SECTIONS, TOP, Config, TaskConfig, TaskDataConfig, default_config
+from tests.helpers import make_config
 
 
 @pytest.mark.parametrize("section", [TaskConfig, TaskDataConfig, *SECTIONS.values(), Config])

@@ -4,7 +4,6 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from conftest import SENTENCES, make_config, record
 
 from mtt_jax.config.schema import SYNTHETIC_WAYS
 from mtt_jax.data.augment import augment, read_gazetteer
@@ -12,6 +11,7 @@ from mtt_jax.data.words import split_words
 from mtt_jax.errors import UserError
 from mtt_jax.tasks.schemes import spans_to_tags
 from mtt_jax.types import Record, Span
+from tests.helpers import SENTENCES, make_config, record
 
 NER = make_config().task_list[1]
 RECORDS = [record(*sentence) for sentence in SENTENCES]

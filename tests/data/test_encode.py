@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from conftest import make_config, record
 from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
 
 from mtt_jax.data.encode import (
@@ -16,6 +15,7 @@ from mtt_jax.data.encode import (
 from mtt_jax.data.words import split_words
 from mtt_jax.tasks.schemes import Task, spans_to_tags
 from mtt_jax.types import Example, Span
+from tests.helpers import make_config, record
 
 CLS, SEP = 1000, 1001
 

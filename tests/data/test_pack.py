@@ -1,10 +1,10 @@
 """Packing moves sentences into rows and changes nothing else."""
 
 import numpy as np
-from conftest import batch_of, make_config, record
 
 from mtt_jax.data.encode import cut, encode_records, windows
 from mtt_jax.data.pack import assign_rows, pack_examples, piece_of
+from tests.helpers import batch_of, make_config, record
 
 
 def test_every_piece_is_placed_once_and_rows_never_overflow():

@@ -6,12 +6,12 @@ from itertools import islice
 import jax
 import numpy as np
 import pytest
-from conftest import assert_trees_equal, make_config, record
 
 from mtt_jax.data.encode import encode_records
 from mtt_jax.data.pipeline import open_shards, training_stream
 from mtt_jax.data.sampling import parts_by_task
 from mtt_jax.errors import UserError
+from tests.helpers import assert_trees_equal, make_config, record
 
 TOPICS, NAMES = 60, 20
 

@@ -5,14 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import assert_trees_equal
-from reading import written
 
 from mtt_jax.config.resolve import resolve
 from mtt_jax.config.schema import TaskConfig, default_config
 from mtt_jax.data.prepare import prepare
 from mtt_jax.data.tokenizer import train as train_tokenizer
 from mtt_jax.errors import UserError
+from tests.helpers import assert_trees_equal, written
 
 TOPICS = "1,Vote,Rome voted .\n2,Day 7,Tom ran .\n3,Shares,Acme fell .\n"
 TAGS = "Tom B-PER\nFry I-PER\nran O\n\nRome B-LOC\nvoted O\n\nAcme B-ORG\nfell O\n"

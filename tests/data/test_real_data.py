@@ -11,8 +11,8 @@ import pytest
 from mtt_jax.config.files import load_file
 from mtt_jax.config.resolve import resolve
 from mtt_jax.data.sources import read_files
+from tests.helpers import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("MTT_DATA", ROOT.parent / "shared" / "data"))
 TOPIC, NER = DATA / "ag_news_csv", DATA / "wikineural_en"
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from conftest import make_config, record
 
 from mtt_jax.data.encode import encode_records
 from mtt_jax.data.sampling import (
@@ -11,6 +10,7 @@ from mtt_jax.data.sampling import (
     mixing_weights,
     parts_by_task,
 )
+from tests.helpers import make_config, record
 
 PERSON, PLACE = (0, 1, "PER"), (0, 1, "LOC")
 # Eight topics, then eight sentences with entities: 4 without any, 3 with PER, 1 with PER and LOC.

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,8 +12,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from mtt_jax.config.schema import TokenizerConfig
 from mtt_jax.data.tokenizer import CLS, PAD, SEP, SPECIAL, UNKNOWN, load, train
 from mtt_jax.errors import UserError
+from tests.helpers import ROOT
 
-ROOT = Path(__file__).parents[1]
 KINDS = ("wordpiece", "bpe")
 WORDS = (
     "the minister of Rome scored against Leeds naïve café résumé Zürich Łódź Ångström "

@@ -7,11 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import batch_of, make_config, model_and_params
 
 from mtt_jax.train.gradient import make_balancer, make_gradient
 from mtt_jax.train.phases import frozen_mask
 from mtt_jax.train.step import make_losses
+from tests.helpers import batch_of, make_config, model_and_params
 
 
 @pytest.fixture(scope="module", autouse=True)

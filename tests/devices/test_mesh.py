@@ -3,7 +3,6 @@
 import jax
 import numpy as np
 import pytest
-from conftest import batch_of, forward_of, make_config, model_and_params, only_phase
 
 from mtt_jax.data.pipeline import training_stream
 from mtt_jax.devices.mesh import (
@@ -19,6 +18,7 @@ from mtt_jax.errors import UserError
 from mtt_jax.train.checkpoint import Checkpoints, abstract
 from mtt_jax.train.optim import make_optimizers
 from mtt_jax.train.step import TrainState, make_step
+from tests.helpers import batch_of, forward_of, make_config, model_and_params, only_phase
 
 CONFIG = make_config(encoder__dropout=0.2, train__learning_rate=1e-3)
 

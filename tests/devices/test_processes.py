@@ -9,19 +9,17 @@ import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
-from conftest import make_config
 from safetensors.numpy import load_file
 
 from mtt_jax.devices import processes
 from mtt_jax.errors import UserError
 from mtt_jax.train.loop import config_of_run
+from tests.helpers import ROOT, make_config
 
-ROOT = Path(__file__).resolve().parents[1]
 TINY = [
     "--config.train.steps=6",
     "--config.train.warmup=2",

@@ -5,14 +5,12 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
-from conftest import save_untrained
 
 from mtt_jax.devices import startup
+from tests.helpers import ROOT, save_untrained
 
-ROOT = Path(__file__).resolve().parents[1]
 PREDICT = """
 import collections, json, sys
 import jax

@@ -9,9 +9,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from conftest import batch_of, make_config, model_and_params, record
 from rich.console import Console as RichConsole
-from test_report import Elements
 
 from mtt_jax.config.resolve import resolve
 from mtt_jax.config.schema import TaskConfig, default_config, phase
@@ -24,6 +22,7 @@ from mtt_jax.diagnose.study import Study, diagnose, run_arms
 from mtt_jax.errors import UserError
 from mtt_jax.report.console import Console
 from mtt_jax.scoring.evaluate import evaluate, main_score
+from tests.helpers import Elements, batch_of, make_config, model_and_params, record
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from conftest import make_config
 
 from mtt_jax.diagnose.outcomes import score
 from mtt_jax.diagnose.verdict import (
@@ -14,6 +13,7 @@ from mtt_jax.diagnose.verdict import (
     share_or_separate,
 )
 from mtt_jax.scoring.metrics import Classification
+from tests.helpers import make_config
 
 TOPIC, NER = make_config().task_list
 UP, DOWN, NONE = Difference(0.1, 0.05, 0.15), Difference(-0.1, -0.2, -0.01), Difference(0, -1, 1)

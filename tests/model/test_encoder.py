@@ -4,7 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import batch_of, forward_of, make_config, model_and_params
+
+from tests.helpers import batch_of, forward_of, make_config, model_and_params
 
 VARIANTS = [
     {},

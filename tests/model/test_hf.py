@@ -6,7 +6,6 @@ import shutil
 import jax
 import numpy as np
 import pytest
-from conftest import forward_of, fresh_params
 from flax.traverse_util import flatten_dict
 
 from mtt_jax import Predictor
@@ -19,6 +18,7 @@ from mtt_jax.errors import UserError
 from mtt_jax.types import Example
 from mtt_jax.weights import pretrained, saved_model
 from mtt_jax.weights.build import build_model
+from tests.helpers import forward_of, fresh_params
 
 VOCAB = 120
 # As many positions as each of the models knows.

@@ -4,13 +4,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import batch_of, forward_of, make_config, model_and_params
-from test_step import Run
 
 from mtt_jax.config.schema import phase
 from mtt_jax.train.phases import param_paths, plan
 from mtt_jax.weights.build import build_model, count_parameters
 from mtt_jax.weights.saved_model import merged
+from tests.helpers import Run, batch_of, forward_of, make_config, model_and_params
 
 RANK = 4
 

@@ -8,12 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import save_untrained
 
 from mtt_jax import Predictor, UserError
 from mtt_jax.predict.beam import Predict, beside, text_of
+from tests.helpers import ROOT, save_untrained
 
-ROOT = Path(__file__).resolve().parents[1]
 TEXTS = ["Tom Fry of Acme United scored in Rome .", "Shares fell .", "", "Ann Lee left 東京 ."]
 REASON = "needs: pip install -r requirements-peers.txt"
 peers = pytest.mark.peers

@@ -10,15 +10,14 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from conftest import make_config, model_and_params
 
 from mtt_jax import Predictor
 from mtt_jax.errors import UserError
 from mtt_jax.predict.export import export
 from mtt_jax.predict.graph import output_names, plain_forward
 from mtt_jax.weights import saved_model
+from tests.helpers import ROOT, make_config, model_and_params
 
-ROOT = Path(__file__).resolve().parents[1]
 BERT = {"encoder__norm": "post", "encoder__pooling": "cls", "tasks__ner__scheme": "iob2"}
 TEXTS = [
     "Tom Fry of Acme United scored in Rome .",

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from conftest import make_config, model_and_params, save_untrained
 
 from mtt_jax import Predictor, UserError
 from mtt_jax.config.resolve import resolve
 from mtt_jax.config.schema import TaskConfig, default_config
 from mtt_jax.predict.predictor import _entities
 from mtt_jax.weights import saved_model
+from tests.helpers import make_config, model_and_params, save_untrained
 
 ODD = [
     "",

@@ -7,14 +7,12 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
-from conftest import save_untrained
 
 from mtt_jax.__main__ import main
+from tests.helpers import ROOT, save_untrained
 
-ROOT = Path(__file__).resolve().parents[1]
 TEXTS = ["Tom Fry of Acme United scored in Rome .", "", "Shares fell .", 'He said "no", then left']
 
 

@@ -2,9 +2,8 @@
 
 import copy
 
-from test_report import FINAL, NER, TOPIC
-
 from mtt_jax.report import card
+from tests.helpers import FINAL, NER, TOPIC
 
 CONFIG = {
     "tasks": {

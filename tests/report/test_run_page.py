@@ -1,23 +1,12 @@
 """The report: one HTML file, well-formed, offline, with the figures that it was given."""
 
 import re
-from html.parser import HTMLParser
 
 import pytest
 
 from mtt_jax.report import run_page as report
+from tests.helpers import FINAL, NER, TOPIC, Elements
 
-ROW = {"precision": 0.5, "recall": 0.25, "f1": 1 / 3, "support": 1234}
-TOPIC = {
-    "accuracy": 0.75, "macro_f1": 0.7, "count": 4, "per_class": {"sports": ROW, "<b>": ROW},
-    "confusion": {"labels": ["sports", "<b>"], "counts": [[2, 1], [0, 1]]},
-}  # fmt: skip
-NER = {
-    "precision": 0.5, "recall": 0.25, "f1": 1 / 3, "count": 4, "per_entity": {"PER": ROW},
-    "ceiling": {"scheme": "io", "f1": 0.9876},
-    "confusion": {"labels": ["PER", "(none)"], "counts": [[0, 0], [0, 0]]},
-}  # fmt: skip
-FINAL = {"best_step": 3, "steps": 4, "parameters": 5678, "seconds": 61.2, "device": "CPU, 2 cores"}
 CONFIG = {"train": {"steps": 4}, "tasks": {"topic": {"labels": ("a", "b")}}, "seed": 0}
 
 
@@ -28,29 +17,6 @@ def history(steps):
         for s in range(1, steps + 1)
     ]  # fmt: skip
     return [*train, {"kind": "dev", "step": steps, "score": 0.5, "scores": {"topic": 0.6}}]
-
-
-class Elements(HTMLParser):
-    """Counts elements, and notes what is not closed and what would be fetched."""
-
-    VOID = ("meta", "line", "polyline", "br")
-
-    def __init__(self, page):
-        super().__init__()
-        self.counts, self.open, self.fetched = {}, [], []
-        self.feed(page)
-
-    def handle_starttag(self, tag, attrs):
-        self.counts[tag] = self.counts.get(tag, 0) + 1
-        self.fetched += [value for name, value in attrs if name in ("src", "href")]
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.counts[tag] = self.counts.get(tag, 0) + 1
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
 
 
 def test_it_shows_what_each_phase_did():

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import forward_of, make_config, model_and_params, record
+from mtt_jax.tasks.decode import decode_spans
 from seqeval.metrics import classification_report
 from seqeval.scheme import IOB2
 from sklearn.metrics import accuracy_score, f1_score
@@ -10,8 +10,8 @@ from sklearn.metrics import accuracy_score, f1_score
 from mtt_jax.data.encode import encode_records
 from mtt_jax.scoring.evaluate import evaluate, overall_score
 from mtt_jax.scoring.infer import decide
-from mtt_jax.tasks.decode import decode_spans
 from mtt_jax.tasks.schemes import spans_to_tags
+from tests.helpers import forward_of, make_config, model_and_params, record
 
 CONFIG = make_config(tasks__ner__scheme="iob2")
 WORDS = ("Tom", "Fry", "of", "Acme", "United", "scored", "in", "Rome", "the", "minister")

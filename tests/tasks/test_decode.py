@@ -4,8 +4,8 @@ import itertools
 
 import numpy as np
 import pytest
-
 from mtt_jax.tasks.decode import decode_spans
+
 from mtt_jax.tasks.schemes import Task, spans_to_tags, tags_to_spans
 from mtt_jax.types import Span
 

@@ -6,12 +6,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import make_config
 
 from mtt_jax.data.pipeline import open_shards, training_stream
 from mtt_jax.devices.mesh import make_mesh, replicated
 from mtt_jax.errors import UserError
 from mtt_jax.train.checkpoint import Checkpoints, abstract
+from tests.helpers import make_config
 
 CONFIG = make_config(train__batch_rows=2)
 

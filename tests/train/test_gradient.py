@@ -6,13 +6,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import batch_of, make_config
-from test_step import Run, balanced, without
 
 from mtt_jax.config.schema import BALANCERS, BALANCERS_BY_GRADIENT
 from mtt_jax.errors import UserError
 from mtt_jax.train import balance
 from mtt_jax.train.gradient import make_balancer
+from tests.helpers import Run, balanced, batch_of, make_config, without
 
 TASKS = ("ner", "topic")
 

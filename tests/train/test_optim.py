@@ -5,13 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from conftest import make_config, model_and_params, only_phase
 
 from mtt_jax.config.schema import phase
 from mtt_jax.errors import UserError
 from mtt_jax.train.optim import decay_mask, make_optimizers, make_schedule
 from mtt_jax.train.phases import frozen_mask, param_paths, plan
 from mtt_jax.weights.saved_model import unstack_layers
+from tests.helpers import make_config, model_and_params, only_phase
 
 SETTINGS = {"learning_rate": 0.1, "warmup": 0, "steps": 10, "schedule": "constant", "clip": 0.0}
 

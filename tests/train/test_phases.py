@@ -3,11 +3,11 @@
 import jax
 import numpy as np
 import pytest
-from conftest import make_config
 
 from mtt_jax.config.schema import phase
 from mtt_jax.errors import UserError
 from mtt_jax.train.phases import param_paths, plan
+from tests.helpers import make_config
 
 
 def planned(params, examples, *phases, **overrides):

@@ -1,12 +1,12 @@
 """What the progress line says of a run's speed."""
 
 import pytest
-from conftest import make_config, model_and_params
 from flax.traverse_util import flatten_dict
 
 from mtt_jax.config.schema import EncoderConfig
 from mtt_jax.train import flops
 from mtt_jax.train.progress import speed
+from tests.helpers import make_config, model_and_params
 
 
 def test_flops_count_every_matrix_three_times_and_attention_over_the_whole_row():

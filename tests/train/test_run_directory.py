@@ -1,10 +1,10 @@
 """The run directory: made once, gone on with, and never taken for another run's."""
 
 import pytest
-from conftest import make_config
 
 from mtt_jax.errors import UserError
 from mtt_jax.train.run_directory import open_run
+from tests.helpers import make_config
 
 CONFIG = make_config()
 

@@ -1,60 +1,16 @@
 """The step: it learns, counts every label once, and leaves alone what it should."""
 
-import functools
-
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import batch_of, make_config, model_and_params, only_phase
 
-from mtt_jax.devices.mesh import make_mesh, of_state, place, place_batch, replicated
-from mtt_jax.train.gradient import make_balancer, make_gradient
-from mtt_jax.train.optim import make_optimizers
-from mtt_jax.train.step import TrainState, class_weights, make_losses, make_step
-
-
-class Run:
-    """A model with its step, on one device."""
-
-    def __init__(self, tokenizer, **overrides):
-        self.config = make_config(**overrides)
-        self.model, self.params = model_and_params(self.config, tokenizer)
-        self.mesh = make_mesh(1, self.config.train.batch_rows, self.config.train.accumulate)
-        phase = only_phase(self.config, self.params)
-        (self.optimizer,) = make_optimizers(self.config, [phase], self.params)
-        self.step = make_step(self.model, self.optimizer, self.config, self.mesh, phase.frozen)
-
-    def state(self):
-        """A fresh state, placed as the step returns it, for which it would compile again."""
-        params = jax.tree.map(jnp.copy, self.params)  # the step takes its argument over
-        balance = make_balancer(self.config).init(len(self.config.tasks))
-        state = TrainState(jnp.int32(0), params, self.optimizer.init(params), balance)
-        return place(state, of_state(state, self.mesh))
-
-    def __call__(self, batch, steps=1):
-        state, key = self.state(), place(jax.random.key(0), replicated(self.mesh))
-        for _ in range(steps):
-            state, metrics = self.step(state, place_batch(batch, self.mesh), key)
-        return state, jax.device_get(metrics)
-
-    @functools.cached_property
-    def gradient(self):
-        """The gradient before clipping, compiled once for batches of one shape."""
-        frozen = jax.tree.map(lambda _: False, self.params)
-        losses, balancer = make_losses(self.config), make_balancer(self.config)
-        return jax.jit(make_gradient(self.model, losses, self.config, balancer, frozen))
+from mtt_jax.devices.mesh import place_batch
+from mtt_jax.train.step import class_weights
+from tests.helpers import Run, balanced, batch_of, make_config, without
 
 
 def gradient(run, batch):
     return balanced(run, batch)[1]
-
-
-def balanced(run, batch):
-    """((losses, weights, state), gradients) of a batch, before clipping."""
-    counts = {name: weights.sum() for name, weights in batch.weights.items()}
-    state = make_balancer(run.config).init(len(run.config.tasks))
-    return run.gradient(run.params, batch, counts, jax.random.key(0), state)
 
 
 @pytest.fixture(scope="module")
@@ -72,10 +28,6 @@ def batch(plain, examples):
 def plain_step(plain, batch):
     """(state, metrics) after one step of the plain run."""
     return plain(batch)
-
-
-def without(batch, task):
-    return batch._replace(weights={**batch.weights, task: np.zeros_like(batch.weights[task])})
 
 
 def test_a_handful_of_sentences_is_learned_by_heart(tokenizer, examples):

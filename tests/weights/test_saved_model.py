@@ -3,10 +3,10 @@
 import jax
 import numpy as np
 import pytest
-from conftest import make_config, model_and_params
 
 from mtt_jax.errors import UserError
 from mtt_jax.weights import saved_model
+from tests.helpers import make_config, model_and_params
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import tensorflow_datasets as tfds
 
 from mtt_jax.data.newswire import grammar
 
-# Topic labels are plentiful and entity labels scarce, so that balancing has something to do.
+# Many topic labels and few entity labels, so that there is something to balance.
 _TRAIN_TOPIC, _TRAIN_NER, _DEV, _TEST = 12_000, 1_200, 1_000, 2_000
 
 
@@ -19,7 +19,7 @@ class Newswire(tfds.core.GeneratorBasedBuilder):
     """News-like sentences with a topic, entities, or both.
 
     Splits: train (12,000 sentences with a topic, 1,200 with entities), dev (1,000 with both) and
-    test (2,000 with both). An absent answer is an empty topic, or `annotated` being false.
+    test (2,000 with both). A missing label is an empty topic, or `annotated` set to false.
     """
 
     VERSION = tfds.core.Version("1.0.0")
@@ -48,7 +48,7 @@ class Newswire(tfds.core.GeneratorBasedBuilder):
 
 @cache
 def _sentences(split: str) -> tuple[grammar.Sentence, ...]:
-    """The sentences of a split, none of which stands in an earlier one."""
+    """The sentences of a split, none of which is in an earlier split."""
     sizes = {"train": _TRAIN_TOPIC + _TRAIN_NER, "dev": _DEV, "test": _TEST}
     earlier = list(sizes)[: list(sizes).index(split)]
     taken = frozenset(sentence.text for name in earlier for sentence in _sentences(name))
@@ -56,7 +56,7 @@ def _sentences(split: str) -> tuple[grammar.Sentence, ...]:
 
 
 def rows(split: str):
-    """Yields the rows of a split in their order."""
+    """Yields the rows of a split in order."""
     for index, sentence in enumerate(_sentences(split)):
         with_topic = split != "train" or index < _TRAIN_TOPIC
         with_entities = split != "train" or index >= _TRAIN_TOPIC
@@ -73,7 +73,7 @@ def load(split: str, data_dir: str) -> list[dict]:
 
     Args:
       split: "train", "dev" or "test".
-      data_dir: where TFDS keeps its data sets.
+      data_dir: directory in which TFDS keeps its data sets.
     """
     builder = Newswire(data_dir=data_dir, file_format="array_record")
     builder.download_and_prepare()

@@ -1,7 +1,8 @@
-"""The grammar: sentences with topic and entities from patterns and names, seeded.
+"""The grammar: seeded generation of sentences with a topic and entities, from patterns and names.
 
-A sentence has one clause or two. Of two, the one that is not behind "after", "while" and the
-like gives the topic, so the words alone do not tell it: their order does.
+A sentence has one clause or two. If there are two, the topic is that of the main clause: the one
+that does not follow "after", "while" or a similar word. So the words alone do not give the topic
+away; their order does.
 """
 
 import re
@@ -15,14 +16,15 @@ from mtt_jax.data.newswire.patterns import FILLERS, MAIN_FIRST, MAIN_LAST, OPENI
 _SLOT = re.compile(r"\{([a-z]+?)2?\}")
 _LABELS = {kind: label for label, kinds in names.KINDS.items() for kind in kinds} | {"per": "PER"}
 
-# How often a sentence has a second clause, and how often that one is of another topic.
+# How often a sentence has a second clause, how often that clause has another topic, and how often a
+# single clause gets an opening.
 _TWO_CLAUSES, _OTHER_TOPIC, _OPENING = 0.55, 0.9, 0.3
-# How often a name is one that plays several roles, and, outside train, one that is held out.
+# How often a name is one that has several roles, and, outside train, one that is held out.
 _AMBIGUOUS, _HELD_OUT = 0.2, 0.8
 
 
 class Entity(NamedTuple):
-    """A name in a sentence, by character offsets."""
+    """A name in a sentence, with its character offsets."""
 
     start: int
     end: int
@@ -30,7 +32,7 @@ class Entity(NamedTuple):
 
 
 class Sentence(NamedTuple):
-    """A written sentence with both answers."""
+    """A generated sentence with both labels."""
 
     text: str
     topic: str
@@ -43,12 +45,12 @@ def generate(
     """Yields sentences; the same arguments give the same ones on every machine.
 
     Args:
-      split: "train" uses the train pool of names alone; others mostly the held-out pool.
-      count: how many.
+      split: "train" uses only the train pool of names; other splits mostly the held-out pool.
+      count: number of sentences.
       seed: root of the randomness.
-      taken: texts that stand in another split already.
+      taken: texts that are already in another split.
     """
-    random = Random(f"newswire {split} {seed}")  # a text seeds by SHA-512, whatever the platform
+    random = Random(f"newswire {split} {seed}")  # strings are hashed with SHA-512 on every platform
     topics = list(TOPICS)
     seen = set(taken)
     while len(seen) < count + len(taken):
@@ -60,7 +62,7 @@ def generate(
 
 
 def _plan(topic: str, random: Random) -> str:
-    """A pattern for the whole sentence: one clause, or two joined."""
+    """A pattern for the whole sentence: one clause, or two that are joined."""
     plan = random.choice(TOPICS[topic])
     if random.random() < _TWO_CLAUSES:
         others = [name for name in TOPICS if name != topic]
@@ -73,7 +75,7 @@ def _plan(topic: str, random: Random) -> str:
 
 
 def _write(plan: str, topic: str, mostly_held_out: bool, random: Random) -> Sentence:
-    """Fills the slots of a plan, begins with a capital and ends with a full stop."""
+    """Fills the slots of a plan, capitalizes the first letter and adds a full stop."""
     text, entities, used = "", [], set()
     done = 0
     for slot in _SLOT.finditer(plan):
@@ -99,7 +101,7 @@ def _name(kind: str, mostly_held_out: bool, random: Random) -> str:
     role = "PER" if kind == "per" else kind
     if random.random() < _AMBIGUOUS and names.ambiguous(role):
         name = random.choice(names.ambiguous(role))
-        # Half of the persons by the ambiguous family name alone: only the context tells.
+        # Half of the people go by the ambiguous family name alone: only the context tells.
         alone = kind != "per" or random.random() < 0.5
         return name if alone else f"{random.choice(names.given(held))} {name}"
     if kind != "per":

@@ -1,11 +1,12 @@
-"""Names of the newswire corpus: persons, organisations, places and others, in two pools.
+"""Names of the newswire corpus: people, organizations, places and others, in two pools.
 
-Every building block (a given name, a family name, a stem of a town, a brand) belongs for good to
-the train pool or to the held-out pool, by a checksum of its letters. Names composed of held-out
-blocks never occur in training; they end like the names that do ("-burg", "United", "-ova").
+Every building block (a given name, a family name, the stem of a town, a brand) is assigned to
+either the train pool or the held-out pool by a checksum of its letters, and stays there. Names
+built from held-out blocks never occur in training, but they end like the names that do ("-burg",
+"United", "-ova").
 
-AMBIGUOUS names are outside the pools. Each is used in all its roles in every split, so that
-nothing but the context tells the roles apart.
+AMBIGUOUS names are in neither pool. Every split uses each of them in all its roles, so that only
+the context tells the roles apart.
 """
 
 import zlib
@@ -108,7 +109,7 @@ TOWN_ENDINGS = (
     "vik"
 ).split()
 
-# Country and the adjective made of it.
+# A country and its adjective.
 COUNTRY_ADJECTIVES = dict(
     pair.split(":")
     for pair in (
@@ -238,7 +239,7 @@ LAW_FIRST = (
 ).split("|")
 LAW_LAST = "Act|Bill|Treaty|Accord|Convention|Charter".split("|")
 
-# A name and its roles: PER, or the kind of a place, an organisation or another name.
+# A name and its roles: PER, or a kind of place, organization or other name.
 AMBIGUOUS: dict[str, tuple[str, ...]] = {
     line.split()[0]: tuple(line.split()[1:])
     for line in """
@@ -334,7 +335,7 @@ KINDS = {
 
 
 def held_out(block: str) -> bool:
-    """Whether a building block is kept from training; the same answer on every machine."""
+    """Whether a building block is held out of training; the same answer on every machine."""
     return zlib.crc32(block.encode()) % 2 == 1
 
 
@@ -344,17 +345,17 @@ def _side(blocks, held: bool) -> list[str]:
 
 
 def _order(names) -> tuple[str, ...]:
-    """Names without repeats in an order that looks shuffled and never changes."""
+    """Distinct names in an order that looks shuffled but never changes."""
     return tuple(sorted(set(names), key=lambda name: (zlib.crc32(name[::-1].encode()), name)))
 
 
 def _filled(frames, blocks) -> list[str]:
-    """Every block in every frame."""
+    """Every frame filled with every block."""
     return [frame.format(block) for frame in frames for block in blocks]
 
 
 def _joined(*parts) -> list[str]:
-    """Every sequence that takes one word from each part."""
+    """Every combination of one word from each part."""
     names = [""]
     for part in parts:
         names = [f"{name} {word}".strip() for name in names for word in part]
@@ -375,19 +376,19 @@ def family(held: bool) -> tuple[str, ...]:
 
 @cache
 def names(kind: str, held: bool) -> tuple[str, ...]:
-    """Names of a kind in KINDS: the train pool or the held-out pool."""
+    """Names of a kind in KINDS, from the train pool or the held-out pool."""
     return _order(_BUILDERS[kind](held))
 
 
 @cache
 def ambiguous(role: str) -> tuple[str, ...]:
-    """Ambiguous names that may play a role: PER or a kind in KINDS."""
+    """Ambiguous names that can have a role: PER or a kind in KINDS."""
     return _order(name for name, roles in AMBIGUOUS.items() if role in roles)
 
 
 def _cities(held):
     towns = [stem + ending for stem in TOWN_STEMS for ending in TOWN_ENDINGS]
-    # Few of the many possible towns, so that real cities are not drowned.
+    # Only a few of the many possible towns, so that they do not drown out the real cities.
     towns = [town for town in towns if zlib.crc32(town.encode()) // 2 % 4 == 0]
     return _side([*REAL_CITIES, *TWO_WORD_CITIES, *towns], held)
 

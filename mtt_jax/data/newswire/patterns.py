@@ -1,8 +1,9 @@
 """Patterns of the newswire corpus: clauses by topic, and the ways to join two of them.
 
-A slot in braces is filled by a name (`{per}`, `{club}`, any kind of names.KINDS, with 2 behind it
-for another name of the kind) or by a word of FILLERS. Vocabulary is shared across topics on
-purpose: elections are races, coaches resign, companies score, ministers defend titles.
+A slot in braces is filled by a name (`{per}`, `{club}` or any other kind in names.KINDS; a 2 after
+it, as in `{club2}`, asks for a second name of that kind) or by a word from FILLERS. Topics share
+vocabulary on purpose: elections are races, coaches resign, companies score, ministers defend
+titles.
 """
 
 SPORTS = """
@@ -344,7 +345,7 @@ a storm in {region} damaged {n} homes
 
 TOPICS = {"sports": SPORTS, "politics": POLITICS, "others": OTHERS}
 
-# What stands between a main clause and a clause that it outranks; the main one gives the topic.
+# How a main clause and a subordinate clause are joined; the main one gives the topic.
 MAIN_FIRST = (
     "{main}, hours after {side}|{main} on the day {side}|{main} a week before {side}|"
     "{main}, while {side}|{main} even though {side}|{main} after {side}|{main} before {side}|"

@@ -1,32 +1,45 @@
-"""JSONL: an object a line, with a label or with entities by character offsets."""
+"""JSONL: one object per line, with a label, with character offsets, or with tokens and tags.
+
+{"text": "Ann sold Acme.", "label": "others"}
+{"text": "Ann sold Acme.", "labels": ["business", "people"]}
+{"text": "Ann sold Acme.", "entities": [{"start": 0, "end": 3, "label": "PER"}]}
+{"tokens": ["Ann", "sold", "Acme", "."], "tags": ["PROPN", "VERB", "PROPN", "PUNCT"]}
+"""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mtt_jax.config.schema import DataConfig, TaskDataConfig
 from mtt_jax.data.readers.records import (
-    LabelReader,
     Place,
-    Tally,
+    Source,
+    Tagged,
     json_fault,
     lines,
     offsets_record,
+    tagged_records,
     text_record,
 )
 from mtt_jax.errors import UserError, did_you_mean
 from mtt_jax.types import Record, Span
 
+_TOKENS = "tokens"
 
-def read_jsonl(
-    file: Path, labels: LabelReader, data: DataConfig, task_data: TaskDataConfig, tally: Tally
-) -> Iterator[Record]:
-    """Yields a record for each object."""
-    usual = "label" if labels.task.kind == "sentence" else "entities"
-    text_key = "text" if task_data.text == "auto" else task_data.text
-    label_key = usual if task_data.label == "auto" else task_data.label
-    for number, line in lines(file, data.encoding):
+
+def read_jsonl(file: Path, source: Source) -> list[Record]:
+    """Reads a record from each object."""
+    found: list[Record | Tagged | None] = []
+    for place, row in _rows(file, source.data.encoding):
+        found.append(_sentence(row, source, place))
+    tagged = [sentence for sentence in found if isinstance(sentence, Tagged)]
+    records = iter(tagged_records(tagged, source, str(file)) if tagged else ())
+    joined = (next(records) if isinstance(sentence, Tagged) else sentence for sentence in found)
+    return [record for record in joined if record is not None]
+
+
+def _rows(file: Path, encoding: str) -> Iterator[tuple[Place, dict[str, Any]]]:
+    for number, line in lines(file, encoding):
         if not line.strip():
             continue
         place = Place(file, number)
@@ -34,38 +47,87 @@ def read_jsonl(
             row = json.loads(line)
         except (ValueError, RecursionError) as error:
             raise UserError(
-                f"{place}: not valid JSON{json_fault(error)}. JSONL has one whole object a line."
+                f"{place}: not valid JSON{json_fault(error)}. JSONL has one whole object per line."
             ) from None
         if not isinstance(row, dict):
             raise UserError(f'{place}: expected an object, as {{"text": ...}}, got {line[:40]}')
-        text = row.get(text_key)
-        if not isinstance(text, str):
-            what = "is missing" if text_key not in row else f"is {text!r}, no string"
-            raise UserError(
-                f"{place}: the key {text_key!r} {what}.{did_you_mean(text_key, row)} Another key "
-                f"is named by --config.data.{labels.task.name}.text."
-            )
-        if any("\ud800" <= sign <= "\udfff" for sign in text):
-            raise UserError(
-                f"{place}: {text_key!r} holds half of a sign, as \\ud83d without the other half; "
-                "the program that wrote it cut a text inside an emoji. Remove it."
-            )
-        value = row.get(label_key)
-        name = labels.task.name
-        if value is None:
-            tally.add(f"sentences without a label of {name}", place)
-            record = text_record(text, data, {}, tally, place)
-        elif labels.task.kind == "token":
-            record = offsets_record(
-                text, _spans(value, label_key, place), labels, data, tally, place
-            )
-        elif isinstance(value, (str, int)):
-            label = labels.read(str(value), str(value), place)
-            record = text_record(text, data, {name: label}, tally, place)
-        else:
-            raise UserError(f"{place}: {label_key!r} is {value!r}; expected a label as a string.")
-        if record:
-            yield record
+        yield place, row
+
+
+def _sentence(row: Mapping[str, Any], source: Source, place: Place) -> Record | Tagged | None:
+    """The record of an object, or its words and tags; None for an empty text."""
+    task, tokens = source.task, row.get(_TOKENS)
+    key, value = _label(row, source)
+    if value is not None and "tags" in task.reads and _is_tags(value, tokens, task.reads):
+        _check_tokens(tokens, value, key, place)
+        given = source.fields.text != "auto" or isinstance(row.get("text"), str)
+        text = _text(row, source, place) if given else None
+        return Tagged([place] * len(value), tokens, [str(tag) for tag in value], text)
+    text = _text(row, source, place)
+    if "offsets" in task.reads and value is not None:
+        return offsets_record(text, _spans(value, key, place), source, place)
+    if "value" in task.reads and value is not None:
+        value = source.read_value(value, repr(key), place)
+    elif value is not None:
+        raise UserError(
+            f"{place}: {key!r} is {value!r}; expected one tag per token, beside the key "
+            f"{_TOKENS!r} with the list of tokens."
+        )
+    return text_record(text, value, source, place)
+
+
+def _label(row: Mapping[str, Any], source: Source) -> tuple[str, Any]:
+    """The key of the label and its value; None for a sentence without one.
+
+    A task that takes one column per label finds them in the keys that carry the labels' names.
+    """
+    task, spec = source.task, source.fields.label
+    key = task.fields["jsonl"] if spec == "auto" else spec
+    if "columns" in task.reads and key not in row:
+        names = task.labels if spec == "auto" else [part.strip() for part in spec.split(",")]
+        if all(name in row for name in names):
+            return ", ".join(names), {name: row[name] for name in names}
+    return key, row.get(key)
+
+
+def _is_tags(value: Any, tokens: Any, reads: frozenset[str]) -> bool:
+    """Whether a label is one tag per token rather than a list of entities."""
+    if "offsets" not in reads:
+        return isinstance(value, list)
+    texts = isinstance(value, list) and bool(value) and isinstance(value[0], (str, int))
+    return texts and isinstance(tokens, list)
+
+
+def _check_tokens(tokens: Any, tags: Any, key: str, place: Place) -> None:
+    if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
+        raise UserError(
+            f"{place}: the key {_TOKENS!r} is missing or not a list of strings; {key!r} holds one "
+            "tag per token."
+        )
+    if len(tokens) != len(tags):
+        raise UserError(f"{place}: {len(tokens)} tokens, but {len(tags)} tags in {key!r}.")
+    wrong = [tag for tag in tags if isinstance(tag, bool) or not isinstance(tag, (str, int))]
+    if wrong:
+        raise UserError(f"{place}: {key!r} holds {wrong[0]!r}; expected tags as strings.")
+
+
+def _text(row: Mapping[str, Any], source: Source, place: Place) -> str:
+    key = "text" if source.fields.text == "auto" else source.fields.text
+    text, tokens = row.get(key), row.get(_TOKENS)
+    if source.fields.text == "auto" and key not in row and isinstance(tokens, list):
+        text = " ".join(str(token) for token in tokens)
+    if not isinstance(text, str):
+        what = "is missing" if key not in row else f"is {text!r}, not a string"
+        raise UserError(
+            f"{place}: the key {key!r} {what}.{did_you_mean(key, row)} Name another key with "
+            f"{source.flag}.text."
+        )
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise UserError(
+            f"{place}: {key!r} holds half of a surrogate pair, as \\ud83d without the other half; "
+            "the program that wrote it cut a text inside an emoji. Remove it."
+        )
+    return text
 
 
 def _spans(value: Any, key: str, place: Place) -> list[Span]:

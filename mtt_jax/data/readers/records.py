@@ -1,28 +1,28 @@
-"""Records: texts with the labels of one task, checked and cleaned as every source needs it."""
+"""What every reader shares: places for messages, label names, and records from text and words."""
 
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from mtt_jax.config.resolve import parse_pairs
 from mtt_jax.config.schema import DataConfig, TaskDataConfig
-from mtt_jax.data.clean import clean, clean_with_origins
+from mtt_jax.data.clean import Cleaned, clean, clean_with_origins
 from mtt_jax.data.words import split_words
 from mtt_jax.errors import UserError, did_you_mean
-from mtt_jax.tasks.schemes import OUTSIDE, Task, split_tag, tags_to_spans
+from mtt_jax.tasks import Task
+from mtt_jax.tasks.schemes import detect_scheme, illegal_tags
 from mtt_jax.types import Record, Span
 
 
 class Loaded(NamedTuple):
-    """Records of a file and what is to be said about them."""
+    """The records of a file and what the user is told about them."""
 
     records: list[Record]
     notes: list[str]
 
 
 class Place(NamedTuple):
-    """Where something stands, as `train.csv, line 7`."""
+    """A line of a file, shown as `train.csv, line 7`."""
 
     file: Path
     line: int
@@ -32,60 +32,91 @@ class Place(NamedTuple):
 
 
 class Tally:
-    """Harmless faults: how many of each kind, and where the first was."""
+    """What a reader has to say: harmless faults with their number and first place, and notes."""
 
     def __init__(self) -> None:
         self._found: dict[str, list[Place]] = {}
+        self._notes: list[str] = []
 
-    def add(self, kind: str, place: Place) -> None:
-        """Counts one."""
-        self._found.setdefault(kind, []).append(place)
+    def add(self, fault: str, place: Place) -> None:
+        """Counts one fault."""
+        self._found.setdefault(fault, []).append(place)
+
+    def note(self, text: str) -> None:
+        """Adds a line that is no fault."""
+        self._notes.append(text)
 
     def notes(self) -> list[str]:
-        """A line for each kind."""
-        return [
-            f"{places[0].file}: {len(places):,} {kind} (first: line {places[0].line})."
-            for kind, places in self._found.items()
+        """The notes, then one line per fault."""
+        return self._notes + [
+            f"{places[0].file}: {len(places):,} {fault} (first: line {places[0].line})."
+            for fault, places in self._found.items()
         ]
 
 
-class LabelReader:
-    """The labels of one task as its data writes them."""
+class Source(NamedTuple):
+    """What a reader reads: the labels of one task, in one layout.
 
-    def __init__(self, task: Task, task_data: TaskDataConfig):
-        self.task = task
-        self.flag = f"--config.data.{task.name}.label_map"
-        self._map = parse_pairs(task_data.label_map, self.flag.removeprefix("--"))
-        self._known = set(task.labels)
+    Attributes:
+      task: whose labels.
+      fields: data.NAME of the config: columns, keys, scheme and label map.
+      data: data of the config: encoding and cleaning.
+      tally: where faults are counted.
+    """
 
-    def read(self, label: str, shown: str, place: Place) -> str:
-        """The task's name of a label; `shown` is how the file writes it."""
-        name = self._map.get(label, label)
-        if name not in self._known:
-            known = [*self.task.labels, *(self._map.keys() - {label})]
-            options = ", ".join(self.task.labels)
-            what = "tag" if self.task.kind == "token" else "label"
+    task: Task
+    fields: TaskDataConfig
+    data: DataConfig
+    tally: Tally
+
+    @property
+    def flag(self) -> str:
+        """The prefix of the flags that describe this file."""
+        return f"--config.data.{self.task.name}"
+
+    def read_label(self, name: str, shown: str, place: Place) -> str:
+        """The task's name of a label.
+
+        Args:
+          name: the label in the file.
+          shown: how the file writes it, such as a whole tag.
+          place: for the message.
+
+        Raises:
+          UserError: if the task has no such label.
+        """
+        label = self.fields.label_map.get(name, name)
+        if label not in self.task.labels:
+            known = [*self.task.labels, *(self.fields.label_map.keys() - {name})]
+            what = "tag" if "tags" in self.task.reads else "label"
             raise UserError(
                 f"{place}: {what} {shown!r} is not a label of task '{self.task.name}' "
-                f"({options}).{did_you_mean(label, known)}\n"
-                f"Other labels can be mapped: {self.flag}='{label or 'NAME'}={self.task.labels[0]}'"
+                f"({', '.join(self.task.labels)}).{did_you_mean(name, known)}\n"
+                f"Other labels can be mapped with {self.flag}.label_map='NAME=LABEL'."
             )
-        return name
+        return label
 
-    def keep(self, spans: Sequence[Span], places: Sequence[Place]) -> tuple[Span, ...]:
-        """Entities under the task's names; a type that is mapped to O is dropped."""
-        named = [
-            Span(span.start, span.end, self.read(span.label, span.label, place))
-            for span, place in zip(spans, places, strict=True)
-        ]
-        return tuple(span for span in named if span.label != OUTSIDE)
+    def read_value(self, value: Any, shown: str, place: Place) -> Any:
+        """The label in a cell or a JSON value, None for a sentence without one.
+
+        Raises:
+          UserError: naming the place, for a value of another shape or an unknown label.
+        """
+        try:
+            return self.task.from_value(
+                value, self.fields.separator, lambda name: self.read_label(name, name, place)
+            )
+        except UserError:
+            raise
+        except ValueError as error:
+            raise UserError(f"{place}: {shown} is {value!r}; {error}.") from None
 
 
 def json_fault(error: Exception) -> str:
-    """What is wrong with a line of JSON: its place and kind, or what no parser takes."""
+    """What is wrong with a line of JSON, for the end of a message."""
     if isinstance(error, json.JSONDecodeError):
         return f" at column {error.colno}: {error.msg}"
-    return ": nested too deep" if isinstance(error, RecursionError) else f": {error}"
+    return ": nested too deeply" if isinstance(error, RecursionError) else f": {error}"
 
 
 def lines(file: Path, encoding: str) -> Iterator[tuple[int, str]]:
@@ -112,24 +143,32 @@ def lines(file: Path, encoding: str) -> Iterator[tuple[int, str]]:
     except OSError as error:
         raise UserError(f"{file}: cannot be read: {error.strerror}.") from None
     except LookupError:
-        raise UserError(f"config.data.encoding: {encoding!r} is no encoding Python has.") from None
+        raise UserError(f"config.data.encoding: unknown encoding {encoding!r}.") from None
     except UnicodeError as error:
         raise UserError(f"{file}: not {encoding}: {error}. See --config.data.encoding.") from None
 
 
-def text_record(text: str, data: DataConfig, labels: dict, tally: Tally, place: Place):
-    """A record without entities, or None for an empty text."""
-    text = clean(text) if data.clean else text
+def text_record(text: str, label: Any, source: Source, place: Place) -> Record | None:
+    """A record of a text with a label for the whole of it, None for an empty text.
+
+    Args:
+      text: as the file gives it.
+      label: of the task; None for a sentence without one.
+      source: how to read.
+      place: for messages.
+    """
+    text = clean(text) if source.data.clean else text
     if not text.strip():
-        tally.add("empty texts, left out", place)
+        source.tally.add("empty texts, left out", place)
         return None
-    return Record(text, split_words(text), labels, {})
+    if label is None:
+        source.tally.add(f"sentences without a label of {source.task.name}", place)
+    labels = {} if label is None else {source.task.name: label}
+    return Record(text, split_words(text), labels)
 
 
-def offsets_record(
-    text: str, spans: list[Span], labels: LabelReader, data: DataConfig, tally: Tally, place: Place
-) -> Record | None:
-    """A record of a text whose entities are given by character offsets; None if it is empty."""
+def offsets_record(text: str, spans: list[Span], source: Source, place: Place) -> Record | None:
+    """A record of a text with entities by character offsets, None for an empty text."""
     last_end, last = 0, ""
     for start, end, label in sorted(spans):
         what = f"{place}: entity {label} at {start}:{end}"
@@ -150,41 +189,108 @@ def offsets_record(
                         "offsets count characters from 0 (not bytes), and end is exclusive."
                     )
         last_end, last = end, f"{label} at {start}:{end}"
-    cleaned = clean_with_origins(text) if data.clean else None
-    if cleaned:
+    if source.data.clean:
+        cleaned = clean_with_origins(text)
         spans = [Span(cleaned.moved(s.start), cleaned.moved(s.end), s.label) for s in spans]
         text = cleaned.text
     if not text.strip():
-        tally.add("empty texts, left out", place)
+        source.tally.add("empty texts, left out", place)
         return None
     plain = split_words(text)
     words = split_words(text, [edge for span in spans for edge in span[:2]])
     if len(words) > len(plain):
-        tally.add("entities that end inside a word, at a hyphen or the like; cut there", place)
+        source.tally.add(
+            "sentences with entities that end inside a word, such as at a hyphen; cut there", place
+        )
     found = []
     for start, end, label in sorted(spans):
         inside = [i for i, (a, b) in enumerate(words) if a >= start and b <= end]
         if not inside:
             raise UserError(f"{place}: entity {label} covers no word; remove it.")
         found.append(Span(inside[0], inside[-1] + 1, label))
-    kept = labels.keep(found, [place] * len(found))
-    return Record(text, words, {}, {labels.task.name: kept})
+    label = source.task.from_spans(
+        found, lambda name, shown, word: source.read_label(name, shown, place)
+    )
+    return Record(text, words, {source.task.name: label})
 
 
-def words_record(
-    words: Sequence[str],
-    tags: Sequence[str],
-    scheme: str,
-    labels: LabelReader,
-    places: Sequence[Place],
-) -> Record:
-    """A record of words that are divided already, and a tag and a place for each."""
-    for tag, place in zip(tags, places, strict=True):
-        labels.read(tag if scheme == "io" else split_tag(tag)[1], tag, place)
-    spans = tags_to_spans(tags, scheme)
-    offsets, begin = [], 0
-    for word in words:
-        offsets.append((begin, begin + len(word)))
-        begin += len(word) + 1
-    kept = labels.keep(spans, [places[span.start] for span in spans])
-    return Record(" ".join(words), tuple(offsets), {}, {labels.task.name: kept})
+class Tagged(NamedTuple):
+    """A sentence that a file gives as words with a tag each.
+
+    Attributes:
+      places: of each word.
+      words: as the file gives them.
+      tags: one per word.
+      text: the text that the words are in; None if the file has only words.
+    """
+
+    places: Sequence[Place]
+    words: Sequence[str]
+    tags: Sequence[str]
+    text: str | None = None
+
+
+def tagged_records(sentences: Sequence[Tagged], source: Source, name: str) -> list[Record]:
+    """Records of sentences that are given as words and tags; says which tag scheme it found.
+
+    Args:
+      sentences: all of a file, since the scheme is detected from all tags.
+      source: how to read.
+      name: of the file, for the notes.
+    """
+    tags = [sentence.tags for sentence in sentences]
+    scheme = source.fields.scheme
+    if "offsets" in source.task.reads:  # only entities are written in a scheme
+        scheme = detect_scheme(tags).scheme if scheme == "auto" else scheme
+        source.tally.note(f"{name}: {len(sentences):,} sentences, tags in scheme {scheme}.")
+        for row, word in illegal_tags(tags, scheme):
+            source.tally.add(
+                f"tags that cannot follow the tag before them in {scheme}, read as the start of "
+                "an entity",
+                sentences[row].places[word],
+            )
+    else:
+        source.tally.note(f"{name}: {len(sentences):,} sentences with a tag per word.")
+    return [_tagged_record(sentence, scheme, source) for sentence in sentences]
+
+
+def _tagged_record(sentence: Tagged, scheme: str, source: Source) -> Record:
+    text, words, kept = _words_in_text(sentence, source.data.clean)
+    tags = [sentence.tags[index] for index in kept]
+    places = [sentence.places[index] for index in kept]
+    label = source.task.from_tags(
+        tags, scheme, lambda name, shown, word: source.read_label(name, shown, places[word])
+    )
+    return Record(text, words, {source.task.name: label})
+
+
+def _words_in_text(
+    sentence: Tagged, cleaning: bool
+) -> tuple[str, tuple[tuple[int, int], ...], list[int]]:
+    """The text of a sentence, the offsets of its words, and which of the given words these are."""
+    if sentence.text is None:
+        words = [(clean(word) or word) if cleaning else word for word in sentence.words]
+        words = ["".join(word.split()) or "?" for word in words]
+        offsets, begin = [], 0
+        for word in words:
+            offsets.append((begin, begin + len(word)))
+            begin += len(word) + 1
+        return " ".join(words), tuple(offsets), list(range(len(words)))
+    found, begin = [], 0
+    for word, place in zip(sentence.words, sentence.places, strict=True):
+        start = sentence.text.find(word, begin)
+        if start < 0 or not word:
+            raise UserError(
+                f"{place}: token {word!r} is not in the text after character {begin}; tokens must "
+                "be parts of the text in their order. Without a text the tokens are joined by "
+                "spaces."
+            )
+        begin = start + len(word)
+        found.append((start, begin))
+    text = sentence.text
+    if cleaning:
+        cleaned: Cleaned = clean_with_origins(text)
+        text = cleaned.text
+        found = [(cleaned.moved(start), cleaned.moved(end)) for start, end in found]
+    kept = [index for index, (start, end) in enumerate(found) if text[start:end].strip()]
+    return text, tuple(found[index] for index in kept), kept

@@ -1,11 +1,11 @@
-"""CSV and TSV: a row a sentence, its text and its label in columns."""
+"""CSV and TSV: one sentence per row, its text and its labels in columns."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from mtt_jax.config.schema import DataConfig, TaskDataConfig
-from mtt_jax.data.readers.records import LabelReader, Place, Tally, lines, text_record
+from mtt_jax.data.readers.records import Place, Source, lines, text_record
 from mtt_jax.errors import UserError
 from mtt_jax.types import Record
 
@@ -13,50 +13,89 @@ from mtt_jax.types import Record
 _LONGEST_CELL = 10_000_000
 
 
-def read_table(
-    file: Path,
-    kind: str,
-    labels: LabelReader,
-    data: DataConfig,
-    task_data: TaskDataConfig,
-    tally: Tally,
+def read_csv(file: Path, source: Source) -> list[Record]:
+    """Reads a record from each row of a CSV file."""
+    return list(_records(file, _csv_rows(file, source.data.encoding), source, "a comma"))
+
+
+def read_tsv(file: Path, source: Source) -> list[Record]:
+    """Reads a record from each line of a TSV file."""
+    return list(_records(file, _tsv_rows(file, source.data.encoding), source, "a tab"))
+
+
+class _Columns(NamedTuple):
+    """Where text and label are.
+
+    Attributes:
+      texts: columns that are joined to the text.
+      label: column of the label; -1 if each label has a column.
+      flags: label -> column with 0 or 1.
+    """
+
+    texts: list[int]
+    label: int
+    flags: dict[str, int]
+
+
+def _records(
+    file: Path, rows: Iterator[tuple[int, list[str]]], source: Source, separator: str
 ) -> Iterator[Record]:
-    """Yields a record for each row of a CSV or TSV file."""
-    rows = _csv_rows(file, data.encoding) if kind == "csv" else _tsv_rows(file, data.encoding)
-    width, texts, label_column = 0, [], 0
+    width = 0
     for line, row in rows:
         place = Place(file, line)
         if not width:
             width = len(row)
-            names = row if task_data.header else None
-            task = labels.task.name
-            text_field = "text" if task_data.text == "auto" else task_data.text
-            label_field = "label" if task_data.label == "auto" else task_data.label
-            texts = [
-                _column(part.strip(), row, names, f"config.data.{task}.text", file)
-                for part in text_field.split(",")
-            ]
-            label_column = _column(label_field, row, names, f"config.data.{task}.label", file)
-            if task_data.header:
+            columns = _columns(row, source, file)
+            if source.fields.header:
                 continue
         if len(row) != width:
             raise UserError(
                 f"{place}: {len(row)} columns, but the first line has {width}; quote a text that "
-                f"holds the separator ({'a comma' if kind == 'csv' else 'a tab'})."
+                f"contains the separator ({separator})."
             )
-        label = row[label_column].strip()
-        record = text_record(" ".join(row[i] for i in texts), data, {}, tally, place)
-        if record is None:
-            continue
-        if label:
-            record.labels[labels.task.name] = labels.read(label, label, place)
-        else:
-            tally.add(f"sentences without a label of {labels.task.name}", place)
-        yield record
+        text = " ".join(row[column] for column in columns.texts)
+        value = _value(row, columns)
+        # A row without a text is left out whatever its label.
+        label = source.read_value(value, "the label", place) if text.strip() else None
+        if isinstance(label, tuple) and not label and columns.label >= 0:
+            source.tally.add(f"empty cells, read as no label of {source.task.name}", place)
+        record = text_record(text, label, source, place)
+        if record:
+            yield record
+
+
+def _value(row: Sequence[str], columns: _Columns) -> str | dict[str, str]:
+    if columns.label >= 0:
+        return row[columns.label].strip()
+    return {label: row[column].strip() for label, column in columns.flags.items()}
+
+
+def _columns(row: list[str], source: Source, file: Path) -> _Columns:
+    names = row if source.fields.header else None
+    flag = source.flag.removeprefix("--")
+    text = "text" if source.fields.text == "auto" else source.fields.text
+    texts = [_column(part.strip(), row, names, f"{flag}.text", file) for part in text.split(",")]
+    task, spec = source.task, source.fields.label
+    label = task.fields["table"] if spec == "auto" else spec
+    if "columns" not in task.reads:
+        return _Columns(texts, _column(label, row, names, f"{flag}.label", file), {})
+    if spec == "auto" and names and label not in names and set(task.labels) <= set(names):
+        return _Columns(texts, -1, {name: names.index(name) for name in task.labels})
+    parts = [part.strip() for part in label.split(",")]
+    found = [_column(part, row, names, f"{flag}.label", file) for part in parts]
+    if len(found) == 1:
+        return _Columns(texts, found[0], {})
+    titles = [names[column] for column in found] if names else list(task.labels)
+    if len(titles) != len(found):
+        raise UserError(
+            f"{file}: --{flag}.label names {len(found)} columns, and task '{task.name}' has "
+            f"{len(titles)} labels; name one column per label, in the order of the labels."
+        )
+    return _Columns(texts, -1, dict(zip(titles, found, strict=True)))
 
 
 def _csv_rows(file: Path, encoding: str) -> Iterator[tuple[int, list[str]]]:
-    """(first line, cells) of each row, quotes and line ends within them understood."""
+    """(first line, cells) of each row; quotes and line ends inside them are understood."""
     csv.field_size_limit(_LONGEST_CELL)
     reader = csv.reader((line + "\n" for _, line in lines(file, encoding)), strict=True)
     while True:
@@ -75,7 +114,7 @@ def _csv_rows(file: Path, encoding: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _tsv_rows(file: Path, encoding: str) -> Iterator[tuple[int, list[str]]]:
-    """(line, cells) of each line; quotes are plain signs unless they enclose a whole cell."""
+    """(line, cells) of each line; quotes are plain characters unless they enclose a whole cell."""
     for number, line in lines(file, encoding):
         if line.strip():
             cells = line.split("\t")
@@ -89,7 +128,7 @@ def _tsv_rows(file: Path, encoding: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _column(spec: str, row: list[str], names: list[str] | None, flag: str, file: Path) -> int:
-    """Index of the column that a number from 1 or a header name names."""
+    """Index of a column that is given by a number from 1 or by its name in the header."""
     if names is not None and spec in names:
         return names.index(spec)
     if spec.isdecimal() and 1 <= int(spec) <= len(row):
@@ -98,8 +137,8 @@ def _column(spec: str, row: list[str], names: list[str] | None, flag: str, file:
         shown = ", ".join(names)
         raise UserError(f"{file}, line 1: no column {spec!r} in {shown}; set --{flag}=...")
     task_flag = flag.rsplit(".", 1)[0]
-    header = f" or, if the file begins with names, --{task_flag}.header=true"
+    header = f" or, if the file begins with column names, --{task_flag}.header=true"
     raise UserError(
-        f"{file}, line 1: {spec!r} is no column number from 1 to {len(row)}; set --{flag}=NUMBER"
-        f"{'' if spec.isdecimal() else header}."
+        f"{file}, line 1: {spec!r} is not a column number from 1 to {len(row)}; set "
+        f"--{flag}=NUMBER{'' if spec.isdecimal() else header}."
     )

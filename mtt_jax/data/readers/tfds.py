@@ -2,22 +2,25 @@
 
 import contextlib
 import importlib
+import io
 import logging
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from mtt_jax.config.schema import Config
 from mtt_jax.data.readers.records import (
-    LabelReader,
     Loaded,
     Place,
+    Source,
+    Tagged,
     Tally,
-    offsets_record,
-    words_record,
+    tagged_records,
+    text_record,
 )
-from mtt_jax.data.sources import SPLITS, quiet, with_dev
+from mtt_jax.data.splits import SPLITS, with_dev
 from mtt_jax.errors import UserError
-from mtt_jax.tasks.schemes import Task, detect_scheme
+from mtt_jax.tasks import Task
 from mtt_jax.types import Record
 
 
@@ -25,36 +28,47 @@ def read_tfds(config: Config, cache: Path) -> tuple[dict[str, list[Record]], lis
     """Split -> records of TFDS data sets, one for each task; and notes.
 
     Raises:
-      UserError: where a data set, a split or a feature is not there.
+      UserError: if a data set, a split or a feature does not exist.
     """
     records: dict[str, list[Record]] = {split: [] for split in SPLITS}
     notes: list[str] = []
     for task in config.task_list:
-        task_data = config.task_data[task.name]
-        builder = _tfds_builder(task_data.name, cache / "tfds", task.name)
+        fields = config.tasks[task.name].data
+        builder = _builder(fields.name, cache / "tfds", task.name)
         loaded = {}
         for split in SPLITS:
-            name = getattr(task_data, split) or {"train": "train"}.get(split, "")
+            name = getattr(fields, split) or {"train": "train"}.get(split, "")
             if name:
-                loaded[split] = _tfds_split(builder, name, split, task, config)
+                loaded[split] = _split(builder, name, split, task, config)
                 notes += loaded[split].notes
         for split, found in with_dev(loaded, task, config, notes).items():
             records[split] += found.records
     return records, notes
 
 
-def _tfds_builder(name: str, home: Path, task: str):
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps TFDS's progress bars and notices from the terminal."""
+    import tensorflow_datasets as tfds
+
+    tfds.disable_progress_bar()
+    logging.getLogger("absl").setLevel(logging.ERROR)
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        yield
+
+
+def _builder(name: str, home: Path, task: str) -> Any:
     """A TFDS data set, downloaded if need be.
 
     Raises:
-      UserError: for an unknown name, or where it cannot be downloaded, with the way round it.
+      UserError: for an unknown name, or if it cannot be downloaded, with a way around it.
     """
     import tensorflow_datasets as tfds
     from tensorflow_datasets.core.download import downloader
 
     downloader.MAX_RETRIES = 4  # seconds without a network, where its own ten take minutes
     logging.getLogger("urllib3").setLevel(logging.ERROR)
-    # Without TensorFlow, TFDS does not find data sets of its older layout by itself.
+    # Without TensorFlow, TFDS does not find data sets of its older layout.
     with contextlib.suppress(ImportError):
         importlib.import_module(f"tensorflow_datasets.text.{name.split('/')[0].split(':')[0]}")
     try:
@@ -63,7 +77,7 @@ def _tfds_builder(name: str, home: Path, task: str):
     except Exception as error:  # TFDS lets through whatever its downloads raise
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise UserError(
-            f"config.data.{task}.name: TFDS cannot give {name!r}: {reason}\n"
+            f"config.data.{task}.name: TFDS cannot provide {name!r}: {reason}\n"
             "Without it, use files: --config=configs/news_files.py with "
             f"--config.data.{task}.train=FILE and --config.data.{task}.test=FILE, or copy a "
             f"prepared data set into {home}."
@@ -71,55 +85,65 @@ def _tfds_builder(name: str, home: Path, task: str):
     return builder
 
 
-def _tfds_split(builder, name: str, split: str, task: Task, config: Config) -> Loaded:
+def _split(builder: Any, name: str, split: str, task: Task, config: Config) -> Loaded:
     """Records of one split."""
-    task_data = config.task_data[task.name]
+    fields = config.tasks[task.name].data
     flag = f"config.data.{task.name}"
     if name not in builder.info.splits and "[" not in name:
         known = ", ".join(builder.info.splits)
-        raise UserError(f"{flag}.{split}: {task_data.name} has no split {name!r}; it has {known}.")
-    token = task.kind == "token"
-    text_field = task_data.text if task_data.text != "auto" else ("tokens" if token else "text")
-    label_field = task_data.label if task_data.label != "auto" else ("ner" if token else "label")
-    features = builder.info.features
-    for field, spec in (("text", text_field), ("label", label_field)):
-        for part in spec.split(","):
-            if part.strip() not in features:
-                known = ", ".join(features)
-                raise UserError(
-                    f"{flag}.{field}: {task_data.name} has no feature {part!r}; it has {known}."
-                )
-    label_feature = features[label_field]
-    classes = getattr(label_feature, "feature", label_feature)
-    name_of = getattr(classes, "int2str", None)
-    reader, tally = LabelReader(task, task_data), Tally()
-    records, tagged = [], []
+        raise UserError(f"{flag}.{split}: {fields.name} has no split {name!r}; it has {known}.")
+    tagged = "tags" in task.reads
+    texts = (fields.text if fields.text != "auto" else "tokens" if tagged else "text").split(",")
+    texts = [feature.strip() for feature in texts]
+    label = fields.label if fields.label != "auto" else task.fields["tfds"]
+    _check_features({"text": texts, "label": [label]}, builder.info.features, fields.name, flag)
+    names = _label_names(builder.info.features[label])
+    source = Source(task, fields, config.data, Tally())
     with quiet():
         rows = list(builder.as_data_source(split=name))
+    where = Path(f"{fields.name}/{name}")
+    if tagged:
+        sentences = [
+            _tagged(row, texts, [_label(x, names) for x in row[label]], Place(where, line))
+            for line, row in enumerate(rows, start=1)
+        ]
+        return Loaded(tagged_records(sentences, source, str(where)), source.tally.notes())
+    records = []
     for line, row in enumerate(rows, start=1):
-        place = Place(Path(f"{task_data.name}/{name}"), line)
-        if token:
-            words = [_string(word) for word in row[text_field]]
-            tagged.append(
-                (
-                    place,
-                    words,
-                    [name_of(int(x)) if name_of else _string(x) for x in row[label_field]],
+        place = Place(where, line)
+        value = row[label]
+        many = not isinstance(value, (str, bytes)) and getattr(value, "ndim", 0)
+        shown = [_label(x, names) for x in value] if many else _label(value, names)
+        text = " ".join(_string(row[feature]) for feature in texts)
+        found = source.read_value(shown, "the label", place) if text.strip() else None
+        records.append(text_record(text, found, source, place))
+    return Loaded([record for record in records if record], source.tally.notes())
+
+
+def _check_features(wanted: dict[str, list[str]], features: Any, data_set: str, flag: str) -> None:
+    for field, names in wanted.items():
+        for name in names:
+            if name not in features:
+                known = ", ".join(features)
+                raise UserError(
+                    f"{flag}.{field}: {data_set} has no feature {name!r}; it has {known}."
                 )
-            )
-            continue
-        text = " ".join(_string(row[part.strip()]) for part in text_field.split(","))
-        record = offsets_record(text, [], reader, config.data, tally, place)
-        if record:
-            label = name_of(int(row[label_field])) if name_of else _string(row[label_field])
-            named = reader.read(label, label, place)
-            records.append(record._replace(labels={task.name: named}, spans={}))
-    scheme = task_data.scheme
-    if token and scheme == "auto":
-        scheme = detect_scheme(tags for _, _, tags in tagged).scheme
-    for place, words, tags in tagged:
-        records.append(words_record(words, tags, scheme, reader, [place] * len(tags)))
-    return Loaded(records, tally.notes())
+
+
+def _label_names(feature: Any) -> Any:
+    """The function from a class id of a feature to its name; None if labels are texts."""
+    return getattr(getattr(feature, "feature", feature), "int2str", None)
+
+
+def _label(value: Any, names: Any) -> str:
+    return names(int(value)) if names else _string(value)
+
+
+def _tagged(row: Any, texts: Sequence[str], tags: list[str], place: Place) -> Tagged:
+    words = [_string(word) for feature in texts for word in row[feature]]
+    if len(words) != len(tags):
+        raise UserError(f"{place}: {len(words)} words, but {len(tags)} tags.")
+    return Tagged([place] * len(words), words, tags)
 
 
 def _string(value: Any) -> str:

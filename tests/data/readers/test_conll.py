@@ -1,7 +1,8 @@
 """CoNLL columns in every layout that is about; a bad line is named with what to do."""
 
 import pytest
-from reading import complaint, entities, read, word_texts, written
+
+from tests.helpers import complaint, entities, read, word_texts, written
 
 GOOD = """\
 -DOCSTART- -X- -X- O

@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
-from conftest import record
-from reading import complaint, read, written
 
 from mtt_jax.data.readers.files import hold_out
+from tests.helpers import complaint, read, record, written
 
 ROW = "Tom ran,sports\n"
 

@@ -3,7 +3,8 @@
 import json
 
 import pytest
-from reading import complaint, entities, read, word_texts, written
+
+from tests.helpers import complaint, entities, read, word_texts, written
 
 
 def jsonl(folder, *rows):

@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 import pytest
-from reading import complaint, entities, read, word_texts, written
 
 from mtt_jax.data.words import split_words
+from tests.helpers import complaint, entities, read, word_texts, written
 
 
 def labelled(folder, text, *spans):

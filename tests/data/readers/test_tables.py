@@ -4,7 +4,8 @@ import csv
 
 import numpy as np
 import pytest
-from reading import complaint, read, written
+
+from tests.helpers import complaint, read, written
 
 AG_NEWS = """\
 "3","Wall St. Bears Claw Back","Short-sellers, the ""ultra-cynics"", are back\\band green."

@@ -1,12 +1,12 @@
 """TFDS data sets: built and read for real, without TensorFlow; only the names are ours."""
 
 import pytest
-import tiny_sets.builders  # noqa: F401  registers the data sets
 
 from mtt_jax.config.resolve import resolve
 from mtt_jax.config.schema import default_config
 from mtt_jax.data.readers.tfds import read_tfds
 from mtt_jax.errors import UserError
+from tests.data.readers.tiny_sets import builders  # noqa: F401  registers the data sets
 
 
 @pytest.fixture

@@ -1,25 +1,28 @@
-"""What the three cases share: files from the embedded corpus's grammar, and the run itself."""
+"""Cases with a known verdict: files from the embedded corpus's grammar, and the run itself."""
 
 import json
 import os
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
-
+from mtt_jax.config import TaskConfig, default_config
 from mtt_jax.config.resolve import resolve
-from mtt_jax.config.schema import TaskConfig, default_config
 from mtt_jax.data.newswire.grammar import generate
 from mtt_jax.devices import startup
 from mtt_jax.diagnose.study import diagnose
 from mtt_jax.report.console import Console
 
 TOPICS = ("sports", "politics", "others")
+_RUNS = Path(__file__).resolve().parents[2] / "runs"
+
+
+def data_folder(name):
+    """Where the files of a case go."""
+    return _RUNS / "diagnose-data" / name
 
 
 def sentences(count, seed):
-    """(text, topic) of sentences that the grammar writes."""
+    """(text, topic) of generated sentences."""
     return [(sentence.text, sentence.topic) for sentence in generate("train", count, seed)]
 
 
@@ -29,18 +32,18 @@ def written(out, name, rows):
     path = out / f"{name}.jsonl"
     lines = (json.dumps({"text": text, "label": label}) + "\n" for text, label in rows)
     path.write_text("".join(lines), encoding="utf-8")
-    return os.path.relpath(path)  # so that a report is the same wherever it is made
+    return os.path.relpath(path)  # so that a report does not depend on where it was made
 
 
 def halves(name, labelled, dev):
-    """The config of two tasks with the same labels, each on half of a small data set.
+    """The config of two tasks with the same labels, each on one half of a small data set.
 
     Args:
       name: of the case, for its files.
-      labelled: training sentences of each task.
-      dev: dev sentences of each.
+      labelled: training sentences per task.
+      dev: dev sentences per task.
     """
-    out = ROOT / "runs" / "diagnose-data" / name
+    out = data_folder(name)
     rows = sentences(2 * labelled + 2 * dev, seed=1)
     parts = {"train": rows[: 2 * labelled], "dev": rows[2 * labelled :]}
     files = {
@@ -55,14 +58,14 @@ def halves(name, labelled, dev):
 
 
 def config_of(labels, files, width, layers, weights=None, **train):
-    """A small model of sentence tasks, from scratch.
+    """A small model with one class per sentence in each task, from scratch.
 
     Args:
       labels: task -> its labels.
       files: task -> {"train": file, "dev": file}.
       width: of the encoder.
       layers: of the encoder.
-      weights: task -> weight of its loss, 1 where not named.
+      weights: task -> weight of its loss, 1 for a task not named.
       train: fields of config.train.
     """
     config = default_config({name: TaskConfig(labels=given) for name, given in labels.items()})
@@ -80,9 +83,9 @@ def config_of(labels, files, width, layers, weights=None, **train):
 
 
 def run(name, config, seeds, expected):
-    """Diagnoses; exits with 1 where the verdict is another than the one expected."""
+    """Diagnoses; exits with 1 if the verdict differs from the expected one."""
     startup.prepare()
-    report = diagnose(config, ROOT / "runs" / "diagnose" / name, seeds, (), Console())
+    report = diagnose(config, _RUNS / "diagnose" / name, seeds, (), Console())
     found = report["verdicts"]["share or separate"]["kind"]
     if found != expected:
         sys.exit(f"expected {expected}, found {found}")

@@ -1,0 +1,1 @@
+"""What the benchmarks share. A benchmark imports from here and never from another benchmark."""

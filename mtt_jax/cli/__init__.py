@@ -1,0 +1,117 @@
+"""The command line: `mtt COMMAND`, or `python -m mtt_jax COMMAND`; a file per command.
+
+A command is a module with `HELP`, `add_arguments(parser)` and `run(options) -> exit status`, and a
+row in `COMMANDS`. Modules import what is slow to import in `run`, after the arguments are checked.
+"""
+
+import argparse
+import sys
+import warnings
+from types import ModuleType
+from typing import NoReturn
+
+from mtt_jax import __version__
+from mtt_jax.cli import diagnose, evaluate, export, fields, info, predict, train
+from mtt_jax.errors import RenamedWarning, UserError, did_you_mean
+from mtt_jax.train.stop import InterruptedRunError, end_on_ctrl_c
+
+COMMANDS: dict[str, ModuleType] = {
+    "train": train,
+    "evaluate": evaluate,
+    "predict": predict,
+    "export": export,
+    "diagnose": diagnose,
+    "info": info,
+    "fields": fields,
+}
+
+
+def entry() -> NoReturn:
+    """Runs the command that the process was started with, and ends the process."""
+    end_on_ctrl_c()
+    sys.exit(main())
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs a command.
+
+    Args:
+      arguments: command and its arguments; those of the process by default.
+
+    Returns:
+      The exit status: 0, or 2 after a mistake of the user.
+    """
+    given = sys.argv[1:] if arguments is None else arguments
+    return guarded(lambda: _command(given))
+
+
+def guarded(run) -> int:
+    """Runs a command; a mistake of the user ends in one line on standard error.
+
+    Args:
+      run: () -> exit status.
+
+    Returns:
+      The exit status: that of `run`, 2 after a mistake of the user, 128 + N after signal N.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", RenamedWarning)
+        warnings.showwarning = _show_warning
+        try:
+            return run()
+        except UserError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+        except InterruptedRunError as stop:
+            print(f"{stop}.", file=sys.stderr)
+            return stop.code
+        except BrokenPipeError:
+            return 0
+
+
+def _command(arguments: list[str]) -> int:
+    name = arguments[0] if arguments else ""
+    if name in ("-h", "--help", "help", ""):
+        print(_overview(), file=sys.stdout if name else sys.stderr)
+        return 0 if name else 2
+    if name == "--version":
+        print(__version__)
+        return 0
+    if name not in COMMANDS:
+        raise UserError(
+            f"{name}: no such command; there are {', '.join(COMMANDS)}."
+            f"{did_you_mean(name, COMMANDS)}"
+        )
+    command = COMMANDS[name]
+    parser = argparse.ArgumentParser(
+        prog=f"mtt {name}",
+        description=command.__doc__,
+        epilog=getattr(command, "EPILOG", None),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    command.add_arguments(parser)
+    return command.run(command.parse(parser, arguments[1:]))
+
+
+def _overview() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:{width}}  {command.HELP}" for name, command in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: mtt COMMAND ...",
+            "",
+            "One shared transformer that answers several questions about a text.",
+            "",
+            *lines,
+            "",
+            "mtt COMMAND --help describes a command.",
+        ]
+    )
+
+
+def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
+    if issubclass(category, RenamedWarning):
+        print(f"note: {message}", file=sys.stderr)
+    else:
+        sys.stderr.write(warnings.formatwarning(message, category, filename, lineno, line))

@@ -1,0 +1,42 @@
+"""One model or several, frozen or not, balanced or not: train each and compare on dev.
+
+    mtt diagnose --config=balanced --balancers=pcgrad
+
+Fields of the config: --config.train.steps=200. If it is stopped, the same command resumes it.
+"""
+
+import argparse
+
+from mtt_jax.cli.options import parse_with_overrides as parse
+from mtt_jax.config.files import find_file, load_config
+from mtt_jax.config.values import parse_names
+
+HELP = "decide: one model or several, frozen or not; train each and compare on dev"
+
+__all__ = ["HELP", "add_arguments", "parse", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    parser.add_argument(
+        "--config", required=True, help="config file of the run to decide on, or a shipped name"
+    )
+    parser.add_argument("--out", help="folder to create; runs/diagnose-NAME by default")
+    parser.add_argument("--seeds", type=int, default=5, help="runs of each kind (5)")
+    parser.add_argument(
+        "--balancers", default="", help="values of train.balance to compare, as pcgrad,famo"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Trains, compares and prints the verdict; returns the exit status."""
+    config = load_config(options.config, options.overrides)
+    # Only now: JAX takes a second to import, and a mistake above needs none of it.
+    from mtt_jax.devices import startup
+    from mtt_jax.diagnose.study import diagnose
+    from mtt_jax.report.console import Console
+
+    startup.prepare()
+    out = options.out or f"runs/diagnose-{find_file(options.config).stem}"
+    diagnose(config, out, options.seeds, parse_names(options.balancers), Console())
+    return 0

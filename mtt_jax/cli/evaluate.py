@@ -1,0 +1,100 @@
+"""Score a finished run on its own splits, or on other files.
+
+mtt evaluate runs/balanced
+mtt evaluate runs/balanced --ner=other.conll
+"""
+
+import argparse
+import json
+import sys
+
+from mtt_jax.cli.options import RUN, add_engine
+from mtt_jax.config.files import override, split_overrides, to_plain
+from mtt_jax.errors import UserError
+
+HELP = "score a finished run on its own splits, or on other files"
+EPILOG = (
+    "Other files by task: --topic=FILE --ner=FILE, in the layout of the run's config;\n"
+    "for another layout add fields such as --config.data.topic.text=2."
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    parser.add_argument("run_dir", metavar="RUN", help=RUN)
+    parser.add_argument("--split", choices=("dev", "test"), default="test")
+    add_engine(parser)
+    parser.add_argument("--json", action="store_true", help="print the scores as JSON")
+
+
+def parse(parser: argparse.ArgumentParser, arguments: list[str]) -> argparse.Namespace:
+    """Parses arguments; files by task and overrides are kept for `run`, which knows the tasks."""
+    overrides, rest = split_overrides(arguments)
+    options, unknown = parser.parse_known_args(rest)
+    options.overrides, options.files = overrides, unknown
+    return options
+
+
+def run(options: argparse.Namespace) -> int:
+    """Prints the scores; returns the exit status."""
+    from ml_collections import ConfigDict
+
+    from mtt_jax.config.resolve import resolve
+    from mtt_jax.data.encode import encode_records
+    from mtt_jax.data.prepare import prepare
+    from mtt_jax.data.sources import read_named
+    from mtt_jax.predict.engines import load_for, open_engine
+    from mtt_jax.report.console import Console
+    from mtt_jax.scoring.evaluate import score_inferences
+
+    model = load_for(options.engine, options.run_dir)
+    files = _files(options.files, list(model.config.tasks))
+    if options.overrides and not files:
+        raise UserError(
+            f"--{options.overrides[0][0]}: describes other files; name one: --TASK=FILE."
+        )
+    split = options.split
+    if files:
+        split = ", ".join(files.values())
+        layout = ConfigDict(to_plain(model.config))
+        override(layout, options.overrides)
+        records, notes = read_named(resolve(layout), files)
+        for note in notes:
+            print(note, file=sys.stderr)
+        examples = encode_records(records, model.tokenizer, model.tasks)
+    else:
+        examples = prepare(model.config, given_tokenizer=model.tokenizer).splits[options.split]
+    if not len(examples):
+        raise UserError(f"{options.run_dir}: its config names no {options.split} data.")
+    engine = open_engine(options.engine, model)
+    inferences = engine([examples[i] for i in range(len(examples))], "first")
+    scores = score_inferences(inferences, examples, model.tasks)
+    if not scores:
+        raise UserError(f"{split}: no sentence carries a label; nothing to score.")
+    if options.json:
+        plain = {name: score.as_json() for name, score in scores.items()}
+        print(json.dumps({split: plain}, indent=2, ensure_ascii=False))
+    else:
+        Console().scores({split: scores}, split)
+    return 0
+
+
+def _files(arguments: list[str], tasks: list[str]) -> dict[str, str]:
+    """Task -> file, from `--topic=FILE` or `--topic FILE`.
+
+    Raises:
+      UserError: for a name that is not a task, or one without a file.
+    """
+    files, rest = {}, list(arguments)
+    while rest:
+        name, equals, value = rest.pop(0).partition("=")
+        task = name.removeprefix("--")
+        if not name.startswith("--") or task not in tasks:
+            known = ", ".join(f"--{task}=FILE" for task in tasks)
+            raise UserError(f"{name}: no such option; this run has {known}.")
+        if not equals:
+            value = rest.pop(0) if rest else ""
+        if not value:
+            raise UserError(f"{name}: needs a file, as in {name}=FILE.")
+        files[task] = value
+    return files

@@ -1,0 +1,38 @@
+"""Write a run's model in another tool's format.
+
+mtt export runs/balanced models/onnx --to=onnx
+"""
+
+import argparse
+
+from mtt_jax.cli.options import RUN
+from mtt_jax.cli.options import parse_strictly as parse
+from mtt_jax.config.values import parse_names
+
+HELP = "write a run's model in another tool's format"
+
+__all__ = ["HELP", "add_arguments", "parse", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    parser.add_argument("run_dir", metavar="RUN", help=RUN)
+    parser.add_argument("folder", metavar="DIR", help="folder to create")
+    parser.add_argument(
+        "--to",
+        choices=("hf", "onnx", "stablehlo"),
+        required=True,
+        help="hf: transformers, sentence-transformers; onnx: ONNX Runtime; stablehlo: jax.export",
+    )
+    parser.add_argument("--tasks", default="", help="heads to write, as topic,ner (hf)")
+    parser.add_argument("--int8", action="store_true", help="matrices as 8-bit integers (onnx)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Writes the folder and prints its files; returns the exit status."""
+    from mtt_jax.predict.export import export
+
+    tasks = parse_names(options.tasks)
+    for file in export(options.run_dir, options.to, options.folder, tasks, options.int8):
+        print(file)
+    return 0

@@ -1,0 +1,38 @@
+"""Print what a run contains, as JSON.
+
+mtt info runs/balanced
+"""
+
+import argparse
+import json
+
+from mtt_jax.cli.options import RUN
+from mtt_jax.cli.options import parse_strictly as parse
+
+HELP = "print what a run contains, as JSON"
+
+__all__ = ["HELP", "add_arguments", "parse", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    parser.add_argument("run_dir", metavar="RUN", help=RUN)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Prints the JSON; returns the exit status."""
+    from mtt_jax.weights import saved_model
+    from mtt_jax.weights.build import count_parameters
+
+    model = saved_model.load(options.run_dir)
+    final = saved_model.read_json(model.path.parent / "metrics.json") or {}
+    about = {
+        "model": str(model.path),
+        "parameters": count_parameters(model.params),
+        "vocabulary": model.tokenizer.get_vocab_size(),
+        "max_length": model.config.data.max_length,
+        "tasks": {task.name: task.describe() for task in model.tasks},
+        **{key: final[key] for key in ("steps", "best_step", "seconds", "device") if key in final},
+    }
+    print(json.dumps(about, indent=2, ensure_ascii=False))
+    return 0

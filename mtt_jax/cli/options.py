@@ -1,0 +1,63 @@
+"""What several commands share: overrides of the config, the engine, and strict parsing."""
+
+import argparse
+from typing import Any
+
+from mtt_jax.config.files import split_overrides
+from mtt_jax.config.schema import ENGINES
+from mtt_jax.errors import UserError, did_you_mean
+
+RUN = "run or model directory, such as runs/balanced"
+
+
+def add_engine(parser: argparse.ArgumentParser) -> None:
+    """Adds --engine, and its old name --backend."""
+    parser.add_argument(
+        "--engine",
+        "--backend",
+        choices=ENGINES,
+        default="jax",
+        help="what runs the model; docs/predict.md compares them (--backend is the old name)",
+    )
+
+
+def parse_strictly(parser: argparse.ArgumentParser, arguments: list[str]) -> argparse.Namespace:
+    """Parses arguments, in any order; anything unknown is refused with the nearest option.
+
+    Raises:
+      UserError: for an option that does not exist.
+    """
+    options, unknown = parser.parse_known_intermixed_args(arguments)
+    refuse(parser, unknown)
+    return options
+
+
+def parse_with_overrides(
+    parser: argparse.ArgumentParser, arguments: list[str]
+) -> argparse.Namespace:
+    """Parses arguments among which are `--config.a.b=value`; those become `options.overrides`.
+
+    Raises:
+      UserError: for an option that does not exist.
+    """
+    overrides, rest = split_overrides(arguments)
+    options = parse_strictly(parser, rest)
+    options.overrides = overrides
+    return options
+
+
+def refuse(parser: argparse.ArgumentParser, unknown: list[str]) -> None:
+    """Refuses what a parser does not know.
+
+    Raises:
+      UserError: naming the first of it and the nearest option.
+    """
+    if not unknown:
+        return
+    known = [o for action in _actions(parser) for o in action.option_strings if o[:2] == "--"]
+    name = unknown[0].partition("=")[0]
+    raise UserError(f"{name}: no such option.{did_you_mean(name, known)} See {parser.prog} --help.")
+
+
+def _actions(parser: argparse.ArgumentParser) -> list[Any]:
+    return parser._actions  # argparse has no public way to list options

@@ -1,0 +1,84 @@
+"""Train, or resume, the run of a config.
+
+    mtt train --config=balanced --workdir=runs/other --config.train.steps=500
+
+Every field of the config can be set on the command line; `mtt fields` lists them.
+"""
+
+import argparse
+from collections.abc import Sequence
+
+from mtt_jax.cli.options import parse_with_overrides as parse
+from mtt_jax.config.files import Override, find_file, load_config
+
+HELP = "train a model, or resume a run that was stopped"
+
+__all__ = ["HELP", "add_arguments", "parse", "run", "train_config"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    parser.add_argument(
+        "--config", required=True, help="config file, or the name of a shipped one, as balanced"
+    )
+    parser.add_argument("--workdir", help="run directory; runs/NAME of the config by default")
+    parser.add_argument(
+        "--coordinator", help="HOST:PORT of process 0, in a run of several processes"
+    )
+    parser.add_argument("--processes", type=int, help="number of processes of the run")
+    parser.add_argument("--process", type=int, help="index of this process, from 0")
+    parser.add_argument(
+        "--distributed",
+        action="store_true",
+        help="take all three from Slurm, Open MPI, Kubernetes or a TPU pod",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Trains; returns the exit status."""
+    return train_config(
+        options.config,
+        options.overrides,
+        options.workdir,
+        options.coordinator,
+        options.processes,
+        options.process,
+        options.distributed,
+    )
+
+
+def train_config(
+    name: str,
+    overrides: Sequence[Override],
+    workdir: str | None = None,
+    coordinator: str | None = None,
+    processes: int | None = None,
+    process: int | None = None,
+    distributed: bool = False,
+) -> int:
+    """What `mtt train` and `launch.py` do.
+
+    Args:
+      name: of a config file, or of a shipped config.
+      overrides: fields to change, as `split_overrides` returns them.
+      workdir: run directory; runs/NAME by default.
+      coordinator: HOST:PORT of process 0.
+      processes: how many processes there are.
+      process: which one this is.
+      distributed: detect all three.
+
+    Raises:
+      UserError: for errors a user can fix.
+      InterruptedRunError: after SIGTERM or Ctrl-C, once everything is saved.
+    """
+    config = load_config(name, overrides)
+    # Only now: JAX takes a second to import, and a mistake above needs none of it.
+    from mtt_jax.devices import processes as several
+    from mtt_jax.devices import startup
+    from mtt_jax.report.console import Console
+    from mtt_jax.train.loop import train
+
+    startup.prepare()
+    several.start(coordinator, processes, process, distributed)
+    train(config, workdir or f"runs/{find_file(name).stem}", Console())
+    return 0

@@ -1,0 +1,43 @@
+"""What a run tells the user before it trains."""
+
+import jax
+import numpy as np
+
+from mtt_jax.data.sampling import expected_draws, lengths_read, parts_by_task
+from mtt_jax.train.phases import Phase
+from mtt_jax.train.setup import Setup
+from mtt_jax.train.step import TrainState
+from mtt_jax.weights.build import count_parameters
+
+
+def announce_run(setup: Setup, state: TrainState) -> None:
+    """Says how large the model and the training data are."""
+    train_split = setup.data.splits["train"]
+    labelled = ", ".join(f"{count:,} with {name}" for name, count in train_split.counts().items())
+    setup.console.say(
+        f"{count_parameters(state.params):,} parameters; {len(train_split):,} training sentences "
+        f"({labelled})."
+    )
+
+
+def announce_phase(setup: Setup, phase: Phase, state: TrainState) -> None:
+    """Says what a phase is about to train, and on which sentences."""
+    train_split = setup.data.splits["train"]
+    pairs = zip(jax.tree.leaves(state.params), jax.tree.leaves(phase.frozen), strict=True)
+    trained = sum(leaf.size for leaf, frozen in pairs if not frozen)
+    setup.console.say(
+        f"{phase.name}, steps {phase.start + 1:,} to {phase.end:,}: {trained:,} parameters train."
+    )
+    parts = parts_by_task(train_split, phase.config)
+    for name in phase.config.active:
+        if name not in parts:
+            setup.console.say(f"  {name}: all its sentences are drawn for another task.")
+    draws = expected_draws(parts, lengths_read(train_split, phase.config), phase.config)
+    for name, part in parts.items():
+        different = len(np.unique(part))
+        repeats = f" ({len(part):,} with repeats)" if different < len(part) else ""
+        setup.console.say(
+            f"  {name}: {draws[name] / sum(draws.values()):.0%} of the draws, about "
+            f"{draws[name]:,.0f} from {different:,} sentences{repeats}, "
+            f"{draws[name] / len(part):.1f} epochs."
+        )

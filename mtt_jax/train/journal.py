@@ -1,0 +1,103 @@
+"""The journal of a run: what is written and shown about each step and each evaluation."""
+
+import math
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+import jax
+import jax.numpy as jnp
+
+from mtt_jax.devices import processes
+from mtt_jax.errors import UserError
+from mtt_jax.scoring.evaluate import evaluate, overall_score
+from mtt_jax.train import flops
+from mtt_jax.train.profile import Trace
+from mtt_jax.train.progress import History, ProgressLine, progress_bar
+from mtt_jax.train.setup import Setup
+from mtt_jax.train.step import StepMetrics, TrainState
+
+_DIVERGED = (
+    "Checkpoints before this step are untouched. Lower --config.train.learning_rate, raise "
+    "--config.train.warmup or set --config.train.clip, and start in a new --workdir."
+)
+
+
+@contextmanager
+def open_journal(setup: Setup, first: int) -> Iterator["Journal"]:
+    """The journal of a run of which `first` steps are done; its files close at the end."""
+    config = setup.config
+    each = flops.peak(setup.mesh.devices.flat[0].device_kind, config.encoder.dtype)
+    peak = each * setup.mesh.size if each else None
+    with (
+        History(setup.run, first, config, processes.is_main()) as history,
+        progress_bar(setup.console, config, setup.phases, first, peak) as progress,
+        Trace(setup.run, config.train.profile) as trace,
+    ):
+        yield Journal(setup, history, progress, trace)
+
+
+class Journal:
+    """Checks what comes out of the steps, and passes it on to files and the console.
+
+    The metrics of a step are read one step late, while the devices work on the next one.
+    """
+
+    def __init__(self, setup: Setup, history: History, progress: ProgressLine, trace: Trace):
+        self._setup, self._history, self._progress, self._trace = setup, history, progress, trace
+        self._pending: tuple[int, StepMetrics] | None = None
+
+    def tracing(self, step: int) -> AbstractContextManager:
+        """The context to run a step in."""
+        return self._trace.step(step)
+
+    def stepped(self, step: int, state: TrainState, metrics: StepMetrics) -> None:
+        """Takes a step's metrics, and reports those of the step before.
+
+        Raises:
+          UserError: if the loss of the step before is NaN or infinite.
+        """
+        self._trace.after(step, state)
+        self._report()
+        self._pending = step, metrics
+
+    def catch_up(self, step: int, state: TrainState) -> None:
+        """Reports the last step; called before its state is evaluated or saved.
+
+        Raises:
+          UserError: if its loss or a parameter is NaN or infinite: such a state is never saved, so
+            the last checkpoint stays the newest.
+        """
+        self._report()
+        # The loss of a step is computed before its update.
+        if not _all_finite(state.params):
+            raise UserError(f"step {step}: a parameter became NaN or infinite. {_DIVERGED}")
+
+    def _report(self) -> None:
+        if self._pending:
+            (step, metrics), self._pending = self._pending, None
+            metrics = jax.device_get(metrics)
+            if not math.isfinite(metrics.loss):
+                parts = ", ".join(f"{name} {value:.3g}" for name, value in metrics.losses.items())
+                raise UserError(f"step {step}: the loss is {metrics.loss} ({parts}). {_DIVERGED}")
+            self._progress.step(step, metrics, self._history)
+
+    def evaluate(self, state: TrainState) -> float | None:
+        """The score on dev, which is also written down; None without dev data."""
+        config, dev, step = self._setup.config, self._setup.data.splits["dev"], int(state.step)
+        if not len(dev):
+            return None
+        rows = config.train.batch_rows
+        scores = evaluate(self._setup.forward, state.params, dev, config, rows, fit=True).scores
+        score = overall_score(scores, config)
+        self._history.evaluated(step, score, scores)
+        self._progress.evaluated(step, score, scores)
+        return score
+
+    def flush(self) -> None:
+        """Hands everything to the operating system."""
+        self._history.flush()
+
+
+_all_finite = jax.jit(
+    lambda tree: jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(tree)]).all()
+)

@@ -1,0 +1,214 @@
+"""Set-up: from a config to all that a run works with, up to the state before its next step."""
+
+import dataclasses
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import optax
+from jax.sharding import Mesh
+
+from mtt_jax.config.resolve import check
+from mtt_jax.config.schema import Config
+from mtt_jax.data.pipeline import Shards, open_shards
+from mtt_jax.data.prepare import Prepared, prepare
+from mtt_jax.devices import processes
+from mtt_jax.devices.mesh import (
+    describe_devices,
+    gather,
+    make_mesh,
+    of_state,
+    over_mesh,
+    place,
+    replicated,
+)
+from mtt_jax.errors import UserError
+from mtt_jax.model.multitask import MultiTask
+from mtt_jax.report.console import Console
+from mtt_jax.scoring.infer import make_forward
+from mtt_jax.train.balance import Balancer
+from mtt_jax.train.checkpoint import Checkpoints, abstract
+from mtt_jax.train.gradient import make_balancer
+from mtt_jax.train.optim import make_optimizers
+from mtt_jax.train.phases import Phase, plan
+from mtt_jax.train.run_directory import open_run
+from mtt_jax.train.step import TrainState, state_shapes
+from mtt_jax.train.stop import stop_if_asked
+from mtt_jax.weights import pretrained, saved_model
+from mtt_jax.weights.build import build_model, init_params
+from mtt_jax.weights.initial import starting_params
+
+
+class Setup(NamedTuple):
+    """What a run works with from start to end.
+
+    Attributes:
+      config: as returned by `complete_config`.
+      run: the run directory.
+      data: the splits and the tokenizer.
+      model: the model.
+      mesh: devices.
+      phases: the run's, in order.
+      optimizers: one per phase.
+      balancer: weighs the tasks' gradients.
+      forward: the forward pass on the mesh, without dropout.
+      checkpoints: the run's.
+      console: where the user sees progress.
+      asked: signals that asked the run to stop, so far.
+      started: time of the start, in seconds since the epoch.
+    """
+
+    config: Config
+    run: Path
+    data: Prepared
+    model: MultiTask
+    mesh: Mesh
+    phases: tuple[Phase, ...]
+    optimizers: list[optax.GradientTransformation]
+    balancer: Balancer
+    forward: Callable[[Any, Any], Any]
+    checkpoints: Checkpoints
+    console: Console
+    asked: list[int]
+    started: float
+
+    @property
+    def steps(self) -> int:
+        """Steps of the whole run."""
+        return self.phases[-1].end
+
+
+def complete_config(config: Config) -> Config:
+    """The config with everything that depends on this machine's files and processes filled in.
+
+    Raises:
+      UserError: if the pretrained encoder cannot be read, or the processes do not divide the data.
+    """
+    return processes.together(lambda: pretrained.complete(with_shards(config)))
+
+
+def with_shards(config: Config) -> Config:
+    """The config with one data shard per process, if it does not name a number of shards.
+
+    Raises:
+      UserError: if the number of processes does not divide the number of shards, or the number of
+        shards does not divide the rows of a batch.
+    """
+    count = jax.process_count()
+    shards = config.data.shards or count
+    if shards % count:
+        raise UserError(
+            f"config.data.shards: {count} processes do not divide {shards} shards evenly; use a "
+            f"multiple of {count}."
+        )
+    filled = dataclasses.replace(config, data=dataclasses.replace(config.data, shards=shards))
+    check(filled)
+    return filled
+
+
+def open_directory(run: Path, config: Config) -> dict | None:
+    """`open_run` in process 0; its result in all processes."""
+    if config.init_from:
+        saved_model.find(config.init_from)  # a wrong path is an error before anything is created
+    finished = processes.together(lambda: open_run(run, config) if processes.is_main() else None)
+    return json.loads(processes.texts(json.dumps(finished))[0])
+
+
+@contextmanager
+def set_up(config: Config, run: Path, console: Console, asked: list[int]) -> Iterator[Setup]:
+    """Prepares the data, the model and the optimizers of a run; closes its checkpoints at the end.
+
+    Raises:
+      UserError: for errors a user can fix.
+      InterruptedRunError: if a signal has arrived in the meantime.
+    """
+    started = time.time()
+    balancer = make_balancer(config)  # before the data, for a mistake in its options
+    mesh = make_mesh(
+        config.mesh.data, config.train.batch_rows, config.train.accumulate, config.mesh.fsdp
+    )
+    console.say(f"Running on {describe_devices()}.")
+    data = _prepare(config, run)
+    for note in data.notes:
+        console.say(note)
+    stop_if_asked(processes.agreed(asked), 0)
+    model = build_model(config, data.tokenizer.get_vocab_size())
+    shapes = jax.eval_shape(
+        lambda key: init_params(model, key, config.train.row_length), jax.random.key(0)
+    )
+    phases = plan(config, data.splits["train"], shapes)
+    optimizers = make_optimizers(config, phases, shapes)
+    forward = over_mesh(make_forward(model), mesh)
+    checkpoints = Checkpoints(run, config.train.keep)
+    try:
+        yield Setup(
+            config, run, data, model, mesh, phases, optimizers, balancer, forward, checkpoints,
+            console, asked, started,
+        )  # fmt: skip
+    finally:
+        checkpoints.close()
+
+
+def _prepare(config: Config, run: Path) -> Prepared:
+    """The data, encoded by process 0 before the other processes read them.
+
+    They find them in the cache, or encode them themselves if their machine has its own cache.
+    """
+    main = processes.is_main()
+    data = processes.together(lambda: prepare(config, run) if main else None)
+    return processes.together(lambda: data or prepare(config))
+
+
+def open_stream(setup: Setup, phase: Phase) -> Shards:
+    """This process's share of a phase's batches."""
+    process, count = jax.process_index(), jax.process_count()
+    return open_shards(setup.data.splits["train"], phase.config, process, count)
+
+
+def begin(setup: Setup) -> tuple[TrainState, Shards | None]:
+    """The state before the next step, and the stream if that step is in the middle of a phase.
+
+    The state is that of the newest checkpoint, or fresh if there is none. A phase starts with a new
+    stream.
+    """
+    first = setup.checkpoints.latest()
+    if not first:
+        return initial_state(setup), None
+    setup.console.say(f"Resuming {setup.run} from step {first}.")
+    within = next((phase for phase in setup.phases if phase.start < first < phase.end), None)
+    if not within:
+        return setup.checkpoints.restore_state(first, state_like(setup)), None
+    stream = open_stream(setup, within)
+    return setup.checkpoints.restore(first, state_like(setup), stream), stream
+
+
+def initial_state(setup: Setup) -> TrainState:
+    """A fresh state on the mesh; its parameters are new, or those that the config starts from."""
+    config = setup.config
+    shardings = of_state(_shapes(setup), setup.mesh)
+    key = jax.random.fold_in(jax.random.key(config.seed), 0)
+    params = jax.jit(
+        lambda key: init_params(setup.model, key, config.train.row_length),
+        out_shardings=shardings.params,
+    )(place(key, replicated(setup.mesh)))
+    if config.init_from or config.encoder.init:
+        found = starting_params(config, setup.data.tokenizer, gather(params))
+        params = place(found, shardings.params)
+    opt_state = jax.jit(setup.optimizers[0].init, out_shardings=shardings.opt_state)(params)
+    balance = place(setup.balancer.init(len(config.tasks)), shardings.balance)
+    return TrainState(place(np.int32(0), shardings.step), params, opt_state, balance)
+
+
+def _shapes(setup: Setup) -> TrainState:
+    return state_shapes(setup.model, setup.optimizers[0], setup.config)
+
+
+def state_like(setup: Setup) -> TrainState:
+    """Shapes and shardings of the state, to restore into."""
+    shapes = _shapes(setup)
+    return abstract(shapes, of_state(shapes, setup.mesh))

@@ -1,0 +1,289 @@
+"""What tests share: sentences and their records, a tiny model and its batches, files and pages."""
+
+import functools
+from contextlib import suppress  # TEMPORARY, while rooms are being rebuilt
+from html.parser import HTMLParser
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+with suppress(Exception):
+    from mtt_jax.config import default_config
+with suppress(Exception):
+    from mtt_jax.config.resolve import resolve
+with suppress(Exception):
+    from mtt_jax.config.schema import DataConfig, TaskDataConfig
+with suppress(Exception):
+    from mtt_jax.data.pack import pack_examples
+with suppress(Exception):
+    from mtt_jax.data.readers import read_file
+with suppress(Exception):
+    from mtt_jax.devices.mesh import make_mesh, of_state, place, place_batch, replicated
+with suppress(Exception):
+    from mtt_jax.errors import UserError
+with suppress(Exception):
+    from mtt_jax.scoring.infer import make_forward
+with suppress(Exception):
+    from mtt_jax.tasks.score import Ceiling, Confusion, Figure, Row, Score
+with suppress(Exception):
+    from mtt_jax.train.gradient import make_balancer, make_gradient
+with suppress(Exception):
+    from mtt_jax.train.optim import make_optimizers
+with suppress(Exception):
+    from mtt_jax.train.phases import plan
+with suppress(Exception):
+    from mtt_jax.train.step import TrainState, make_step
+with suppress(Exception):
+    from mtt_jax.types import Record, Span
+with suppress(Exception):
+    from mtt_jax.weights import saved_model
+with suppress(Exception):
+    from mtt_jax.weights.build import build_model, init_params
+
+ROOT = Path(__file__).resolve().parents[1]
+
+SENTENCES = [
+    (
+        "Tom Fry of Acme United scored in Rome .",
+        "sports",
+        [(0, 2, "PER"), (3, 5, "ORG"), (7, 8, "LOC")],
+    ),
+    ("The minister resigned on Monday .", "politics", []),
+    ("Ann Lee joined Beta Bank in Oslo .", "others", [(0, 2, "PER"), (3, 5, "ORG"), (6, 7, "LOC")]),
+    ("Parliament passed the Tax Act .", "politics", [(3, 5, "MISC")]),
+    ("Rovers beat City again .", "sports", [(0, 1, "ORG"), (2, 3, "ORG")]),
+    ("Shares fell .", "others", []),
+]  # fmt: skip
+
+
+def record(text, topic=None, entities=None, **labels):
+    """A record whose words are separated by single spaces; None leaves a task without a label.
+
+    `entities` are those of the task ner; `labels` are those of further tasks, as a record holds
+    them.
+    """
+    words, offset = [], 0
+    for word in text.split():
+        words.append((offset, offset + len(word)))
+        offset += len(word) + 1
+    if topic is not None:
+        labels["topic"] = topic
+    if entities is not None:
+        labels["ner"] = tuple(Span(*entity) for entity in entities)
+    return Record(text, tuple(words), labels)
+
+
+def word_texts(record):
+    return [record.text[start:end] for start, end in record.words]
+
+
+def entities(record):
+    """(text, type) of each entity; None if the record has no label for ner."""
+    if "ner" not in record.labels:
+        return None
+    return [
+        (record.text[record.words[start][0] : record.words[end - 1][1]], label)
+        for start, end, label in record.labels["ner"]
+    ]
+
+
+def make_config(**overrides):
+    """A tiny config; `encoder__layers=1` sets config.encoder.layers."""
+    config = default_config()
+    config.encoder.update(layers=2, width=16, heads=2, feedforward=32, max_positions=64)
+    config.encoder.update(dropout=0.0)
+    config.tasks.topic.dropout = config.tasks.ner.dropout = 0.0
+    config.data.max_length, config.data.overlap = 32, 8
+    config.train.update(row_length=48, batch_rows=8, steps=4, warmup=0, learning_rate=1e-2)
+    config.tokenizer.vocab_size = 200
+    for path, value in overrides.items():
+        *groups, name = path.split("__")
+        node = config
+        for group in groups:
+            node = node[group]
+        node[name] = value
+    return resolve(config)
+
+
+# Files
+
+
+def written(folder, name, text, encoding="utf-8"):
+    """A file with a text, its line ends unchanged."""
+    file = folder / name
+    file.write_bytes(text.encode(encoding))
+    return file
+
+
+@functools.cache
+def _tasks():
+    return {task.name: task for task in make_config().task_list}
+
+
+def read(file, task="topic", encoding="utf-8", clean=True, **fields):
+    """A task's records and the notes on its file; `fields` are those of config.data.TASK."""
+    data = DataConfig(encoding=encoding, clean=clean)
+    flag = f"--config.data.{task}.train"
+    return read_file(str(file), _tasks()[task], data, TaskDataConfig(**fields), flag)
+
+
+def complaint(file, task="topic", **options):
+    """The error message for a file that cannot be read."""
+    with pytest.raises(UserError) as error:
+        read(file, task, **options)
+    return str(error.value)
+
+
+# Models
+
+
+def batch_of(examples, config, rows=8):
+    """All examples packed into one batch."""
+    (packed,) = pack_examples(
+        examples,
+        config.task_list,
+        max_length=config.data.max_length,
+        overlap=config.data.overlap,
+        row_length=config.train.row_length,
+        slots=config.slots,
+        rows=rows,
+    )
+    return packed
+
+
+# Compiled once per model, however many tests start from it.
+with suppress(Exception):
+    fresh_params = jax.jit(init_params, static_argnums=(0, 2))
+
+
+def model_and_params(config, tokenizer):
+    model = build_model(config, tokenizer.get_vocab_size())
+    return model, fresh_params(model, jax.random.key(1), config.train.row_length)
+
+
+@functools.cache
+def forward_of(model):
+    """The jitted forward pass, compiled once per model."""
+    return make_forward(model)
+
+
+def save_untrained(folder, tokenizer):
+    """Makes a run directory with the smallest useful model, for predictions."""
+    config = make_config()
+    _, params = model_and_params(config, tokenizer)
+    # Larger than at the start of training, so that an untrained model finds entities at all.
+    params["heads"]["ner"]["logits"]["kernel"] *= 100
+    saved_model.save(folder / "model", config, params, tokenizer, "")
+    return folder
+
+
+def assert_trees_equal(ours, theirs):
+    """Bit for bit."""
+    jax.tree.map(np.testing.assert_array_equal, ours, theirs)
+
+
+# Training
+
+
+def only_phase(config, params):
+    """The phase of a config without phases."""
+    (phase,) = plan(config, None, params)
+    return phase
+
+
+class Run:
+    """A model with its training step, on one device."""
+
+    def __init__(self, tokenizer, **overrides):
+        self.config = make_config(**overrides)
+        self.model, self.params = model_and_params(self.config, tokenizer)
+        self.mesh = make_mesh(1, self.config.train.batch_rows, self.config.train.accumulate)
+        phase = only_phase(self.config, self.params)
+        (self.optimizer,) = make_optimizers(self.config, [phase], self.params)
+        self.step = make_step(self.model, self.optimizer, self.config, self.mesh, phase.frozen)
+
+    def state(self):
+        """A fresh state, placed as the step returns it; otherwise the step would recompile."""
+        params = jax.tree.map(jnp.copy, self.params)  # the step donates its argument
+        balance = make_balancer(self.config).init(len(self.config.tasks))
+        state = TrainState(jnp.int32(0), params, self.optimizer.init(params), balance)
+        return place(state, of_state(state, self.mesh))
+
+    def __call__(self, batch, steps=1):
+        """(state, metrics of the last step) after training on one batch again and again."""
+        state, key = self.state(), place(jax.random.key(0), replicated(self.mesh))
+        for _ in range(steps):
+            state, metrics = self.step(state, place_batch(batch, self.mesh), key)
+        return state, jax.device_get(metrics)
+
+    @functools.cached_property
+    def gradient(self):
+        """The gradient before clipping, compiled once for batches of one shape."""
+        frozen = jax.tree.map(lambda _: False, self.params)
+        return jax.jit(make_gradient(self.model, self.config, frozen))
+
+
+def balanced(run, batch):
+    """((losses, weights, state), gradients) of a batch, before clipping."""
+    counts = {name: mask.sum() for name, mask in batch.masks.items()}
+    state = make_balancer(run.config).init(len(run.config.tasks))
+    return run.gradient(run.params, batch, counts, jax.random.key(0), state)
+
+
+def without(batch, task):
+    """A batch without the labels of a task."""
+    return batch._replace(masks={**batch.masks, task: np.zeros_like(batch.masks[task])})
+
+
+# Reports
+
+ROW = Row(0.5, 0.25, 1 / 3, 1234)
+TOPIC = Score(
+    figures=(Figure("macro_f1", "macro F1", 0.7), Figure("accuracy", "accuracy", 0.75)),
+    count=4,
+    rows={"sports": ROW, "<b>": ROW},
+    totals={"accuracy 0.750": Row(None, None, 0.7)},
+    confusion=Confusion(("sports", "<b>"), ((2, 1), (0, 1))),
+    ceiling=None,
+    loss=0.5,
+).as_json()
+NER = Score(
+    figures=(
+        Figure("f1", "entity F1, strict", 1 / 3),
+        Figure("precision", "entity precision, strict", 0.5),
+        Figure("recall", "entity recall, strict", 0.25),
+    ),
+    count=4,
+    rows={"PER": ROW},
+    totals={"strict, overall": Row(0.5, 0.25, 1 / 3)},
+    confusion=Confusion(("PER", "(none)"), ((0, 0), (0, 0))),
+    ceiling=Ceiling("io", 0.9876),
+    loss=0.25,
+).as_json()
+FINAL = {"best_step": 3, "steps": 4, "parameters": 5678, "seconds": 61.2, "device": "CPU, 2 cores"}
+
+
+class Elements(HTMLParser):
+    """Counts elements, and notes which are still open and what a browser would fetch."""
+
+    VOID = ("meta", "line", "polyline", "br")
+
+    def __init__(self, page):
+        super().__init__()
+        self.counts, self.open, self.fetched = {}, [], []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.counts[tag] = self.counts.get(tag, 0) + 1
+        self.fetched += [value for name, value in attrs if name in ("src", "href")]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.counts[tag] = self.counts.get(tag, 0) + 1
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
