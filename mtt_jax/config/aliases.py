@@ -74,7 +74,9 @@ def _section(fields: Any, key: str, path: str, warn: bool) -> Any:
         new = table.get(name, name)
         if new != name and warn:
             warn_renamed(f"config.{path}.{name}", f"config.{path}.{new}")
-        changed = _VALUES.get((key, new), {}).get(value, value) if isinstance(value, str) else value
+        changed = (
+            _VALUES.get((key, str(new)), {}).get(value, value) if isinstance(value, str) else value
+        )
         if changed != value and warn:
             warn_renamed(f"config.{path}.{new}={value}", f"{changed}")
         renamed[new] = changed

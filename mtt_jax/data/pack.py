@@ -73,7 +73,7 @@ def lay_out(
     """Rows of pieces as a batch of B = count rows; those without any piece are empty."""
     tokens, segments, positions = np.zeros((3, count, row_length), np.int32)
     units = {task.name: slots if task.unit == "sentence" else row_length for task in tasks}
-    targets = {
+    targets: dict[str, np.ndarray] = {
         task.name: np.zeros((count, units[task.name], *task.target_shape), task.target_dtype)
         for task in tasks
     }

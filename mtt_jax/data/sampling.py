@@ -63,13 +63,16 @@ def _resampled(
         return part
     holds = examples.holds(task, part)
     counts = holds.sum(axis=0)
+    if not counts.any():  # empty sets alone
+        return part
     present = np.maximum(counts, 1)
-    if fields.class_sampling == "over":
+    if isinstance(fields.class_sampling, Mapping):
+        times_by_label = fields.class_sampling
+        factor = np.array([times_by_label.get(label, 1.0) for label in task.labels])
+    elif fields.class_sampling == "over":
         factor = counts.max() / present
-    elif fields.class_sampling == "under":
+    else:  # under
         factor = counts[counts > 0].min() / present
-    else:
-        factor = np.array([fields.class_sampling.get(label, 1.0) for label in task.labels])
     # The rarest of a sentence's classes decides.
     most = np.where(holds.any(axis=1), np.where(holds, factor, 0).max(axis=1), 1.0)
     times = np.minimum(most, fields.repeat_cap)

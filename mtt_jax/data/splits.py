@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from mtt_jax.config.schema import Config
 from mtt_jax.data.readers.records import Loaded
@@ -79,7 +80,7 @@ class Joined:
 def _joined(ours: Record, theirs: Record, tasks: dict[str, Task]) -> Record:
     """One record with the labels of both, its words cut wherever one of them cuts."""
     words = tuple(_pieces(ours, theirs))
-    labels = {}
+    labels: dict[str, Any] = {}
     for side in (ours, theirs):
         places = _places(side, words)
         labels |= {n: tasks[n].recut(label, places) for n, label in side.labels.items()}

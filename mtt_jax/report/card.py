@@ -85,7 +85,7 @@ def _task(task: Task) -> str:
 def _scores(config: Mapping[str, Any], scores: Mapping[str, Mapping[str, Score]]) -> str:
     lines = ["| split | task | score | value | sentences |", "|---|---|---|---|---|"]
     lines += [
-        f"| {split} | {task} | {figure.title} | {figure.value:.4f} | {score.count:,} |"
+        f"| {split} | {task} | {figure.title} | {figure.value:.4f} | {score.sentences:,} |"
         for split, by_task in scores.items()
         for task, score in by_task.items()
         for figure in score.figures

@@ -117,7 +117,7 @@ def _table(score: Score) -> str:
         for title, row in score.totals.items()
     ]
     shown = "; ".join(f"{figure.title} {figure.value:.4f}" for figure in score.figures)
-    note = f'<p class="note">{escape(shown)}; {score.count:,} sentences.</p>'
+    note = f'<p class="note">{escape(shown)}; {score.sentences:,} sentences.</p>'
     return f"<div>{''.join(lines)}</table>{note}</div>"
 
 

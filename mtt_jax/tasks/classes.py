@@ -129,7 +129,7 @@ def confusion_score(
     figures = (Figure("macro_f1", "macro F1", macro), Figure("accuracy", "accuracy", accuracy))
     return Score(
         figures=figures if macro_first else figures[::-1],
-        count=sentences,
+        sentences=sentences,
         rows=rows_of(labels, tallies),
         totals=accuracy_total(accuracy, macro),
         confusion=Confusion(tuple(labels), tuple(map(tuple, matrix))),

@@ -193,7 +193,7 @@ class Entities(Task):
         )
         return Score(
             figures=strict_figures(total),
-            count=counts["sentences",],
+            sentences=counts["sentences",],
             rows=rows_of(self.entity_types, by_type),
             totals={"strict, overall": total},
             confusion=Confusion(

@@ -175,7 +175,7 @@ class Multilabel(Task):
                 Figure("macro_f1", "macro F1", macro),
                 Figure("exact_match", "whole sets right", exact),
             ),
-            count=sentences,
+            sentences=sentences,
             rows=rows_of(self.labels, tallies),
             totals={"micro, all labels": micro, "macro, mean of labels": Row(None, None, macro)},
             confusion=None,

@@ -42,7 +42,7 @@ class Score(NamedTuple):
 
     Attributes:
       figures: the first one is the headline: checkpoints are chosen and models compared by it.
-      count: sentences that were scored.
+      sentences: how many were scored.
       rows: label -> its line.
       totals: title -> the line below those of the labels.
       confusion: None for a task that has none.
@@ -51,7 +51,7 @@ class Score(NamedTuple):
     """
 
     figures: tuple[Figure, ...]
-    count: int
+    sentences: int
     rows: Mapping[str, Row]
     totals: Mapping[str, Row]
     confusion: Confusion | None
@@ -70,7 +70,7 @@ class Score(NamedTuple):
             **{figure.name: figure.value for figure in self.figures},
             "headline": self.figures[0].name,
             "titles": {figure.name: figure.title for figure in self.figures},
-            "count": self.count,
+            "count": self.sentences,
             "per_label": rows,
             "totals": {title: _row_as_json(row) for title, row in self.totals.items()},
             **({"ceiling": self.ceiling._asdict()} if self.ceiling else {}),
@@ -96,7 +96,7 @@ class Score(NamedTuple):
         confusion = plain.get("confusion")
         return Score(
             figures=tuple(Figure(n, plain["titles"][n], plain[n]) for n in titles),
-            count=plain["count"],
+            sentences=plain["count"],
             rows={label: Row(**row) for label, row in plain["per_label"].items()},
             totals={title: Row(**row) for title, row in plain["totals"].items()},
             confusion=Confusion(tuple(confusion["labels"]), tuple(map(tuple, confusion["counts"])))
@@ -189,6 +189,6 @@ def micro_f1(tallies: np.ndarray) -> np.ndarray:
 def rows_of(labels: Sequence[str], tallies: np.ndarray) -> dict[str, Row]:
     """A line per label, from [3, C]."""
     return {
-        label: ratios(*map(int, tallies[:, index]), support=int(tallies[2, index]))
-        for index, label in enumerate(labels)
+        label: ratios(int(right), int(found), int(given), int(given))
+        for label, (right, found, given) in zip(labels, tallies.T, strict=True)
     }

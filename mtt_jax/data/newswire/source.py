@@ -46,9 +46,7 @@ def _record(row: dict, sources: Sequence[Source], place: Place) -> Record:
     labels = {}
     for source in sources:
         if "offsets" in source.task.reads and row["entities"] is not None:
-            labels[source.task.name] = source.task.from_spans(
-                spans, lambda name, shown, word, s=source: s.read_label(name, shown, place)
-            )
+            labels[source.task.name] = source.read_spans(spans, place)
         elif "value" in source.task.reads and row["topic"] is not None:
             labels[source.task.name] = source.read_value(row["topic"], "the topic", place)
     return Record(row["text"], words, labels)

@@ -62,7 +62,7 @@ def _sentence(row: Mapping[str, Any], source: Source, place: Place) -> Record | 
         _check_tokens(tokens, value, key, place)
         given = source.fields.text != "auto" or isinstance(row.get("text"), str)
         text = _text(row, source, place) if given else None
-        return Tagged([place] * len(value), tokens, [str(tag) for tag in value], text)
+        return Tagged([place] * len(value), list(tokens or ()), [str(tag) for tag in value], text)
     text = _text(row, source, place)
     if "offsets" in task.reads and value is not None:
         return offsets_record(text, _spans(value, key, place), source, place)

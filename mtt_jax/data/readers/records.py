@@ -111,6 +111,16 @@ class Source(NamedTuple):
         except ValueError as error:
             raise UserError(f"{place}: {shown} is {value!r}; {error}.") from None
 
+    def read_spans(self, spans: Sequence[Span], place: Place) -> Any:
+        """The label of a sentence whose entities are given in words.
+
+        Raises:
+          UserError: naming the place, for an unknown type.
+        """
+        return self.task.from_spans(
+            spans, lambda name, shown, word: self.read_label(name, shown, place)
+        )
+
 
 def json_fault(error: Exception) -> str:
     """What is wrong with a line of JSON, for the end of a message."""
@@ -208,10 +218,7 @@ def offsets_record(text: str, spans: list[Span], source: Source, place: Place) -
         if not inside:
             raise UserError(f"{place}: entity {label} covers no word; remove it.")
         found.append(Span(inside[0], inside[-1] + 1, label))
-    label = source.task.from_spans(
-        found, lambda name, shown, word: source.read_label(name, shown, place)
-    )
-    return Record(text, words, {source.task.name: label})
+    return Record(text, words, {source.task.name: source.read_spans(found, place)})
 
 
 class Tagged(NamedTuple):

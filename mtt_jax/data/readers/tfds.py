@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mtt_jax.config.schema import Config
 from mtt_jax.data.readers.records import (
     Loaded,
@@ -112,7 +114,7 @@ def _split(builder: Any, name: str, split: str, task: Task, config: Config) -> L
     for line, row in enumerate(rows, start=1):
         place = Place(where, line)
         value = row[label]
-        many = not isinstance(value, (str, bytes)) and getattr(value, "ndim", 0)
+        many = not isinstance(value, (str, bytes)) and np.ndim(value) > 0
         shown = [_label(x, names) for x in value] if many else _label(value, names)
         text = " ".join(_string(row[feature]) for feature in texts)
         found = source.read_value(shown, "the label", place) if text.strip() else None
