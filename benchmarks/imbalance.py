@@ -27,8 +27,7 @@ from mtt_jax.config.resolve import resolve
 from mtt_jax.config.schema import phase
 from mtt_jax.data.prepare import prepare
 from mtt_jax.devices import startup
-from mtt_jax.diagnose.outcomes import score
-from mtt_jax.diagnose.study import Study, run_arms
+from mtt_jax.diagnose.runs import Study, run_arms
 from mtt_jax.diagnose.verdict import difference
 from mtt_jax.report.console import Console
 from mtt_jax.weights import pretrained
@@ -94,7 +93,7 @@ def summary(study, found):
         for task in study.config.task_list:
             ours = np.stack([run[task.name] for run in found[arm]])
             theirs = np.stack([run[task.name] for run in found[PLAIN]])
-            dev = score(task, ours.sum(axis=1))
+            dev = task.headline(ours.sum(axis=1))
             change = difference(task, ours, theirs)
             result[arm][task.name] = {
                 "dev": float(dev.mean()), "spread": float(dev.std(ddof=1)),

@@ -120,7 +120,7 @@ def written(folder, name, text, encoding="utf-8"):
 
 @functools.cache
 def _tasks():
-    return {task.name: task for task in make_config().task_list}
+    return {task.name: task for task in four_task_config().task_list}
 
 
 def read(file, task="topic", encoding="utf-8", clean=True, **fields):
@@ -243,7 +243,7 @@ def without(batch, task):
 ROW = Row(0.5, 0.25, 1 / 3, 1234)
 TOPIC = Score(
     figures=(Figure("macro_f1", "macro F1", 0.7), Figure("accuracy", "accuracy", 0.75)),
-    count=4,
+    sentences=4,
     rows={"sports": ROW, "<b>": ROW},
     totals={"accuracy 0.750": Row(None, None, 0.7)},
     confusion=Confusion(("sports", "<b>"), ((2, 1), (0, 1))),
@@ -256,7 +256,7 @@ NER = Score(
         Figure("precision", "entity precision, strict", 0.5),
         Figure("recall", "entity recall, strict", 0.25),
     ),
-    count=4,
+    sentences=4,
     rows={"PER": ROW},
     totals={"strict, overall": Row(0.5, 0.25, 1 / 3)},
     confusion=Confusion(("PER", "(none)"), ((0, 0), (0, 0))),
@@ -287,3 +287,34 @@ class Elements(HTMLParser):
 
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
+
+
+# Tasks of all four kinds
+
+FOUR_KINDS = {
+    "tasks__subjects": {"kind": "multilabel", "labels": ("money", "law", "people"), "dropout": 0.0},
+    "tasks__pos": {"kind": "tags", "labels": ("NOUN", "VERB", "OTHER"), "dropout": 0.0},
+    "train__score": "topic=1, ner=1, subjects=1, pos=1",
+}
+SUBJECTS = [("people",), ("law", "people"), ("money", "people"), ("law",), (), ("money",)]
+
+
+def four_task_config(**overrides):
+    """`make_config` with a task of each kind: topic, ner, subjects and pos."""
+    return make_config(**FOUR_KINDS | overrides)
+
+
+def four_task_records():
+    """The records of SENTENCES with labels of all four tasks."""
+    verbs = {"scored", "resigned", "joined", "passed", "beat", "fell"}
+    return [
+        record(
+            *sentence,
+            subjects=subjects,
+            pos=tuple(
+                "VERB" if word in verbs else "NOUN" if word.istitle() else "OTHER"
+                for word in sentence[0].split()
+            ),
+        )
+        for sentence, subjects in zip(SENTENCES, SUBJECTS, strict=True)
+    ]

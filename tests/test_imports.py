@@ -1,4 +1,4 @@
-"""Who may import whom: the rules that keep the rooms apart."""
+"""Which file may import which: the rules of docs/architecture.md."""
 
 import ast
 import os
@@ -85,7 +85,7 @@ def python(code):
     return done.stdout.strip()
 
 
-def test_the_walk_sees_imports_inside_functions_and_knows_them_from_those_at_load():
+def test_the_walk_tells_imports_inside_functions_from_those_at_load():
     tree = ast.parse("import a\nif a:\n  from b import c\ndef f():\n  import d.e")
     assert imported(ast.walk(tree)) == {"a", "b", "b.c", "d.e"}
     assert imported(at_load(tree)) == {"a", "b", "b.c"}
@@ -93,36 +93,50 @@ def test_the_walk_sees_imports_inside_functions_and_knows_them_from_those_at_loa
     assert "mtt_jax.data.encode" in loaded_with("mtt_jax.predict.predictor")
 
 
-def test_data_knows_neither_the_model_nor_what_trains_it():
-    forbidden = ("mtt_jax.model", "mtt_jax.train", "flax", "optax")
-    assert offences("mtt_jax.data", *forbidden) == []
-
-
-def test_the_model_knows_neither_data_nor_config_nor_what_trains_it():
-    forbidden = ("mtt_jax.data", "mtt_jax.train", "optax", "ml_collections", "torch")
-    assert offences("mtt_jax.model", *forbidden) == []
-
-
-@pytest.mark.parametrize("room", ["mtt_jax.scoring.evaluate", "mtt_jax.predict"])
-def test_evaluation_and_prediction_never_import_training(room):
-    assert any(within(module, room) for module in MODULES)
-    assert offences(room, "mtt_jax.train") == []
+@pytest.mark.parametrize(
+    ("room", "forbidden"),
+    [
+        ("tasks", ("jax", "flax", "optax", "ml_collections", "mtt_jax.config", "mtt_jax.data")),
+        ("data", ("mtt_jax.model", "mtt_jax.train", "mtt_jax.weights", "flax", "optax")),
+        (
+            "model",
+            ("mtt_jax.data", "mtt_jax.config", "mtt_jax.tasks", "mtt_jax.train", "optax",
+             "ml_collections", "torch"),
+        ),
+        (
+            "train.balance",
+            ("mtt_jax.types", "mtt_jax.model", "mtt_jax.config", "mtt_jax.data", "mtt_jax.tasks"),
+        ),
+        ("scoring", ("mtt_jax.train",)),
+        ("weights", ("mtt_jax.train",)),
+        ("predict", ("mtt_jax.train", "mtt_jax.diagnose")),
+    ],
+)  # fmt: skip
+def test_a_room_does_not_import_what_it_must_not_know(room, forbidden):
+    assert any(within(module, f"mtt_jax.{room}") for module in MODULES)
+    assert offences(f"mtt_jax.{room}", *forbidden) == []
 
 
 @pytest.mark.parametrize(
-    "module", [m for m in MODULES if within(m, "mtt_jax.scoring.evaluate", "mtt_jax.predict")]
+    "module",
+    [m for m in MODULES if within(m, "mtt_jax.scoring", "mtt_jax.weights", "mtt_jax.predict")],
 )
-def test_evaluation_and_prediction_load_no_optimiser_grain_or_tfds_even_through_others(module):
+def test_scoring_and_prediction_load_no_optimizer_grain_or_tfds_even_through_others(module):
     heavy = ("mtt_jax.train", "optax", "grain", "tensorflow_datasets")
     assert [name for name in sorted(loaded_with(module)) if within(name, *heavy)] == []
 
 
-def test_a_process_that_predicts_holds_no_optimiser_grain_orbax_or_tfds():
+def test_a_process_that_predicts_has_no_optimizer_grain_orbax_or_tfds_loaded():
     code = "import sys, mtt_jax.predict.predictor; print(*sorted(sys.modules))"
     loaded = set(python(code).split())
     assert {"jax", "flax", "mtt_jax.scoring.infer"} <= loaded
     heavy = {"optax", "grain", "orbax", "tensorflow_datasets", "tensorflow", "torch"}
     assert loaded & heavy == set()
+
+
+def test_the_command_line_and_the_config_load_no_jax():
+    code = "import sys, mtt_jax.cli, mtt_jax.config.files; print('jax' in sys.modules)"
+    assert python(code) == "False"
 
 
 def test_benchmarks_of_a_step_need_jax_flax_optax_and_tokenizers_alone():
@@ -183,7 +197,7 @@ def order_on_the_page():
 def test_a_file_imports_only_from_files_above_its_own_on_the_page():
     order = order_on_the_page()
     assert len(order) == len(set(order))
-    # Files of a package without an import of ours, as most __init__.py are, stand for no room.
+    # The __init__.py of a package needs no place unless it imports something of ours.
     own = {name for name in MODULES if ANYWHERE[name] & set(MODULES) or name in order}
     assert own - {"mtt_jax"} <= set(order), "a file that docs/architecture.md does not name"
     assert set(order) <= set(MODULES), "a file that is not there"
@@ -199,6 +213,22 @@ def test_a_file_imports_only_from_files_above_its_own_on_the_page():
 
 def test_no_file_is_a_place_for_everything():
     assert [file for file in FILES if file.name in ("utils.py", "helpers.py", "common.py")] == []
+
+
+def test_few_files_are_beside_the_folders_of_the_package():
+    beside = sorted(file.name for file in (ROOT / "mtt_jax").glob("*.py"))
+    assert beside == ["__init__.py", "__main__.py", "errors.py", "types.py"]
+
+
+def test_only_tasks_and_config_read_the_kind_of_a_task():
+    allowed = ("mtt_jax.tasks", "mtt_jax.config")
+    readers = [
+        f"{module}:{node.lineno}"
+        for module, tree in MODULES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr == "kind" and not within(module, *allowed)
+    ]
+    assert readers == []
 
 
 def test_importing_every_module_starts_no_jax_backend():

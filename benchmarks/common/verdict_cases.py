@@ -86,6 +86,6 @@ def run(name, config, seeds, expected):
     """Diagnoses; exits with 1 if the verdict differs from the expected one."""
     startup.prepare()
     report = diagnose(config, _RUNS / "diagnose" / name, seeds, (), Console())
-    found = report["verdicts"]["share or separate"]["kind"]
+    found = report["verdicts"]["share or separate"]["finding"]
     if found != expected:
         sys.exit(f"expected {expected}, found {found}")

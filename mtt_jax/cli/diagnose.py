@@ -7,7 +7,8 @@ Fields of the config: --config.train.steps=200. If it is stopped, the same comma
 
 import argparse
 
-from mtt_jax.cli.options import parse_with_overrides as parse
+from mtt_jax.cli.options import add_config
+from mtt_jax.cli.options import parse_with_config as parse
 from mtt_jax.config.files import find_file, load_config
 from mtt_jax.config.values import parse_names
 
@@ -18,9 +19,7 @@ __all__ = ["HELP", "add_arguments", "parse", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
-    parser.add_argument(
-        "--config", required=True, help="config file of the run to decide on, or a shipped name"
-    )
+    add_config(parser, "the run to decide on")
     parser.add_argument("--out", help="folder to create; runs/diagnose-NAME by default")
     parser.add_argument("--seeds", type=int, default=5, help="runs of each kind (5)")
     parser.add_argument(

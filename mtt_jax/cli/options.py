@@ -32,17 +32,24 @@ def parse_strictly(parser: argparse.ArgumentParser, arguments: list[str]) -> arg
     return options
 
 
-def parse_with_overrides(
-    parser: argparse.ArgumentParser, arguments: list[str]
-) -> argparse.Namespace:
-    """Parses arguments among which are `--config.a.b=value`; those become `options.overrides`.
+def add_config(parser: argparse.ArgumentParser, what: str) -> None:
+    """Adds --config, for commands that are parsed by `parse_with_config`."""
+    parser.add_argument(
+        "--config", help=f"config file of {what}, or the name of a shipped one, such as balanced"
+    )
+
+
+def parse_with_config(parser: argparse.ArgumentParser, arguments: list[str]) -> argparse.Namespace:
+    """Parses --config and overrides, `--config.a.b=value`, which become `options.overrides`.
 
     Raises:
-      UserError: for an option that does not exist.
+      UserError: for an option that does not exist, or without --config.
     """
     overrides, rest = split_overrides(arguments)
     options = parse_strictly(parser, rest)
     options.overrides = overrides
+    if not options.config:
+        raise UserError("--config is missing; try --config=balanced.")
     return options
 
 

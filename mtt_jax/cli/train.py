@@ -8,7 +8,8 @@ Every field of the config can be set on the command line; `mtt fields` lists the
 import argparse
 from collections.abc import Sequence
 
-from mtt_jax.cli.options import parse_with_overrides as parse
+from mtt_jax.cli.options import add_config
+from mtt_jax.cli.options import parse_with_config as parse
 from mtt_jax.config.files import Override, find_file, load_config
 
 HELP = "train a model, or resume a run that was stopped"
@@ -18,9 +19,7 @@ __all__ = ["HELP", "add_arguments", "parse", "run", "train_config"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
-    parser.add_argument(
-        "--config", required=True, help="config file, or the name of a shipped one, as balanced"
-    )
+    add_config(parser, "the run")
     parser.add_argument("--workdir", help="run directory; runs/NAME of the config by default")
     parser.add_argument(
         "--coordinator", help="HOST:PORT of process 0, in a run of several processes"

@@ -8,7 +8,8 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from mtt_jax.errors import RenamedWarning
+from mtt_jax.config.values import NUMBERS, parse_numbers
+from mtt_jax.errors import RenamedWarning, UserError
 
 # Raised when the meaning of config.json changes; files without a number are of version 0.1.
 FORMAT = 2
@@ -77,7 +78,7 @@ def _section(fields: Any, key: str, path: str, warn: bool) -> Any:
         changed = (
             _VALUES.get((key, str(new)), {}).get(value, value) if isinstance(value, str) else value
         )
-        if changed != value and warn:
+        if changed is not value and warn:
             warn_renamed(f"config.{path}.{new}={value}", f"{changed}")
         renamed[new] = changed
     return renamed
@@ -88,23 +89,52 @@ def upgrade(raw: dict[str, Any]) -> dict[str, Any]:
 
     Until version 0.1 a task whose weight was 0 was left out altogether; now that is said by
     `train.tasks`, and in a phase by its `tasks`.
+
+    Raises:
+      UserError: for a file of a later version.
     """
     raw = dict(raw)
     version = raw.pop("format", 1)
+    if version not in range(1, FORMAT + 1):
+        raise UserError(
+            f"format {version!r} is not among 1 to {FORMAT}, which this version of mtt_jax reads; "
+            "upgrade mtt_jax."
+        )
     raw = rename(raw, warn=False)
-    if version >= FORMAT or not isinstance(raw.get("tasks"), Mapping):
+    if version == FORMAT or not _is_whole(raw):
         return raw
-    weights = {n: t.get("weight", 1.0) for n, t in raw["tasks"].items() if isinstance(t, Mapping)}
+    weights = {name: task.get("weight", 1.0) for name, task in raw["tasks"].items()}
     weighted = [name for name, weight in weights.items() if weight]
     if weighted and len(weighted) < len(weights) and not raw.get("phases"):
         raw["train"] = {**raw.get("train", {}), "tasks": weighted}
-    phases = []
-    for phase in raw.get("phases", ()):
-        given = dict(
-            part.split("=") for part in phase.get("weights", "").replace(" ", "").split(",") if part
-        )
-        tasks = phase.get("tasks") or list(weights)
-        active = [name for name in tasks if float(given.get(name, weights.get(name, 1.0)))]
-        changed = active != list(tasks)
-        phases.append({**phase, "tasks": active} if changed else phase)
+    phases = [
+        _without_weight_0(phase, weights, f"config.phases[{index}].weights")
+        for index, phase in enumerate(raw.get("phases", ()))
+    ]
     return {**raw, "phases": phases}
+
+
+def _is_whole(raw: dict[str, Any]) -> bool:
+    """Whether the parts that `upgrade` changes have the right types; `resolve` refuses others."""
+    tasks, phases = raw.get("tasks"), raw.get("phases", [])
+    return (
+        isinstance(tasks, Mapping)
+        and isinstance(phases, list)
+        and all(isinstance(group, Mapping) for group in (*tasks.values(), *phases))
+        and isinstance(raw.get("train", {}), Mapping)
+        and all(isinstance(phase.get("tasks", []), list) for phase in phases)
+        and all(isinstance(phase.get("weights", ""), str) for phase in phases)
+    )
+
+
+def _without_weight_0(
+    phase: Mapping[str, Any], weights: Mapping[str, float], where: str
+) -> Mapping[str, Any]:
+    """A phase of version 0.1 with its tasks of weight 0 left out of its `tasks`."""
+    given = parse_numbers(phase.get("weights", ""), where)
+    tasks = phase.get("tasks") or list(weights)
+    active = [name for name in tasks if given.get(name, weights.get(name, 1.0))]
+    if active == tasks:
+        return phase
+    kept = {name: weight for name, weight in given.items() if name in active}
+    return {**phase, "tasks": active, "weights": NUMBERS.text(kept)}

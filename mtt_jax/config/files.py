@@ -249,6 +249,9 @@ def _field(config: Any, flag: str) -> tuple[Any, str, Any]:
             node = _element(node, index.removesuffix("]"), walked)
     if isinstance(node, ConfigDict):
         raise UserError(f"--{walked}: a group of fields; name one: {', '.join(node)}.")
+    if flag.endswith("]"):
+        whole = walked.rpartition("[")[0]
+        raise UserError(f"--{walked}: cannot be set alone; set all of --{whole}.")
     return parent, name, node
 
 
@@ -272,7 +275,7 @@ def _typed(old: Any, text: str | None, flag: str) -> Any:
         try:
             value = ast.literal_eval(text)
             return value if isinstance(value, (list, tuple)) else (str(value),)
-        except (ValueError, SyntaxError):
+        except (ValueError, SyntaxError, TypeError):
             raise UserError(
                 f"--{flag}: expected a tuple as Python writes it, such as \"('a', 'b')\", "
                 f"got {text!r}."

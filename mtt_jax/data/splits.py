@@ -83,7 +83,7 @@ def _joined(ours: Record, theirs: Record, tasks: dict[str, Task]) -> Record:
     labels: dict[str, Any] = {}
     for side in (ours, theirs):
         places = _places(side, words)
-        labels |= {n: tasks[n].recut(label, places) for n, label in side.labels.items()}
+        labels |= {n: tasks[n].recut(label, places, len(words)) for n, label in side.labels.items()}
     return Record(ours.text, words, labels)
 
 

@@ -1,9 +1,9 @@
 """Devices: the mesh, where parameters live on it, and how a batch is placed.
 
-A mesh has two axes. Rows of a batch are divided over both; parameters, and the optimiser's moments
-with them, are copied along "data" and divided along "fsdp" (ZeRO stage 3, Rajbhandari et al. 2020,
-arXiv:1910.02054). XLA gathers what a layer needs and turns the sums of the loss into sums over all
-devices. Model files know nothing of it.
+A mesh has two axes. Rows of a batch are sharded over both; parameters, and the optimizer's moments
+with them, are replicated along "data" and sharded along "fsdp" (ZeRO stage 3, Rajbhandari et al.
+2020, arXiv:1910.02054). XLA gathers what a layer needs and turns sums in the loss into sums over
+all devices. The model does not know about the mesh.
 """
 
 from collections.abc import Callable
@@ -17,28 +17,28 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from mtt_jax.errors import UserError
 from mtt_jax.types import Batch, Outputs
 
-# Parameters of fewer numbers are copied: to gather them would take longer than it saves memory.
+# Smaller parameters are replicated: gathering them costs more time than it saves memory.
 _SMALL = 1024
 
 
 def make_mesh(data: int, batch_rows: int, accumulate: int = 1, fsdp: int = 1) -> Mesh:
-    """A mesh of `data` times `fsdp` devices, the same number of every process.
+    """A mesh of `data` times `fsdp` devices, equally many from each process.
 
     Args:
-      data: devices along the axis "data"; 0 for as many as there are and as divide the batch.
+      data: devices along the axis "data"; 0 for the most that exist and divide the batch.
       batch_rows: rows of a batch over all devices.
-      accumulate: parts a batch is computed in.
+      accumulate: parts in which a batch is computed.
       fsdp: devices along the axis "fsdp".
 
     Raises:
-      UserError: where there are not so many devices, or the rows do not divide among them.
+      UserError: if there are not enough devices, or they do not divide the rows evenly.
     """
     devices, processes = jax.devices(), jax.process_count()
     rows = batch_rows // accumulate
     field, asked = ("data", data * fsdp) if data else ("fsdp", fsdp)
     if asked > len(devices):
         raise UserError(
-            f"config.mesh.{field}: {asked} devices asked for, {len(devices)} found "
+            f"config.mesh.{field}: {asked} devices requested, {len(devices)} found "
             f"({devices[0].platform}); use a smaller number" + (", or 0 for all." if data else ".")
         )
     if not data:
@@ -56,10 +56,10 @@ def make_mesh(data: int, batch_rows: int, accumulate: int = 1, fsdp: int = 1) ->
         )
     if count % processes:
         raise UserError(
-            f"config.mesh.{field}: {count} devices do not divide evenly among {processes} "
-            f"processes; {rows} rows (train.batch_rows / train.accumulate) must divide among both."
+            f"config.mesh.{field}: {processes} processes do not divide {count} devices evenly; "
+            f"{rows} rows (train.batch_rows / train.accumulate) must be divisible by both."
         )
-    # Process by process, so that each one's rows of a batch are neighbours.
+    # Process by process, so that the rows of each process are contiguous in a batch.
     chosen = [
         device
         for process in range(processes)
@@ -67,32 +67,32 @@ def make_mesh(data: int, batch_rows: int, accumulate: int = 1, fsdp: int = 1) ->
     ]
     if len(chosen) < count:
         raise UserError(
-            f"config.mesh.{field}: {count // processes} devices of each process asked for, and "
-            "one has fewer."
+            f"config.mesh.{field}: {count // processes} devices requested per process, but one "
+            "process has fewer."
         )
     return Mesh(np.array(chosen).reshape(data, fsdp), ("data", "fsdp"))
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
-    """The placement of what every device holds whole."""
+    """The sharding of what every device holds a full copy of."""
     return NamedSharding(mesh, PartitionSpec())
 
 
 def by_rows(mesh: Mesh) -> NamedSharding:
-    """The placement of what is divided by its first axis."""
+    """The sharding of what is divided along its first axis."""
     return NamedSharding(mesh, PartitionSpec(("data", "fsdp")))
 
 
 def of_state(tree: Any, mesh: Mesh) -> Any:
-    """Placements for a tree of parameters, or of whatever has their shapes.
+    """Shardings for a tree of parameters, or of anything with their shapes.
 
     Args:
       tree: arrays or shapes.
       mesh: devices.
 
     Returns:
-      The same tree of shardings: a large leaf is divided by its longest axis that "fsdp" divides,
-      every other is whole on every device.
+      A tree of shardings: a large leaf is divided over "fsdp" along its longest axis that can be,
+      any other is replicated.
     """
     return jax.tree.map(lambda leaf: NamedSharding(mesh, _spec(leaf.shape, mesh)), tree)
 
@@ -107,11 +107,11 @@ def _spec(shape: tuple[int, ...], mesh: Mesh) -> PartitionSpec:
 
 
 def place(tree: Any, shardings: Any) -> Any:
-    """Puts arrays that every process holds whole on the mesh.
+    """Puts arrays of which every process holds a full copy on the mesh.
 
     Args:
-      tree: NumPy arrays, keys, and JAX arrays of this process.
-      shardings: one for all leaves, or the same tree of them.
+      tree: NumPy arrays, random keys, and JAX arrays of this process.
+      shardings: one for all leaves, or a tree with one per leaf.
     """
     if isinstance(shardings, NamedSharding):
         shardings = jax.tree.map(lambda _: shardings, tree)
@@ -128,7 +128,7 @@ def _place_leaf(leaf: Any, sharding: NamedSharding) -> jax.Array:
 
 
 def gather(tree: Any) -> Any:
-    """The arrays of a tree on the host, whole in every process; all must call it together."""
+    """The full arrays of a tree on every host; all processes must call it together."""
 
     def whole(leaf):
         alone = leaf.is_fully_addressable or leaf.is_fully_replicated
@@ -138,7 +138,7 @@ def gather(tree: Any) -> Any:
 
 
 def place_batch(batch: Batch, mesh: Mesh) -> Batch:
-    """Puts a NumPy batch on the mesh, its rows divided; each process gives the rows of its own."""
+    """Puts a NumPy batch on the mesh, divided by rows; each process passes its own rows."""
     if jax.process_count() == 1:
         return jax.device_put(batch, by_rows(mesh))
     processes = jax.process_count()
@@ -153,15 +153,15 @@ def place_batch(batch: Batch, mesh: Mesh) -> Batch:
 def over_mesh(
     forward: Callable[[Any, Batch], Outputs], mesh: Mesh
 ) -> Callable[[Any, Batch], Outputs]:
-    """A forward pass whose rows are divided over the mesh and whose outputs are whole everywhere.
+    """A forward pass with rows sharded over the mesh and outputs replicated on all devices.
 
     Args:
-      forward: of `make_forward`.
-      mesh: devices; they divide the rows.
+      forward: as returned by `make_forward`.
+      mesh: devices; their number divides the rows.
 
     Returns:
-      forward(params, NumPy batch), which all processes call with the same batch. Its outputs leave
-      out `tokens`: nothing that is decided needs them, and they are the most to send around.
+      forward(params, NumPy batch), which all processes call with the same batch. Its outputs have
+      None for `tokens`: no score or answer needs them, and they would be the most to send.
     """
     compiled = jax.jit(
         lambda params, batch: forward(params, batch)._replace(tokens=None),
@@ -171,7 +171,7 @@ def over_mesh(
 
 
 def describe_devices() -> str:
-    """The devices in words, such as `2 CPU cores` or `1 x NVIDIA H100`."""
+    """The devices in words, such as `CPU, 2 cores` or `1 x NVIDIA H100`."""
     device = jax.devices()[0]
     count = jax.device_count()
     processes = jax.process_count()

@@ -1,8 +1,8 @@
-"""Several processes: how they find each other, and how they agree on what one of them knows.
+"""Distributed runs: how processes find each other, and how they share what only one knows.
 
-Every process runs the same program on its own devices. Process 0 writes the files and speaks;
-what only one process can know (a signal, a fault in its files) is told to all, so that they do the
-same next. With one process everything here costs nothing.
+Every process runs the same program on its own devices. Only process 0 writes files and prints. What
+a single process learns (a signal, an error in a file) is sent to all, so that they all act on it.
+With one process everything here costs nothing.
 """
 
 import re
@@ -22,23 +22,23 @@ T = TypeVar("T")
 def start(
     coordinator: str | None, processes: int | None, process: int | None, detect: bool
 ) -> None:
-    """Joins the other processes; call it before anything asks JAX for its devices.
+    """Connects to the other processes; call it before anything asks JAX for its devices.
 
     Args:
-      coordinator: host:port where process 0 listens.
+      coordinator: host:port on which process 0 listens.
       processes: how many there are.
-      process: which one this is, from 0.
+      process: index of this one, from 0.
       detect: take all three from the cluster (Slurm, Open MPI, Kubernetes, TPU).
 
     Raises:
-      UserError: where some are given and others are not, they cannot be, or no cluster is found.
+      UserError: if only some are given, one is invalid, or there is no cluster to detect.
     """
     given = {"--coordinator": coordinator, "--processes": processes, "--process": process}
     missing = [flag for flag, value in given.items() if value is None]
     if detect and len(missing) < 3:
         raise UserError(
-            "--distributed: finds coordinator, processes and process by itself; give either it or "
-            "--coordinator, --processes and --process."
+            "--distributed: detects coordinator, processes and process; give either "
+            "--distributed or --coordinator, --processes and --process."
         )
     if not detect and len(missing) == 3:
         return
@@ -49,28 +49,28 @@ def start(
         if detect:
             jax.distributed.initialize()
         else:
-            # Nothing of a cluster that may be there: all devices of this process are meant.
+            # Without detection: on a cluster it would limit this process to some of its devices.
             jax.distributed.initialize(
                 coordinator, processes, process, cluster_detection_method="deactivate"
             )
     except (ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
-        flag = "--distributed: no cluster that JAX knows" if detect else "--coordinator: no start"
+        flag = "--distributed: no cluster detected" if detect else "--coordinator: cannot connect"
         raise UserError(
             f"{flag}: {reason} Give --coordinator=HOST:PORT --processes=N --process=I."
         ) from None
 
 
 def _check(missing: list[str], coordinator: str, processes: int, process: int) -> None:
-    """Looks the flags over.
+    """Checks the flags.
 
     Raises:
-      UserError: for the first that is missing or cannot be.
+      UserError: for the first that is missing or invalid.
     """
     if missing:
         raise UserError(
-            f"{missing[0]}: missing; several processes need --coordinator=HOST:PORT, --processes=N "
-            "and --process=I, or --distributed alone."
+            f"{missing[0]}: missing; a distributed run needs --coordinator=HOST:PORT, "
+            "--processes=N and --process=I, or only --distributed."
         )
     host, _, port = coordinator.rpartition(":")
     if not host or not re.fullmatch("[0-9]{1,5}", port) or not 0 < int(port) < 1 << 16:
@@ -78,36 +78,36 @@ def _check(missing: list[str], coordinator: str, processes: int, process: int) -
     if processes < 1:
         raise UserError(f"--processes: {processes} is too small; at least 1.")
     if not 0 <= process < processes:
-        raise UserError(f"--process: {process} is not one of 0 to {processes - 1}.")
+        raise UserError(f"--process: expected 0 to {processes - 1}, got {process}.")
     try:
         socket.getaddrinfo(host.strip("[]"), int(port))
     except (OSError, UnicodeError) as error:
-        # JAX would look for it for five minutes.
+        # JAX would retry for five minutes.
         raise UserError(f"--coordinator: {coordinator}: no such host: {error}.") from None
 
 
 def is_main() -> bool:
-    """Whether this process writes the files and speaks."""
+    """Whether this is the process that writes files and prints."""
     return jax.process_index() == 0
 
 
 def texts(text: str) -> list[str]:
-    """What every process says here, by process."""
+    """The texts that all processes passed here, in order of the processes."""
     if jax.process_count() == 1:
         return [text]
     ours = np.frombuffer(text.encode(), np.uint8)
     sizes = np.asarray(multihost_utils.process_allgather(np.int32(len(ours)))).ravel()
-    padded = np.zeros(int(sizes.max()) + 1, np.uint8)  # one more: an empty array cannot be sent
+    padded = np.zeros(int(sizes.max()) + 1, np.uint8)  # one extra: an empty array cannot be sent
     padded[: len(ours)] = ours
     everyone = np.asarray(multihost_utils.process_allgather(padded))
     return [row[:size].tobytes().decode() for row, size in zip(everyone, sizes, strict=True)]
 
 
 def together(work: Callable[[], T]) -> T:
-    """Does some work in every process; a mistake that one of them meets ends all.
+    """Runs `work` in every process; an error in one of them is raised in all.
 
     Raises:
-      UserError: of the first process that met one.
+      UserError: that of the first process that has one.
     """
     if jax.process_count() == 1:
         return work()
@@ -123,7 +123,7 @@ def together(work: Callable[[], T]) -> T:
 
 
 def agreed(asked: list[int]) -> list[int]:
-    """The signals that any process was sent, the same list in all."""
+    """The signals that any process has received, the same list in all."""
     if jax.process_count() == 1:
         return asked
     number = int(np.max(multihost_utils.process_allgather(np.int32(asked[0] if asked else 0))))
@@ -131,6 +131,6 @@ def agreed(asked: list[int]) -> list[int]:
 
 
 def wait(name: str) -> None:
-    """Blocks until every process is here."""
+    """Blocks until every process has called it with this name."""
     if jax.process_count() > 1:
         multihost_utils.sync_global_devices(name)

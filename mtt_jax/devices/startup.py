@@ -1,4 +1,4 @@
-"""The start of JAX: which devices, what is kept of its compiling, and no noise."""
+"""Starting JAX: platform, memory, compilation cache and log levels."""
 
 import ctypes
 import hashlib
@@ -12,42 +12,42 @@ from pathlib import Path
 
 import jax
 
-# Of glibc's malloc.h: https://man7.org/linux/man-pages/man3/mallopt.3.html
+# From glibc's malloc.h: https://man7.org/linux/man-pages/man3/mallopt.3.html
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
-_GPU_SIGNS = ("/dev/nvidia0", "/dev/nvidiactl", "/dev/dxg", "/proc/driver/nvidia/version")
-# Beside the encoded data; docs/predict.md says how to move it and how to do without.
-_COMPILED = "~/.cache/mtt_jax/compiled"
-_KEPT = {
+_GPU_FILES = ("/dev/nvidia0", "/dev/nvidiactl", "/dev/dxg", "/proc/driver/nvidia/version")
+# Next to the encoded data; docs/predict.md says how to move it and how to disable it.
+_CACHE_FOLDER = "~/.cache/mtt_jax/compiled"
+_CACHE_OPTIONS = {
     "jax_persistent_cache_min_compile_time_secs": 0.0,
     "jax_persistent_cache_min_entry_size_bytes": -1,
 }
-_UNUSED = 30 * 24 * 3600  # seconds after which a compiled program that nobody read is deleted
+_UNUSED = 30 * 24 * 3600  # seconds after which an unused compiled program is deleted
 
 
 def prepare() -> None:
-    """Settles the platform before JAX starts it; call it before the first array.
+    """Configures JAX before it starts its backend; call it before the first array.
 
-    With CUDA's packages installed and no GPU, JAX tries CUDA, logs a traceback and then runs on
-    the CPU. Where the system shows no NVIDIA device, and the user has chosen no platform, JAX is
-    told to use the CPU at once.
+    With CUDA's packages installed but no GPU, JAX tries CUDA, logs a traceback and then runs on
+    the CPU. If the system has no NVIDIA device and the user has not chosen a platform, JAX is told
+    to use the CPU right away.
     """
-    if not os.environ.get("JAX_PLATFORMS") and not any(Path(s).exists() for s in _GPU_SIGNS):
+    if not os.environ.get("JAX_PLATFORMS") and not any(Path(f).exists() for f in _GPU_FILES):
         jax.config.update("jax_platforms", "cpu")
     _keep_freed_memory()
     _keep_compiled()
-    # Orbax and JAX report every step of their own through absl; users have our lines.
+    # Orbax and JAX log their every step through absl; users read our messages.
     for name in ("absl", "jax", "orbax"):
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def _keep_freed_memory() -> None:
-    """Lets XLA's scratch memory on a CPU be used again from one call to the next.
+    """Makes calls of a compiled program on a CPU reuse their scratch memory.
 
-    A compiled program asks for its scratch memory as one block at every call, hundreds of MB for
-    a training step. glibc gets a block of that size from the system and gives it back when the
-    program ends, so every call pays anew for its pages: a seventh of a step's time. Kept on the
-    heap the pages stay. Only the main thread allocates on that heap, so programs run in the thread
-    that calls them rather than in one of JAX's own; whoever waits for the result loses nothing.
+    A compiled program allocates its scratch memory as one block in every call, hundreds of MB for
+    a training step. glibc gets a block of that size from the system and returns it when the program
+    ends, so every call pays for its page faults again: a seventh of a step's time. On the heap the
+    pages stay mapped. Only the main thread allocates on that heap, so programs must run in the
+    calling thread, not in one of JAX's own; a caller that waits for the result loses nothing.
     """
     if "JAX_CPU_ENABLE_ASYNC_DISPATCH" not in os.environ:
         jax.config.update("jax_cpu_enable_async_dispatch", False)
@@ -58,11 +58,11 @@ def _keep_freed_memory() -> None:
 
 
 def give_back_freed() -> None:
-    """Returns the pages of what is free to the system; for after a large program's first run.
+    """Returns the pages of free memory to the system; call it after a large program's first run.
 
-    Small blocks, which live on, have then been cut from what the program freed. Its next run finds
-    no room there and takes its scratch memory a second time; from then on it finds that again.
-    Without this the first one would stay with the process, unused.
+    By then, small blocks that live longer have been cut out of the scratch memory that the program
+    freed. Its second run no longer fits there and allocates scratch memory anew, which all later
+    runs reuse. Without this call the process would keep the first block, unused.
     """
     trim = _of_glibc("malloc_trim")
     if trim:
@@ -70,14 +70,14 @@ def give_back_freed() -> None:
 
 
 def _of_glibc(name: str) -> Callable[..., int] | None:
-    """A function of glibc, where that is the C library."""
+    """A function of glibc; None if the C library is another one."""
     return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None
 
 
 def _keep_compiled() -> None:
-    """Has JAX find what it compiled at an earlier start (its persistent compilation cache).
+    """Turns on JAX's persistent compilation cache, so that a second start compiles nothing.
 
-    What the user has set, by JAX's environment variables or in their program, is left as it is.
+    What the user has set, with JAX's environment variables or in their program, is not changed.
     """
     if not jax.config.values["jax_enable_compilation_cache"]:
         return
@@ -88,26 +88,26 @@ def _keep_compiled() -> None:
             return
         jax.config.update("jax_compilation_cache_dir", str(folder))
     if ours or "JAX_COMPILATION_CACHE_DIR" in os.environ:
-        # Small programs as well: a start of training compiles fifty of them.
-        for name, value in _KEPT.items():
+        # Small programs too: training compiles fifty of them when it starts.
+        for name, value in _CACHE_OPTIONS.items():
             if name.upper() not in os.environ:
                 jax.config.update(name, value)
-    # An entry that a kill cut off fails its checksum, a full disk takes none: JAX then compiles.
+    # If an entry was truncated by a kill, or the disk is full, JAX warns and compiles.
     warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache")
     if "JAX_LOGGING_LEVEL" not in os.environ:
-        # Of every program that it loads XLA says, on standard error and in 5 kB, that the machine
-        # lacks "+prefer-no-gather": no feature, but advice to the compiler that compiled it here
-        # (jax issue 38445). Who starts us and does not read that much would leave us waiting.
+        # For every program it loads, XLA writes 5 kB to standard error, saying that the machine
+        # lacks "+prefer-no-gather": not a CPU feature, but a tuning hint of the compiler on this
+        # very machine (jax issue 38445). A parent process that reads none of it would block us.
         jax.config.update("jax_logging_level", "CRITICAL")
 
 
 def _folder() -> Path | None:
-    """A folder for what is compiled on this machine; None where there can be none."""
+    """The folder for programs compiled on this machine; None if it cannot be used."""
     if sys.platform != "linux":
-        return None  # where loading was tried; macOS crashed in it with jaxlib before 0.10
+        return None  # not tested elsewhere; loading crashed on macOS with jaxlib before 0.10
     try:
-        folder = Path(_COMPILED).expanduser() / _machine()
-        # Who can write there can make us run anything.
+        folder = Path(_CACHE_FOLDER).expanduser() / _machine()
+        # Private: whoever can write there can make us run any code.
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK):
             return None
@@ -120,13 +120,13 @@ def _folder() -> Path | None:
 
 
 def _machine() -> str:
-    """A name for the processor and the cores that we may use.
+    """A hash of the processor and of the number of cores that we may use.
 
-    Homes are shared between machines. JAX's key tells neither instructions apart, which would end
-    the process where they are missing, nor numbers of cores, to which XLA cuts its loops.
+    Machines may share a home directory. JAX's cache key covers neither the instruction set (a
+    missing instruction would kill the process) nor the number of cores (by which XLA splits loops).
     """
     lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("\n\n")[0].splitlines()
-    kinds = ("model name", "flags", "Features", "CPU part")
-    about = [line for line in lines if line.startswith(kinds)]
+    names = ("model name", "flags", "Features", "CPU part")
+    about = [line for line in lines if line.startswith(names)]
     about.append(str(len(os.sched_getaffinity(0))))
     return hashlib.sha256("\n".join(about).encode()).hexdigest()[:16]

@@ -17,9 +17,10 @@ from mtt_jax.diagnose.verdict import (
     share_or_separate,
     synthetic_or_real,
 )
-from mtt_jax.tasks import Task
+from mtt_jax.tasks import Score, Task
 from mtt_jax.train.checkpoint import Checkpoints
 from mtt_jax.train.run_directory import write
+from mtt_jax.weights import saved_model
 from mtt_jax.weights.build import build_model
 
 # Batches on which gradients are compared, the same at every point of training.
@@ -38,6 +39,12 @@ def scores_of(study: Study, found: dict[str, list[Tallies]]) -> dict[str, dict[s
     return scores
 
 
+def titles_of(study: Study) -> dict[str, str]:
+    """Task -> what its headline score is called, such as "macro F1"."""
+    final = saved_model.read_json(folder_of(study, "joint", 0) / "metrics.json")
+    return {t.name: Score.from_json(final["dev"][t.name]).figures[0].title for t in study.tasks}
+
+
 def differences_of(
     study: Study, found: dict[str, list[Tallies]]
 ) -> dict[str, dict[str, Difference]]:
@@ -47,7 +54,9 @@ def differences_of(
         one, other = (np.stack([run[task.name] for run in found[arm]]) for arm in (ours, theirs))
         return difference(task, one, other)
 
-    compared = {"joint minus alone": {t.name: minus(t, "joint", alone(t.name)) for t in study.tasks}}
+    compared = {
+        "joint minus alone": {t.name: minus(t, "joint", alone(t.name)) for t in study.tasks}
+    }
     for arm in study.variants:
         compared[f"{arm} minus joint"] = {t.name: minus(t, arm, "joint") for t in study.tasks}
     return compared

@@ -1,4 +1,4 @@
-"""Do the tasks pull the encoder the same way? Their gradients compared, layer by layer."""
+"""Do the tasks pull the encoder in the same direction? Their gradients compared, layer by layer."""
 
 from collections.abc import Callable, Sequence
 from itertools import combinations
@@ -9,8 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from mtt_jax.config.schema import Config
+from mtt_jax.diagnose.arms import compared_tasks
+from mtt_jax.train.losses import make_losses
 from mtt_jax.train.optim import depth
-from mtt_jax.train.step import make_losses
 from mtt_jax.types import Batch
 from mtt_jax.weights.saved_model import unstack_layers
 
@@ -18,30 +19,26 @@ _DRAWS = 1000
 
 
 def make_gradients(model: Any, config: Config) -> Callable[[Any, Batch], Any]:
-    """Compiles gradients(params, batch) -> the encoder's tree, its leaves with an axis of tasks.
+    """Compiles gradients(params, batch) -> the encoder's tree, its leaves [tasks, ...].
 
     Args:
       model: the model.
-      config: the tasks; those with a weight above 0 are compared.
+      config: the tasks; see `compared_tasks`.
     """
     losses_of = make_losses(config)
 
     @jax.jit
     def gradients(params, batch):
-        counts = {name: weights.sum() for name, weights in batch.weights.items()}
+        counts = {name: mask.sum() for name, mask in batch.masks.items()}
 
         def losses(encoder):
             logits = model.apply({"params": {**params, "encoder": encoder}}, batch).logits
-            found = losses_of(logits, batch, counts)
-            return jnp.stack([found[name] for name in _compared(config)])
+            weighted = losses_of(logits, batch, counts).weighted
+            return jnp.stack([weighted[task.name] for task in compared_tasks(config)])
 
         return jax.jacrev(losses)(params["encoder"])
 
     return gradients
-
-
-def _compared(config: Config) -> list[str]:
-    return [name for name, task in config.tasks.items() if task.weight]
 
 
 def compare_gradients(
@@ -49,17 +46,17 @@ def compare_gradients(
 ) -> dict[str, dict[str, dict]]:
     """Pair of tasks -> layer -> cosine, norm ratio and conflict rate over fixed batches.
 
-    Each of the three is {"mean", "low", "high"}, the interval by a bootstrap over the batches. A
-    conflict is a batch on which the cosine is below zero; the ratio is the first task's norm by
-    the second's. Without dropout. A batch that lacks one of the tasks is left out.
+    Each of the three is {"mean", "low", "high"}, a bootstrap interval over the batches. A
+    conflict is a batch with a cosine below zero; the ratio is the first task's norm divided by
+    the second's. There is no dropout. A batch without a label of one of the tasks is left out.
 
     Args:
-      gradients: of `make_gradients`.
+      gradients: as returned by `make_gradients`.
       params: the model's.
-      batches: the same for every call that is to be compared.
+      batches: the same for all calls whose results are compared.
       config: as for `make_gradients`.
     """
-    names = _compared(config)
+    names = [task.name for task in compared_tasks(config)]
     rows: dict[str, dict[str, list[tuple[float, float]]]] = {}
     for batch in batches:
         by_task = jax.device_get(gradients(params, batch))
@@ -82,7 +79,7 @@ def compare_gradients(
 
 
 def _by_layer(encoder: Any) -> dict[str, np.ndarray]:
-    """Layer -> its gradient as one vector: embeddings, layer_0, ..., top, and all together."""
+    """Layer -> its gradient as one vector: embeddings, layer_0, ..., top, all."""
     parts = unstack_layers({"encoder": encoder})["encoder"]
     layers = sum(name.startswith("layer_") for name in parts)
     groups: dict[int, list[np.ndarray]] = {}
@@ -95,7 +92,7 @@ def _by_layer(encoder: Any) -> dict[str, np.ndarray]:
 
 
 def _summary(values: np.ndarray) -> dict[str, dict[str, float]]:
-    """Means over batches with bootstrap intervals, from (cosine, ratio) [M, 2]."""
+    """Means over M batches with bootstrap intervals, from (cosine, ratio) [M, 2]."""
     rng = np.random.default_rng(0)
     drawn = rng.integers(0, len(values), (_DRAWS, len(values)))
     cosine, ratio = values.T

@@ -1,4 +1,4 @@
-"""report.html of a diagnosis: verdicts, intervals, cost and gradients in one file, offline."""
+"""report.html of a diagnosis: verdicts, intervals, cost and gradients in one offline file."""
 
 from collections.abc import Mapping
 from html import escape
@@ -25,7 +25,7 @@ def render(name: str, report: Mapping[str, Any]) -> str:
         f"<h1>{escape(name)}</h1>",
         f'<p class="note">{escape(about)}</p>',
         *(
-            f"<h2>{escape(question)}: {escape(verdict['kind'])}</h2>"
+            f"<h2>{escape(question)}: {escape(verdict['finding'])}</h2>"
             f"<p>{escape(verdict['text'])}</p>"
             for question, verdict in report["verdicts"].items()
         ),
@@ -35,7 +35,7 @@ def render(name: str, report: Mapping[str, Any]) -> str:
         *(_forest(name, changes) for name, changes in report["differences"].items()),
         "<h2>Cost</h2>",
         _cost(report["cost"]),
-        "<h2>Do the tasks pull the encoder the same way?</h2>",
+        "<h2>Do the tasks pull the encoder in the same direction?</h2>",
         *_gradients(report["gradients"]),
     ]
     return page(name, parts)
@@ -43,20 +43,21 @@ def render(name: str, report: Mapping[str, Any]) -> str:
 
 def _scores(report: Mapping[str, Any]) -> str:
     lines = [
-        "<table><tr><th>task</th><th>arm</th><th>steps</th><th>mean</th><th>each seed</th></tr>"
+        "<table><tr><th>task</th><th>arm</th><th>steps</th><th>mean</th><th>per seed</th></tr>"
     ]
     for task, arms in report["scores"].items():
+        named = escape(f"{task}, {report['titles'][task]}")
         for arm, result in arms.items():
             each = ", ".join(f"{value:.3f}" for value in result["seeds"])
             lines.append(
-                f"<tr><td>{escape(task)}</td><td>{escape(arm)}</td>"
+                f"<tr><td>{named}</td><td>{escape(arm)}</td>"
                 f"<td>{report['steps'][arm]:,}</td><td>{result['mean']:.4f}</td><td>{each}</td></tr>"
             )
     return "".join(lines) + "</table>"
 
 
 def _forest(name: str, changes: Mapping[str, Mapping[str, float]]) -> str:
-    """Intervals side by side around zero, as SVG."""
+    """Intervals, one below the other, around a line at zero, as SVG."""
     reach = max(1e-6, *(abs(change[end]) for change in changes.values() for end in ("low", "high")))
     height = _ROW * len(changes) + 24
 
@@ -87,7 +88,7 @@ def _forest(name: str, changes: Mapping[str, Mapping[str, float]]) -> str:
 
 def _cost(cost: Mapping[str, Mapping[str, float]]) -> str:
     lines = [
-        "<table><tr><th>choice</th><th>parameters</th><th>seconds of a run, start to end</th>"
+        "<table><tr><th>choice</th><th>parameters</th><th>seconds per run, start to end</th>"
         "<th>seconds to predict dev</th></tr>"
     ]
     for name, row in cost.items():
@@ -99,12 +100,12 @@ def _cost(cost: Mapping[str, Mapping[str, float]]) -> str:
 
 
 def _gradients(points: list[Mapping[str, Any]]) -> list[str]:
-    """For each pair of tasks: the last point as a table, and cosine by step and layer."""
+    """For each pair of tasks: the last point as a table, and charts by step and layer."""
     if not points:
-        return ['<p class="note">no checkpoints to compare at</p>']
+        return ['<p class="note">There are no checkpoints to compare gradients at.</p>']
     parts = [
         '<p class="note">On fixed batches: the cosine of the two gradients, the ratio of their '
-        "norms, and the share of batches on which the cosine is below zero.</p>"
+        "norms, and the share of batches with a cosine below zero.</p>"
     ]
     for pair in points[-1]["pairs"]:
         parts.append(f"<h3>{escape(pair)}, step {points[-1]['step']:,}</h3>")

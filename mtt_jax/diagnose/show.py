@@ -17,8 +17,9 @@ def show(study: Study, report: Mapping[str, Any]) -> None:
       report: as in report.json.
     """
     tasks = list(report["scores"])
-    table = Table(title="dev score, mean over seeds", title_justify="left")
-    for heading in ("", *tasks):
+    titles = [f"{task}, {report['titles'][task]}" for task in tasks]
+    table = Table(title="score on dev, mean over seeds", title_justify="left")
+    for heading in ("", *titles):
         table.add_column(heading)
     for arm in study.arms:
         cells = [
@@ -27,7 +28,7 @@ def show(study: Study, report: Mapping[str, Any]) -> None:
         ]
         table.add_row(arm, *cells)
     study.console.rich.print(table)
-    table = Table(title="difference, with 95% interval", title_justify="left")
+    table = Table(title="difference with 95% interval", title_justify="left")
     for heading in ("", *tasks):
         table.add_column(heading)
     for name, changes in report["differences"].items():

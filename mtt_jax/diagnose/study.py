@@ -18,7 +18,13 @@ from typing import Any
 from mtt_jax.config import files as config_files
 from mtt_jax.config.schema import Config
 from mtt_jax.devices.mesh import describe_devices
-from mtt_jax.diagnose.compare import differences_of, gradients_of, scores_of, verdicts_of
+from mtt_jax.diagnose.compare import (
+    differences_of,
+    gradients_of,
+    scores_of,
+    titles_of,
+    verdicts_of,
+)
 from mtt_jax.diagnose.cost import cost_of
 from mtt_jax.diagnose.page import render
 from mtt_jax.diagnose.runs import prepare_study, run_arms
@@ -55,7 +61,7 @@ def diagnose(
         "seeds": seeds,
         "dev_sentences": study.data.splits["dev"].counts(),
         "steps": {arm: c.train.steps for arm, c in study.arms.items()},
-        "titles": {task.name: task.headline_title for task in study.tasks},
+        "titles": titles_of(study),
         "scores": scores,
         "differences": {
             name: {task: change._asdict() for task, change in changes.items()}

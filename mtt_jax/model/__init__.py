@@ -1,1 +1,1 @@
-"""The network: encoder, pooling, heads and the module that joins them."""
+"""The network: specs, encoder, pooling, heads and the module that joins them."""

@@ -1,6 +1,6 @@
 """The shared transformer encoder, over rows of packed sentences.
 
-Vaswani et al. 2017 (arXiv:1706.03762); pre-normalisation as in Xiong et al. 2020
+Vaswani et al. 2017 (arXiv:1706.03762); pre-normalization as in Xiong et al. 2020
 (arXiv:2002.04745); rotary positions as in Su et al. 2021 (arXiv:2104.09864); gates as in Shazeer
 2020 (arXiv:2002.05202); local layers as in Warner et al. 2024 (ModernBERT, arXiv:2412.13663).
 """
@@ -31,13 +31,13 @@ _INIT = nn.initializers.truncated_normal(stddev=0.02)
 
 
 class Norm(nn.Module):
-    """Layer normalisation over D, computed in float32 and returned in the input's dtype."""
+    """Layer normalization over D, computed in float32 and returned in the input's dtype."""
 
     epsilon: float
 
     @nn.compact
     def __call__(self, x: Float[Array, "... D"]) -> Float[Array, "... D"]:
-        """Normalises each vector."""
+        """Normalizes each vector."""
         return nn.LayerNorm(epsilon=self.epsilon, dtype=jnp.float32, name="norm")(x).astype(x.dtype)
 
 
@@ -100,17 +100,17 @@ class Attention(nn.Module):
 
 
 class Layer(nn.Module):
-    """Attention and feed-forward, each with its residual and normalisation.
+    """Attention and feed-forward, each with its residual and normalization.
 
     Attributes:
       spec: the encoder.
       rotary_base: 0 for positions that are not rotary.
-      normalised: the input is already normalised, so attention needs no norm of its own.
+      normalized: the input is already normalized, so attention needs no norm of its own.
     """
 
     spec: EncoderSpec
     rotary_base: float
-    normalised: bool = False
+    normalized: bool = False
 
     @nn.compact
     def __call__(
@@ -122,7 +122,7 @@ class Layer(nn.Module):
     ) -> Float[Array, "B L D"]:
         """Applies the layer to every row."""
         attention = Attention(self.spec, self.rotary_base, name="attention")
-        name = "" if self.normalised else "attention_norm"
+        name = "" if self.normalized else "attention_norm"
         x = self._residual(name, x, lambda h: attention(h, bias, positions, train), train)
         return self._residual("feedforward_norm", x, self._feedforward, train)
 
@@ -140,7 +140,7 @@ class Layer(nn.Module):
     def _residual(
         self, name: str, x: Float[Array, "B L D"], block: Callable, train: bool
     ) -> Float[Array, "B L D"]:
-        """X + block(norm(x)), or norm(x + block(x)) with post-normalisation; no norm without name.
+        """X + block(norm(x)), or norm(x + block(x)) with post-normalization; no norm without name.
 
         Args:
           name: of the norm; "" for none.
@@ -236,6 +236,6 @@ class Encoder(nn.Module):
         for index in range(spec.layers):
             local = index % spec.global_every > 0
             mask, base = (local_mask, local_base) if local else (global_mask, global_base)
-            normalised = spec.embedding_norm and index == 0
-            x = layer(spec, base, normalised, name=f"layer_{index}")(x, mask, positions, train)
+            normalized = spec.embedding_norm and index == 0
+            x = layer(spec, base, normalized, name=f"layer_{index}")(x, mask, positions, train)
         return x

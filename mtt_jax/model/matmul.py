@@ -1,7 +1,7 @@
 """Matmuls with bfloat16 operands and float32 sums, on a CPU.
 
 A CPU with instructions for it (AVX512-BF16, AMX) multiplies bfloat16 twice as fast as float32;
-everything else gains nothing from bfloat16, since the CPU adds and normalises in float32 anyway.
+everything else gains nothing from bfloat16, since the CPU adds and normalizes in float32 anyway.
 So only the operands of matmuls are rounded, and the result is float32. XLA is that fast in one
 form only, which the functions below keep to:
 

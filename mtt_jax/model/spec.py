@@ -20,9 +20,9 @@ class EncoderSpec:
       window: positions to either side that a local layer attends to; 0 for no local layers.
       global_every: if there are local layers, the first layer and then one in this many are global.
       local_rotary_base: `rotary_base` of the local layers.
-      norm: "pre" or "post", normalisation before or after each block.
-      norm_epsilon: added to the variance in normalisation.
-      embedding_norm: normalise the embeddings and not the first layer's input; for norm "pre".
+      norm: "pre" or "post", normalization before or after each block.
+      norm_epsilon: added to the variance in normalization.
+      embedding_norm: normalize the embeddings and not the first layer's input; for norm "pre".
       activation: a key of `ACTIVATIONS` in encoder.py.
       gated: multiply the activation by a second projection.
       dropout: of embeddings and block outputs.

@@ -43,8 +43,8 @@ class Task(ABC):
       kind: what a config calls this kind of task.
       unit: what carries a label and gets an answer, "sentence" or "word".
       loss: name of the loss in train/losses.py.
-      reads: what a file may hold for it: a "value" per sentence, "tags" per word, character
-        "offsets".
+      reads: what a file may hold for it: a "value" per sentence, "columns" with one of 0 and 1 per
+        label, "tags" per word, character "offsets".
       fields: reader -> where the label is, if the config does not say.
       target_shape: further axes of a target: () for a class id, (C,) for a set of classes.
       target_dtype: of a target.
@@ -122,15 +122,16 @@ class Task(ABC):
         """The label of a sentence whose entities are given in words."""
         raise NotImplementedError
 
-    def recut(self, label: Any, places: Sequence[tuple[int, int]]) -> Any:
+    def recut(self, label: Any, places: Sequence[tuple[int, int]], count: int) -> Any:
         """A label after words were cut finer.
 
         Args:
           label: of a record.
           places: for each word before, the first of the words that it became and the one after
             the last.
+          count: words that there are now.
         """
-        del places
+        del places, count
         return label
 
     # To arrays

@@ -89,8 +89,9 @@ class Entities(Task):
         named = [Span(s.start, s.end, read(s.label, s.label, s.start)) for s in spans]
         return tuple(span for span in named if span.label != OUTSIDE)
 
-    def recut(self, label: Any, places: Sequence[tuple[int, int]]) -> Any:
+    def recut(self, label: Any, places: Sequence[tuple[int, int]], count: int) -> Any:
         """The same entities, in the words that there are now."""
+        del count
         return tuple(Span(places[s.start][0], places[s.end - 1][1], s.label) for s in label)
 
     def encode(self, labels: Sequence[Any], lengths: Sequence[int]) -> dict[str, np.ndarray]:

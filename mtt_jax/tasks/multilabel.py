@@ -30,7 +30,7 @@ class Multilabel(Task):
     kind: ClassVar[str] = "multilabel"
     unit: ClassVar[str] = "sentence"
     loss: ClassVar[str] = "binary_cross_entropy"
-    reads: ClassVar[frozenset[str]] = frozenset({"value"})
+    reads: ClassVar[frozenset[str]] = frozenset({"value", "columns"})
     fields: ClassVar[Mapping[str, str]] = {"table": "labels", "jsonl": "labels", "tfds": "labels"}
     target_dtype: ClassVar[type] = np.float32
     hub: ClassVar[str] = "text-classification"
@@ -60,8 +60,11 @@ class Multilabel(Task):
             if wrong:
                 raise ValueError(f"expected 0 or 1 per label, got {wrong[0]!r}")
             # Every name is checked, also those of classes that the sentence does not have.
-            named = {read(str(name)): flag in (1, "1") for name, flag in value.items()}
-            names = [name for name, flag in named.items() if flag]
+            named = [(read(str(name)), flag in (1, "1")) for name, flag in value.items()]
+            missing = [label for label in self.labels if label not in dict(named)]
+            if missing:
+                raise ValueError(f"expected 0 or 1 for each label, also for {missing[0]!r}")
+            names = [name for name, flag in named if flag]
         elif isinstance(value, (list, tuple)):
             if not all(isinstance(x, (str, int)) and not isinstance(x, bool) for x in value):
                 raise ValueError("expected a list of labels as strings, [] for none")
@@ -218,5 +221,6 @@ def _best_threshold(given: np.ndarray, probs: np.ndarray) -> float:
     # Only where a threshold fits between two neighbours.
     f1 = np.where(ranked > below, 2 * right / (found + given.sum()), -1.0)
     middle = (ranked + below) / 2
+    middle = np.where(middle > below, middle, ranked)  # the next float64 has nothing in between
     best = np.flatnonzero(f1 >= f1.max() - 1e-12)
     return float(middle[best[np.argmin(np.abs(middle[best] - _THRESHOLD))]])

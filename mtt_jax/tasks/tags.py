@@ -29,9 +29,9 @@ class Tags(Task):
         del scheme
         return tuple(read(tag, tag, index) for index, tag in enumerate(tags))
 
-    def recut(self, label: Any, places: Sequence[tuple[int, int]]) -> Any:
+    def recut(self, label: Any, places: Sequence[tuple[int, int]], count: int) -> Any:
         """A word that was cut keeps its tag on the first piece; the others have none."""
-        tags = [UNTAGGED] * (places[-1][1] if places else 0)
+        tags = [UNTAGGED] * count
         for tag, (first, _) in zip(label, places, strict=True):
             tags[first] = tag
         return tuple(tags)

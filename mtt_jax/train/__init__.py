@@ -7,17 +7,14 @@ The package can also be called, which trains a model: `run = mtt_jax.train("bala
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from mtt_jax.train.run import Run
+from typing import Any
 
 
 class _Callable(ModuleType):
     """A module that can be called; Python knows no other way to call one."""
 
-    def __call__(self, config: Any, workdir: str | Path | None = None) -> "Run":
-        """Trains a model, or resumes its run; see `run.train_run`."""
+    def __call__(self, config: Any, workdir: str | Path | None = None) -> Any:
+        """Trains a model, or resumes its run, and returns the `Run`; see `run.train_run`."""
         from mtt_jax.train.run import train_run  # imports JAX, which takes a second
 
         return train_run(config, workdir)

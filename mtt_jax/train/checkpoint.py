@@ -40,15 +40,15 @@ class StreamHandler(ocp.CheckpointHandler):
                 state = json.loads((directory / file).read_text())
             except ValueError as error:
                 raise UserError(
-                    f"{directory / file}: damaged: not valid JSON. Delete {directory.parent} to resume "
-                    "from the checkpoint before it."
+                    f"{directory / file}: damaged: not valid JSON. Delete {directory.parent} to "
+                    "resume from the checkpoint before it."
                 ) from error
             try:
                 stream.set_state(state)
             except (KeyError, TypeError, ValueError) as error:
                 raise UserError(
-                    f"{directory / file}: this position in the data was saved by another version of "
-                    "mtt_jax, so the run cannot be resumed by this one. Resume it with that "
+                    f"{directory / file}: this position in the data was saved by another version "
+                    "of mtt_jax, so the run cannot be resumed by this one. Resume it with that "
                     "version, or start a new run in another --workdir; if this run has a model/ "
                     "already, --config.init_from starts from it."
                 ) from error
@@ -116,7 +116,7 @@ class Checkpoints:
         return self.manager.latest_step()
 
     def best(self) -> tuple[int, float] | None:
-        """(step, score) of the best checkpoint, the earliest if scores are equal; None without scores."""
+        """(step, score) of the best checkpoint, of equal ones the earliest; None without scores."""
         scored = [
             (metrics["score"], -step)
             for step in self.manager.all_steps()

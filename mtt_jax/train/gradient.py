@@ -20,7 +20,6 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
 from mtt_jax.config.schema import Config
@@ -77,7 +76,7 @@ class Objective(NamedTuple):
 
     Attributes:
       model: what is trained.
-      config: the tasks; T counts all of them, also those that do not train.
+      config: the tasks; T counts all of them, including those that do not train.
       balancer: weighs the tasks.
       frozen: tree of bools over the parameters.
       losses_of: as returned by `make_losses`.
@@ -88,11 +87,6 @@ class Objective(NamedTuple):
     balancer: Balancer
     frozen: Any
     losses_of: Callable[..., TaskLosses]
-
-    @property
-    def active(self) -> list[int]:
-        """Indices of the tasks that train, among all."""
-        return [i for i, name in enumerate(self.config.tasks) if name in self.config.active]
 
     def cut(self, params: Any) -> Any:
         """The parameters, without a gradient for those that are frozen."""
@@ -110,13 +104,12 @@ class Objective(NamedTuple):
     def answer(
         self, params: Any, shared: Any, batch: Batch, counts: dict, key: jax.Array
     ) -> tuple[Float[Array, " T"], TaskLosses]:
-        """The weighted losses, 0 for a task that does not train, and all losses by name."""
+        """The weighted losses in the order of the tasks, and all losses by name."""
         logits = self.model.apply(
             {"params": params}, *shared, True, rngs={"dropout": key}, method="answer"
         )
         losses = self.losses_of(logits, batch, counts)
-        none = np.float32(0)
-        return jnp.stack([losses.weighted.get(n, none) for n in self.config.tasks]), losses
+        return jnp.stack(list(losses.weighted.values())), losses
 
     def losses(
         self, params: Any, batch: Batch, counts: dict, key: jax.Array
@@ -186,15 +179,10 @@ def parameter_balanced_gradient(
     values, back, losses = jax.vjp(
         lambda params: objective.losses(params, batch, counts, key), params, has_aux=True
     )
-    tasks = objective.active
-    each = [back(one)[0] for one in jnp.eye(len(values))[np.array(tasks)]]
+    each = [back(one)[0] for one in jnp.eye(len(values))]
     encoders = [gradients["encoder"] for gradients in each]
-    gram = _gram(encoders, tasks, len(values))
-    weights, fresh = objective.weigh(values, gram, state, key, counts)
-    grads = {
-        "encoder": _mixed(encoders, [weights[task] for task in tasks]),
-        "heads": _of_heads(each),
-    }
+    weights, fresh = objective.weigh(values, _gram(encoders), state, key, counts)
+    grads = {"encoder": _mixed(encoders, weights), "heads": _of_heads(each)}
     return (losses, weights, fresh), grads
 
 
@@ -209,17 +197,15 @@ def feature_balanced_gradient(
         lambda params, shared: objective.answer(objective.cut(params), shared, batch, counts, key),
         params, shared, has_aux=True,
     )  # fmt: skip
-    tasks = objective.active
-    each = [back(one) for one in jnp.eye(len(values))[np.array(tasks)]]
+    each = [back(one) for one in jnp.eye(len(values))]
     vectors = [vector for _, vector in each]
-    gram = _gram(vectors, tasks, len(values))
-    weights, fresh = objective.weigh(values, gram, state, key, counts)
-    (grads,) = through_encoder(_mixed(vectors, [weights[task] for task in tasks]))
+    weights, fresh = objective.weigh(values, _gram(vectors), state, key, counts)
+    (grads,) = through_encoder(_mixed(vectors, weights))
     return (losses, weights, fresh), {**grads, "heads": _of_heads([g for g, _ in each])}
 
 
-def _gram(trees: Sequence[Any], tasks: Sequence[int], count: int) -> Float[Array, "T T"]:
-    """Inner products of gradients, one tree for each of some of `count` tasks; 0 for the others."""
+def _gram(trees: Sequence[Any]) -> Float[Array, "T T"]:
+    """The inner products of T trees of gradients."""
 
     def inner(one, other):
         products = jax.tree.map(
@@ -227,13 +213,11 @@ def _gram(trees: Sequence[Any], tasks: Sequence[int], count: int) -> Float[Array
         )
         return sum(jax.tree.leaves(products))
 
-    place = {task: index for index, task in enumerate(tasks)}
-    lower = {(i, j): inner(trees[place[i]], trees[place[j]]) for i in tasks for j in tasks if j <= i}
-    none = np.float32(0)
+    lower = {(i, j): inner(trees[i], trees[j]) for i in range(len(trees)) for j in range(i + 1)}
     return jnp.stack(
         [
-            jnp.stack([lower.get((max(i, j), min(i, j)), none) for j in range(count)])
-            for i in range(count)
+            jnp.stack([lower[max(i, j), min(i, j)] for j in range(len(trees))])
+            for i in range(len(trees))
         ]
     )
 
@@ -243,11 +227,11 @@ def _of_heads(each: Sequence[Any]) -> Any:
     return _mixed([gradients["heads"] for gradients in each], jnp.ones(len(each)))
 
 
-def _mixed(trees: Sequence[Any], weights: Any) -> Any:
-    """The sum of some trees, each times its weight."""
+def _mixed(trees: Sequence[Any], weights: Float[Array, " T"]) -> Any:
+    """The sum of T trees, each times its weight."""
     return jax.tree.map(
         lambda *leaves: sum(
-            weights[index].astype(leaf.dtype) * leaf for index, leaf in enumerate(leaves)
+            weights[task].astype(leaf.dtype) * leaf for task, leaf in enumerate(leaves)
         ),
         *trees,
     )

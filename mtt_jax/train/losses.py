@@ -85,11 +85,12 @@ LOSSES: Mapping[str, Callable[..., Sum]] = {
 
 
 class TaskLosses(NamedTuple):
-    """The losses of a batch, or of a part of it, for the tasks that train.
+    """The losses of a batch, or of a part of it.
 
     Attributes:
-      weighted: task -> mean loss times the task's weight, which is what the gradient is taken of.
-      mean: task -> mean loss.
+      weighted: task -> mean loss times the task's weight, which is differentiated; exactly 0 for a
+        task that does not train.
+      mean: task that trains -> mean loss.
     """
 
     weighted: dict[str, Float[Array, ""]]
@@ -102,12 +103,12 @@ def make_losses(config: Config) -> Callable[..., TaskLosses]:
     `counts` are the labels of the global batch, of which `batch` may be one part: dividing by them
     makes the parts of an accumulated gradient add up to the whole.
     """
-    tasks = {task.name: task for task in config.task_list if task.name in config.active}
 
     def losses(logits, batch: Batch, counts) -> TaskLosses:
         weighted, mean = {}, {}
-        for name, task in tasks.items():
-            fields = config.tasks[name]
+        for task in config.task_list:
+            name, fields = task.name, config.tasks[task.name]
+            active = name in config.active
             total, _ = LOSSES[task.loss](
                 logits[name],
                 batch.targets[name],
@@ -116,8 +117,11 @@ def make_losses(config: Config) -> Callable[..., TaskLosses]:
                 fields.label_smoothing,
             )
             count = jnp.maximum(counts[name], 1.0)
-            weighted[name] = fields.weight * total / count
-            mean[name] = total / count
+            # Times 0 rather than left out: without this term XLA rounds the others differently, and
+            # a run in phases would no longer give what it always gave.
+            weighted[name] = (fields.weight if active else 0.0) * total / count
+            if active:
+                mean[name] = total / count
         return TaskLosses(weighted, mean)
 
     return losses

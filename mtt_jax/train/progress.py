@@ -138,7 +138,9 @@ def headlines(scores: Mapping[str, Score]) -> str:
     if len(set(titles.values())) == 1:
         shown = ", ".join(f"{name} {score.headline:.3f}" for name, score in scores.items())
         return f"{next(iter(titles.values()))} {shown}"
-    return ", ".join(f"{name} {titles[name]} {score.headline:.3f}" for name, score in scores.items())
+    return ", ".join(
+        f"{name} {titles[name]} {score.headline:.3f}" for name, score in scores.items()
+    )
 
 
 @contextmanager

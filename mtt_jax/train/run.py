@@ -1,8 +1,10 @@
-"""A run as an object, for notebooks and scripts: train, look at the scores, predict.
+"""A run as an object, for notebooks and scripts.
 
     run = mtt_jax.train("balanced")
     run.scores["test"]["ner"].headline
     run.predictor()("Tom works at Microsoft in Seattle.")
+
+To call the package is to call `train_run`.
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The run directory: created, recognized, and written so that a kill leaves no half-written file."""
+"""The run directory: created, recognized, and written so that a kill leaves no file half done."""
 
 import dataclasses
 from pathlib import Path

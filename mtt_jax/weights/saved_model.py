@@ -3,6 +3,7 @@
 model/config.json          the run's config
 model/model.safetensors    parameters, float32, named by their paths
 model/tokenizer.json       Hugging Face tokenizers
+model/fitted.json          what tasks chose on dev, such as thresholds; not there if none did
 model/README.md            the model card
 """
 
@@ -10,6 +11,7 @@ import dataclasses
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +26,9 @@ from mtt_jax.config.schema import Config
 from mtt_jax.data import tokenizer as tokenizer_module
 from mtt_jax.errors import UserError
 from mtt_jax.model import lora
+from mtt_jax.tasks import Task
+
+FITTED = "fitted.json"
 
 
 class SavedModel(NamedTuple):
@@ -31,19 +36,37 @@ class SavedModel(NamedTuple):
 
     Attributes:
       config: the run's.
-      params: {"encoder": ..., "heads": {task: ...}}, NumPy float32; {} for a graph alone.
+      params: {"encoder": ..., "heads": {task: ...}}, NumPy float32; {} for an exported graph.
       tokenizer: as trained or loaded.
       path: where it was read from.
+      tasks: the config's, with what they chose on dev.
     """
 
     config: Config
     params: Any
     tokenizer: Tokenizer
     path: Path
+    tasks: tuple[Task, ...]
 
 
-def save(path: Path, config: Config, params: Any, tokenizer: Tokenizer, card: str) -> None:
-    """Writes a model directory in one move: a reader sees the old one or the new one, whole."""
+def save(
+    path: Path,
+    config: Config,
+    params: Any,
+    tokenizer: Tokenizer,
+    card: str,
+    tasks: Sequence[Task] | None = None,
+) -> None:
+    """Writes a model directory in one step: a reader sees all of the old one or all of the new one.
+
+    Args:
+      path: of the directory.
+      config: the run's.
+      params: layers stacked or not.
+      tokenizer: the run's.
+      card: text of the model card.
+      tasks: with what they chose on dev; by default the config's, which chose nothing.
+    """
     fresh = path.with_name(f".{path.name}-{os.getpid()}")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
@@ -52,6 +75,10 @@ def save(path: Path, config: Config, params: Any, tokenizer: Tokenizer, card: st
     arrays = {name: np.ascontiguousarray(np.asarray(leaf)) for name, leaf in flat.items()}
     save_file(arrays, fresh / "model.safetensors", metadata={"format": "mtt_jax"})
     tokenizer.save(str(fresh / "tokenizer.json"))
+    fitted = {task.name: task.fitted() for task in tasks or () if task.fitted()}
+    if fitted:
+        text = json.dumps(fitted, indent=2, ensure_ascii=False) + "\n"
+        (fresh / FITTED).write_text(text, encoding="utf-8")
     (fresh / "README.md").write_text(card, encoding="utf-8")
     old = path.with_name(f".{path.name}-old-{os.getpid()}")
     if path.exists():
@@ -61,7 +88,7 @@ def save(path: Path, config: Config, params: Any, tokenizer: Tokenizer, card: st
 
 
 def merged(config: Config, params: Any) -> tuple[Config, Any]:
-    """A config and its parameters without LoRA, its additions merged into their matrices."""
+    """A config and its parameters without LoRA: every update is merged into its matrix."""
     if not config.encoder.lora_rank:
         return config, params
     plain = dataclasses.replace(config, encoder=dataclasses.replace(config.encoder, lora_rank=0))
@@ -70,10 +97,10 @@ def merged(config: Config, params: Any) -> tuple[Config, Any]:
 
 
 def find(path: str | Path) -> Path:
-    """The model directory of a run or model directory.
+    """The model directory at a path: the model/ of a run, or the path itself.
 
     Raises:
-      UserError: where neither is there, saying what was found instead.
+      UserError: if there is no model, saying what was found instead.
     """
     given = Path(path).expanduser()
     for candidate in (given / "model", given):
@@ -83,9 +110,11 @@ def find(path: str | Path) -> Path:
         raise UserError(f"{path}: no such directory; expected a run, as in runs/balanced.")
     if (given / "checkpoints").is_dir():
         raise UserError(
-            f"{path}: this run has no model yet; finish it with the command that started it."
+            f"{path}: this run has no model yet; resume it with the command that started it."
         )
-    raise UserError(f"{path}: no model here: expected model/model.safetensors or one directly.")
+    raise UserError(
+        f"{path}: contains no model: expected model/model.safetensors or model.safetensors."
+    )
 
 
 def load(path: str | Path, graph_is_enough: bool = False) -> SavedModel:
@@ -93,11 +122,11 @@ def load(path: str | Path, graph_is_enough: bool = False) -> SavedModel:
 
     Args:
       path: the directory.
-      graph_is_enough: reads a folder that `export --to=onnx` wrote as well; its parameters are
-        in the graph, and `params` is {}.
+      graph_is_enough: also accept a folder written by `export --to=onnx`; its parameters are in
+        the graph, and `params` is {}.
 
     Raises:
-      UserError: where there is none, or a file of it is damaged.
+      UserError: if there is no model, or one of its files is damaged.
     """
     folder = find(path)
     for name in ("config.json", "tokenizer.json"):
@@ -107,13 +136,14 @@ def load(path: str | Path, graph_is_enough: bool = False) -> SavedModel:
         (folder / "config.json").read_text(encoding="utf-8"), str(folder / "config.json")
     )
     tokenizer = tokenizer_module.load(folder / "tokenizer.json", "model")
+    tasks = _with_fitted(config.task_list, folder / FITTED)
     weights = folder / "model.safetensors"
     if not weights.is_file():
         if graph_is_enough:
-            return SavedModel(config, {}, tokenizer, folder)
+            return SavedModel(config, {}, tokenizer, folder, tasks)
         raise UserError(
-            f"{folder}: holds an exported graph without parameters, which predicts with "
-            'backend="onnx" or "onnx-int8" alone; name the run that it was exported from.'
+            f"{folder}: contains an exported graph without parameters, which predicts only with "
+            'engine="onnx" or "onnx-int8"; name the run that it was exported from.'
         )
     try:
         params = unflatten_dict(load_file(weights), sep=".")
@@ -121,11 +151,28 @@ def load(path: str | Path, graph_is_enough: bool = False) -> SavedModel:
         raise UserError(f"{weights}: damaged: {error}.") from None
     if config.encoder.scan:
         params = stack_layers(params)
-    return SavedModel(config, params, tokenizer, folder)
+    return SavedModel(config, params, tokenizer, folder, tasks)
+
+
+def _with_fitted(tasks: Sequence[Task], file: Path) -> tuple[Task, ...]:
+    """The tasks with what they chose on dev, read from a file; unchanged if it does not exist.
+
+    Raises:
+      UserError: if the file is damaged.
+    """
+    try:
+        fitted = read_json(file)
+        if fitted is None:
+            return tuple(tasks)
+        if not isinstance(fitted, dict):
+            raise TypeError("expected a JSON object")
+        return tuple(task.with_fitted(fitted.get(task.name, {})) for task in tasks)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise UserError(f"{file}: damaged: {error}.") from None
 
 
 def unstack_layers(params: Any) -> Any:
-    """Layers scanned as one stack, as layer_0, layer_1, ...; other parameters as they are."""
+    """Parameters with stacked layers split into layer_0, layer_1, ...; unchanged if not stacked."""
     encoder = dict(params["encoder"])
     stack = encoder.pop("layers", None)
     if stack is None:
@@ -137,7 +184,7 @@ def unstack_layers(params: Any) -> Any:
 
 
 def stack_layers(params: Any) -> Any:
-    """The reverse of `unstack_layers`."""
+    """The inverse of `unstack_layers`."""
     encoder = dict(params["encoder"])
     names = sorted((n for n in encoder if n.startswith("layer_")), key=lambda n: int(n[6:]))
     layers = [flatten_dict(encoder.pop(name)) for name in names]
@@ -145,46 +192,6 @@ def stack_layers(params: Any) -> Any:
     return {**params, "encoder": encoder}
 
 
-def graft(params: Any, source: SavedModel, parts: str, scan: bool) -> Any:
-    """`params` with the encoder, the heads or both taken from another model.
-
-    Args:
-      params: fresh parameters, as shapes or arrays.
-      source: the other model; its heads for tasks that are not here are left out.
-      parts: "all", "encoder" or "heads".
-      scan: whether `params` stacks its layers.
-
-    Raises:
-      UserError: listing parameters whose shapes differ or that only one side has.
-    """
-    theirs = stack_layers(unstack_layers(source.params)) if scan else unstack_layers(source.params)
-    ours = flatten_dict(params, sep="/")
-    given = flatten_dict(theirs, sep="/")
-    taken = dict(ours)
-    problems = []
-    for name, leaf in ours.items():
-        part, rest = name.split("/", 1)
-        if parts not in ("all", part):
-            continue
-        if name.rsplit("/", 1)[-1] in lora.NAMES:
-            continue  # a model directory has them merged; fresh ones add nothing
-        if part == "heads" and rest.split("/")[0] not in source.config.tasks:
-            continue
-        if name not in given:
-            problems.append(f"{name} is missing there")
-        elif given[name].shape != leaf.shape:
-            problems.append(f"{name} is {given[name].shape} there, {leaf.shape} here")
-        else:
-            taken[name] = given[name]
-    if problems:
-        shown = "; ".join(problems[:3]) + (f"; and {len(problems) - 3} more" * (len(problems) > 3))
-        raise UserError(
-            f"config.init_from: {source.path} does not fit this config: {shown}. "
-            "Use its encoder and tokenizer settings, or --config.init_parts=encoder or heads."
-        )
-    return unflatten_dict(taken, sep="/")
-
-
 def read_json(path: Path) -> Any:
-    """A JSON file's content, None where there is none."""
+    """The content of a JSON file; None if the file does not exist."""
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None

@@ -1,4 +1,4 @@
-"""A config is checked once, field by field and field against field, and then stays as it is."""
+"""A config is checked once, field by field and field against field, and then it is frozen."""
 
 import dataclasses
 import functools
@@ -6,9 +6,17 @@ import json
 
 import pytest
 
-from mtt_jax.config.files import to_json
-from mtt_jax.config.resolve import parse_pairs, resolve
-from mtt_jax.config.schema import SECTIONS, TaskConfig, TaskDataConfig, default_config, phase
+from mtt_jax.config.files import from_json, to_json
+from mtt_jax.config.resolve import resolve
+from mtt_jax.config.schema import (
+    SECTIONS,
+    PhaseConfig,
+    TaskConfig,
+    TaskDataConfig,
+    default_config,
+    options_of,
+    phase,
+)
 from mtt_jax.errors import UserError
 
 
@@ -31,19 +39,21 @@ def refusal(**overrides):
     return str(caught.value)
 
 
-def test_the_defaults_resolve_to_the_values_that_the_schema_declares():
+def test_the_default_config_resolves_to_the_defaults_of_the_schema():
     config = resolve(default_config())
     for name, section in SECTIONS.items():
         assert getattr(config, name) == (
-            dataclasses.replace(section(), score="topic=1, ner=1") if name == "train" else section()
+            dataclasses.replace(section(), score={"topic": 1.0, "ner": 1.0})
+            if name == "train"
+            else section()
         )
     assert config.tasks["topic"].labels == ("sports", "politics", "others")
     assert config.tasks["ner"].labels == ("O", "PER", "ORG", "LOC", "MISC")
-    assert dict(config.task_data) == {"topic": TaskDataConfig(), "ner": TaskDataConfig()}
+    assert {task.data == TaskDataConfig() for task in config.tasks.values()} == {True}
     assert (config.seed, config.init_from, config.init_parts) == (0, "", "all")
 
 
-def test_what_is_left_out_takes_its_default():
+def test_fields_that_are_missing_have_their_defaults():
     config = resolve({"tasks": {"topic": {"labels": ["a", "b"]}}, "train": {"score": "topic=1"}})
     assert config.tasks["topic"] == TaskConfig(labels=("a", "b"))
     assert config.encoder == SECTIONS["encoder"]()
@@ -68,7 +78,7 @@ def test_an_unknown_field_is_named_with_the_nearest_known_one(overrides, message
     assert refusal(**overrides) == message
 
 
-def test_an_unknown_field_like_no_other_is_named_alone():
+def test_an_unknown_field_without_a_near_name_gets_no_suggestion():
     assert refusal(train__zzzzzz=1) == "config.train.zzzzzz: no such field."
 
 
@@ -101,12 +111,12 @@ def test_a_value_of_another_type_is_refused_with_the_type_expected(overrides, me
     assert refusal(**overrides) == message
 
 
-def test_a_whole_number_will_do_where_a_number_is_asked_for():
+def test_a_whole_number_is_accepted_for_a_float():
     clip = resolve(plain(train__clip=2)).train.clip
     assert (clip, type(clip)) == (2.0, float)
 
 
-def test_a_list_will_do_where_a_tuple_is_asked_for():
+def test_a_list_is_accepted_for_a_tuple():
     assert resolve(plain(train__freeze=["encoder/.*"])).train.freeze == ("encoder/.*",)
 
 
@@ -121,11 +131,11 @@ def test_a_list_will_do_where_a_tuple_is_asked_for():
         ({"data__ner__word": 0}, "config.data.ner.word: 0 is too small; at least 1."),
     ],
 )
-def test_a_value_out_of_its_range_is_refused_with_the_limit(overrides, message):
+def test_a_value_out_of_range_is_refused_with_the_limit(overrides, message):
     assert refusal(**overrides) == message
 
 
-def test_a_value_on_the_edge_of_its_range_is_accepted():
+def test_a_value_at_the_limit_of_its_range_is_accepted():
     config = resolve(plain(encoder__dropout=0.99, data__dev_share=0.001, train__warmup=0))
     assert (config.encoder.dropout, config.data.dev_share) == (0.99, 0.001)
 
@@ -142,12 +152,17 @@ def test_a_value_on_the_edge_of_its_range_is_accepted():
             "config.tasks.ner.scheme: 'iob1' is not one of io, iob2. Did you mean 'iob2'?",
         ),
         (
+            {"tasks__ner__kind": "entity"},
+            "config.tasks.ner.kind: 'entity' is not one of classes, multilabel, entities, tags. "
+            "Did you mean 'entities'?",
+        ),
+        (
             {"init_parts": "head"},
             "config.init_parts: 'head' is not one of all, encoder, heads. Did you mean 'heads'?",
         ),
     ],
 )
-def test_a_value_that_is_no_choice_is_refused_with_the_choices(overrides, message):
+def test_a_value_that_is_not_a_choice_is_refused_with_the_choices(overrides, message):
     assert refusal(**overrides) == message
 
 
@@ -156,12 +171,16 @@ def test_a_value_that_is_no_choice_is_refused_with_the_choices(overrides, messag
     "path",
     [
         f"{name}__{field.name}"
-        for name, section in {**SECTIONS, "tasks__ner": TaskConfig}.items()
-        for field in dataclasses.fields(section)
+        for name, section in {
+            **SECTIONS,
+            "tasks__ner": TaskConfig,
+            "data__ner": TaskDataConfig,
+        }.items()
+        for field in options_of(section)
         if field.type is float
     ],
 )
-def test_no_number_may_be_nan_or_infinite(path, value):
+def test_a_number_must_not_be_nan_or_infinite(path, value):
     assert refusal(**{path: value}).startswith(f"config.{path.replace('__', '.')}: ")
 
 
@@ -170,7 +189,7 @@ def test_no_number_may_be_nan_or_infinite(path, value):
     [
         (
             {"tasks__topic__labels": ("a", "b", "a")},
-            "config.tasks.topic.labels: a label stands twice in a, b, a.",
+            "config.tasks.topic.labels: the same label twice in a, b, a.",
         ),
         (
             {"tasks__topic__labels": ("a",)},
@@ -179,13 +198,18 @@ def test_no_number_may_be_nan_or_infinite(path, value):
         ({"tasks__ner__labels": ()}, "config.tasks.ner.labels: name at least two labels"),
         (
             {"tasks__ner__labels": ("PER", "ORG")},
-            "config.tasks.ner.labels: a token task needs the label 'O'",
+            "config.tasks.ner.labels: an entity task needs the label 'O'",
         ),
         ({"tasks__ner__labels": ("PER", "O")}, "config.tasks.ner.labels: put 'O' first."),
         (
             {"tasks__ner__class_weights": "PERS=2"},
             "config.tasks.ner.class_weights: 'PERS' is not one of O, PER, ORG, LOC, MISC. "
             "Did you mean 'PER'?",
+        ),
+        (
+            {"tasks__topic__class_weights": "B-sports=2"},
+            "config.tasks.topic.class_weights: 'B-sports' is not one of sports, politics, others. "
+            "Did you mean 'sports'?",
         ),
         (
             {"tasks__topic__class_weights": "sports=-1"},
@@ -199,11 +223,11 @@ def test_no_number_may_be_nan_or_infinite(path, value):
             {"train__profile": "10-20"},
             "config.train.profile: expected 'FIRST:LAST', as in '10:20', got '10-20'.",
         ),
-        ({"train__profile": "20:10"}, "config.train.profile: '20:10' is no range of steps"),
-        ({"train__profile": "0:2"}, "config.train.profile: '0:2' is no range of steps"),
+        ({"train__profile": "20:10"}, "config.train.profile: '20:10' is not a range of steps"),
+        ({"train__profile": "0:2"}, "config.train.profile: '0:2' is not a range of steps"),
         (
             {"train__profile": "2000:2010"},
-            "config.train.profile: step 2000 is behind the last one, train.steps=1000",
+            "config.train.profile: step 2000 is after the last one, train.steps=1000",
         ),
         (
             {"encoder__heads": 3},
@@ -244,7 +268,7 @@ def test_no_number_may_be_nan_or_infinite(path, value):
         ),
         (
             {"tasks__ner__sampling_cap": 5, "train__mixing": "equal"},
-            "config.tasks.ner.sampling_cap: has no say where train.mixing=equal gives the shares",
+            "config.tasks.ner.sampling_cap: has no effect because train.mixing=equal gives",
         ),
         (
             {
@@ -253,23 +277,24 @@ def test_no_number_may_be_nan_or_infinite(path, value):
                 "tasks__topic__sampling": 1.0,
                 "train__mixing": "explicit",
             },
-            "config.tasks.ner.sampling_cap: has no say where every task's sampling gives",
+            "config.tasks.ner.sampling_cap: has no effect because every task's sampling gives",
         ),
         (
             {"tasks__ner__class_sampling": "PRE=2"},
             "config.tasks.ner.class_sampling: 'PRE' is not one of O, PER, ORG, LOC, MISC. Did you",
         ),
         (
-            {"data__ner__synthetic_ways": "mentoin"},
-            "config.data.ner.synthetic_ways: 'mentoin' is not one of mention, token, shuffle, case",
+            {"data__ner__synthetic_methods": "mentoin"},
+            "config.data.ner.synthetic_methods: 'mentoin' is not one of mention, token, shuffle, "
+            "case. Did you mean 'mention'?",
         ),
         (
-            {"data__ner__synthetic": 1.0, "data__ner__synthetic_ways": " ,"},
-            "config.data.ner.synthetic_ways: empty; name some of",
+            {"data__ner__synthetic": 1.0, "data__ner__synthetic_methods": " ,"},
+            "config.data.ner.synthetic_methods: empty; name some of",
         ),
         (
             {"data__topic__synthetic": 1.0},
-            "config.data.topic.synthetic: makes sentences for token tasks, and topic is none.",
+            "config.data.topic.synthetic: makes sentences for entities, which topic does not have.",
         ),
         (
             {"data__ner__gazetteer": "names.tsv"},
@@ -281,11 +306,57 @@ def test_no_number_may_be_nan_or_infinite(path, value):
         ),
         (
             {"encoder__lora_rank": 600},
-            "config.encoder.lora_rank: 600 is more than the width of the matrices",
+            "config.encoder.lora_rank: 600 is larger than the width of the matrices",
         ),
         (
             {"tasks__topic__weight": 0.0, "tasks__ner__weight": 0.0},
-            "config.tasks: every task has weight 0; nothing would be learned.",
+            "config.tasks: every task that trains has weight 0; nothing would be learned.",
+        ),
+        (
+            {"train__tasks": ("nre",)},
+            "config.train.tasks: 'nre' is not one of topic, ner. Did you mean 'ner'?",
+        ),
+        (
+            {"tasks__ner__weight": 0.0, "train__tasks": ("ner",)},
+            "config.tasks: every task that trains has weight 0; nothing would be learned.",
+        ),
+        (
+            {"tasks__topic__class_sampling": "ovre"},
+            "config.tasks.topic.class_sampling: expected over, under or times per class as "
+            "'others=2', got 'ovre'.",
+        ),
+        (
+            {"train__balance_options": "alpha=1"},
+            "config.train.balance_options: train.balance=fixed has none;",
+        ),
+        (
+            {"train__balance_on": "features", "train__balance": "dwa"},
+            "config.train.balance_on: train.balance=dwa uses the losses alone",
+        ),
+        (
+            {"train__balance": "pcgrad", "train__accumulate": 2},
+            "config.train.accumulate: train.balance=pcgrad compares the tasks on a whole batch;",
+        ),
+        (
+            {"train__batch_rows": 8, "data__shards": 3},
+            "config.data.shards: 3 shards do not divide train.batch_rows, 8, evenly.",
+        ),
+        (
+            {"encoder__embedding_norm": True, "encoder__norm": "post"},
+            "config.encoder.embedding_norm: norm=post always has it; leave it at False.",
+        ),
+        (
+            {"encoder__scan": True, "encoder__window": 4},
+            "config.encoder.scan: compiles one layer for all, but encoder.window makes the layers "
+            "differ; leave scan at False.",
+        ),
+        (
+            {"encoder__attention": "cudnn"},
+            "config.encoder.attention: cudnn needs encoder.dtype=bfloat16",
+        ),
+        (
+            {"encoder__init": "x", "init_from": "y"},
+            "config.encoder.init: a run starts either from this or from init_from, not from both.",
         ),
         (
             {"train__score": "topics=1"},
@@ -319,8 +390,11 @@ def test_fields_that_contradict_one_another_are_refused(overrides, message):
         (3, "config.phases: expected a tuple of phases, got 3."),
         ([3], "config.phases[0]: expected a group of fields"),
         ([phase("a", step=3)], "config.phases[0].step: no such field. Did you mean 'steps'?"),
-        ([phase("", steps=3)], "config.phases[0].name: ''; each phase needs a name of its own."),
-        ([phase("a", steps=3)] * 2, "config.phases[1].name: 'a'; each phase needs a name"),
+        (
+            [phase("", steps=3)],
+            "config.phases[0].name: '' is empty or used twice; each needs its own name.",
+        ),
+        ([phase("a", steps=3)] * 2, "config.phases[1].name: 'a' is empty or used twice;"),
         ([phase("a")], "config.phases[0]: give it either steps or epochs above 0."),
         ([phase("a", steps=1, epochs=1.0)], "config.phases[0]: give it either steps or epochs"),
         (
@@ -329,7 +403,7 @@ def test_fields_that_contradict_one_another_are_refused(overrides, message):
         ),
         (
             [phase("a", steps=1, weights="topic=0, ner=0")],
-            "config.phases[0]: every task of it has weight 0; nothing would be learned.",
+            "config.phases[0]: all of its tasks have weight 0; nothing would be learned.",
         ),
         (
             [phase("a", steps=1, tasks=("topic",), weights="ner=2")],
@@ -338,11 +412,11 @@ def test_fields_that_contradict_one_another_are_refused(overrides, message):
         ([phase("a", steps=1, trainable=())], "config.phases[0].trainable: empty;"),
         (
             [phase("a", steps=1, trainable=("(",))],
-            "config.phases[0].trainable: '(' is no regular expression",
+            "config.phases[0].trainable: '(' is not a regular expression",
         ),
     ],
 )
-def test_a_phase_that_cannot_be_is_refused_with_its_index(phases, message):
+def test_a_phase_with_a_mistake_is_refused_with_its_index(phases, message):
     assert refusal(phases=phases).startswith(message)
 
 
@@ -357,6 +431,7 @@ def test_a_phase_that_cannot_be_is_refused_with_its_index(phases, message):
         {"data__overlap": 64},
         {"train__warmup": 1000},
         {"tasks__topic__weight": 0.0},
+        {"train__tasks": ["ner"], "tasks__topic__weight": 0.0},
         {"train__score": "ner=1"},
         {"init_parts": "encoder", "init_from": "runs/other"},
         {"data__source": "files", "data__ner__train": "x", "data__topic__train": "y"},
@@ -364,7 +439,7 @@ def test_a_phase_that_cannot_be_is_refused_with_its_index(phases, message):
         {"tasks__ner__scheme": "iob2", "tasks__ner__class_weights": "PER=2"},
     ],
 )
-def test_fields_just_short_of_a_contradiction_are_accepted(overrides):
+def test_fields_that_only_almost_contradict_one_another_are_accepted(overrides):
     config = json.loads(to_json(resolve(plain(**overrides))))
     for path, value in overrides.items():
         assert functools.reduce(dict.__getitem__, path.split("__"), config) == value
@@ -375,92 +450,119 @@ def test_a_run_needs_a_task():
         resolve({"tasks": {}})
 
 
-def test_a_pattern_to_freeze_that_is_no_regular_expression_is_refused():
-    with pytest.raises(UserError, match=r"train.freeze: 'encoder/\(' is no regular expression"):
+def test_a_pattern_to_freeze_that_is_not_a_regular_expression_is_refused():
+    message = r"train.freeze: 'encoder/\(' is not a regular expression"
+    with pytest.raises(UserError, match=message):
         resolve(plain(train__freeze=["encoder/("]))
 
 
 @pytest.mark.parametrize(
-    "name", ["source", "max_length", "my task", "1st", "a.b", "", "text", "entities", "encoder"]
-)
-def test_a_task_needs_a_name_that_stands_for_nothing_else(name):
+    "name",
+    [
+        "source", "max_length", "my task", "1st", "a.b", "", "text", "encoder", "json", "help",
+        "config", "engine", "backend", "split", "error",
+    ],
+)  # fmt: skip
+def test_a_task_name_must_be_an_identifier_that_means_nothing_else(name):
     task = TaskConfig(labels=("a", "b"))
-    config = default_config().to_dict() | {"tasks": {name: dataclasses.asdict(task)}}
-    with pytest.raises(UserError, match="cannot name a task: use a word of its own"):
+    plain_task = {field: getattr(task, field) for field in ("kind", "labels")}
+    config = default_config().to_dict() | {"tasks": {name: plain_task}}
+    with pytest.raises(UserError) as caught:
         resolve(config)
+    expected = f"config.tasks: {name!r} is reserved or not an identifier; rename it."
+    assert str(caught.value) == expected
 
 
-SENTENCE = TaskConfig(kind="sentence", labels=("yes", "no"))
-TOKEN = TaskConfig(kind="token", labels=("O", "PER"), scheme="iob2")
+CLASSES = TaskConfig(kind="classes", labels=("yes", "no"))
+MULTILABEL = TaskConfig(kind="multilabel", labels=("yes", "no"))
+ENTITIES = TaskConfig(kind="entities", labels=("O", "PER"), scheme="iob2")
+TAGS = TaskConfig(kind="tags", labels=("NOUN", "VERB"))
 
 
-def test_sentence_tasks_come_before_token_tasks_and_both_by_name():
-    given = {"b": TOKEN, "z": SENTENCE, "a": TOKEN, "m": SENTENCE}
+def test_tasks_per_sentence_come_before_tasks_per_word_and_both_by_name():
+    given = {"b": ENTITIES, "z": CLASSES, "a": TAGS, "c": ENTITIES, "m": MULTILABEL, "x": CLASSES}
     config = resolve(default_config(given))
-    assert list(config.tasks) == list(config.task_data) == ["m", "z", "a", "b"]
-    assert [task.name for task in config.task_list] == ["m", "z", "a", "b"]
+    assert list(config.tasks) == ["m", "x", "z", "a", "b", "c"]
+    assert [task.name for task in config.task_list] == list(config.tasks)
     backwards = resolve(default_config(dict(reversed(given.items()))))
     assert backwards.task_list == config.task_list
 
 
-def test_a_kind_left_to_its_default_orders_like_one_written_out():
+def test_a_kind_left_at_its_default_orders_like_one_that_is_given():
     labels = ("yes", "no")
-    tasks = {"a": {"kind": "sentence", "labels": labels}, "z": {"labels": labels}}
+    tasks = {"a": {"kind": "classes", "labels": labels}, "z": {"labels": labels}}
     config = resolve({"tasks": tasks, "train": {"score": "a=1"}})
     assert list(config.tasks) == ["a", "z"]
-    assert list(resolve(json.loads(to_json(config))).tasks) == ["a", "z"]
+    assert list(from_json(to_json(config)).tasks) == ["a", "z"]
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7])
-def test_a_run_may_have_any_number_of_tasks_of_either_kind(count):
-    tasks = {f"task{i}": (SENTENCE, TOKEN)[i % 2] for i in range(count)}
+def test_a_run_may_have_any_number_of_tasks_of_any_kind(count):
+    kinds = (CLASSES, ENTITIES, MULTILABEL, TAGS)
+    tasks = {f"task{i}": kinds[i % 4] for i in range(count)}
     config = resolve(default_config(tasks))
-    assert len(config.task_list) == len(config.task_data) == count
-    assert parse_pairs(config.train.score, "score", kind=float) == dict.fromkeys(tasks, 1.0)
+    assert len(config.task_list) == count
+    assert config.train.score == dict.fromkeys(tasks, 1.0)
+    assert set(config.active) == set(tasks)
 
 
-def test_a_resolved_config_stays_as_it_is():
+def test_texts_are_parsed_once_and_the_config_holds_their_values():
+    config = resolve(
+        plain(
+            tasks__ner__class_weights="O=0.5, PER=2",
+            tasks__ner__class_sampling="PER=3",
+            tasks__topic__class_sampling="over",
+            data__topic__label_map="World=politics, 1=sports",
+            data__ner__synthetic_methods="case, mention",
+            train__balance="gradnorm",
+            train__balance_options="alpha=1.5",
+            train__score="ner=2, topic=1",
+            train__profile="10:20",
+            phases=[phase("a", steps=1, weights="ner=0.5")],
+        )
+    )
+    assert config.tasks["ner"].class_weights == {"O": 0.5, "PER": 2.0}
+    assert config.tasks["ner"].class_sampling == {"PER": 3.0}
+    assert config.tasks["topic"].class_sampling == "over"
+    assert config.tasks["topic"].class_weights == {}
+    assert config.tasks["topic"].data.label_map == {"World": "politics", "1": "sports"}
+    assert config.tasks["ner"].data.synthetic_methods == ("case", "mention")
+    assert config.train.balance_options == {"alpha": 1.5}
+    assert config.train.score == {"ner": 2.0, "topic": 1.0}
+    assert config.train.profile == range(10, 21)
+    assert config.phases[0].weights == {"ner": 0.5}
+
+
+def test_values_are_accepted_in_place_of_their_texts():
+    texts = {
+        "tasks__ner__class_weights": "O=0.5, PER=2",
+        "data__topic__label_map": "World=politics",
+        "data__ner__synthetic_methods": "case, mention",
+        "train__profile": "10:20",
+    }
+    values = {
+        "tasks__ner__class_weights": {"O": 0.5, "PER": 2},
+        "data__topic__label_map": {"World": "politics"},
+        "data__ner__synthetic_methods": ("case", "mention"),
+        "train__profile": range(10, 21),
+    }
+    assert resolve(plain(**values)) == resolve(plain(**texts))
+    assert refusal(train__score=3) == "config.train.score: expected a text, got 3."
+    assert refusal(data__ner__label_map=None).endswith("label_map: expected a text, got None.")
+
+
+def test_a_resolved_config_is_frozen():
     source = default_config()
+    source.phases = (phase("a", steps=3),)
     config = resolve(source)
-    for node in (config, config.train, config.tasks["ner"], config.task_data["ner"]):
+    task = config.tasks["ner"]
+    for node in (config, config.train, task, task.data, config.phases[0]):
         name = dataclasses.fields(node)[0].name
         with pytest.raises(dataclasses.FrozenInstanceError):
             setattr(node, name, None)
     source.train.steps = 7
     source.tasks.ner.weight = 3.0
+    source.phases[0].steps = 4
     assert config.train.steps == 1000
     assert config.tasks["ner"].weight == 1.0
-
-
-@pytest.mark.parametrize(
-    ("text", "kind", "expected"),
-    [
-        ("", str, {}),
-        (" , ,", str, {}),
-        ("A=1", str, {"A": "1"}),
-        (" A = 1 ,B=two words, ", str, {"A": "1", "B": "two words"}),
-        ("A=x=y", str, {"A": "x=y"}),
-        ("A=0, B=2.5, C=1e-3", float, {"A": 0.0, "B": 2.5, "C": 0.001}),
-    ],
-)
-def test_pairs_are_read_with_any_blanks(text, kind, expected):
-    assert parse_pairs(text, "config.x", kind=kind) == expected
-
-
-@pytest.mark.parametrize(
-    ("text", "kind", "message"),
-    [
-        ("A", str, "config.x: expected 'NAME=VALUE, NAME=VALUE', got 'A'."),
-        ("A=", str, "config.x: expected 'NAME=VALUE, NAME=VALUE', got 'A='."),
-        ("B=1, =2", str, "config.x: expected 'NAME=VALUE, NAME=VALUE', got '=2'."),
-        ("beto=1", str, "config.x: 'beto' is not one of A, B, beta. Did you mean 'beta'?"),
-        ("A=one", float, "config.x: 'one' is not a number."),
-        ("A=-1", float, "config.x: -1 is not a finite number of at least 0."),
-        ("A=inf", float, "config.x: inf is not a finite number of at least 0."),
-        ("A=nan", float, "config.x: nan is not a finite number of at least 0."),
-    ],
-)
-def test_a_pair_that_cannot_be_read_is_named_with_its_field(text, kind, message):
-    with pytest.raises(UserError) as caught:
-        parse_pairs(text, "config.x", ("A", "B", "beta"), kind)
-    assert str(caught.value) == message
+    assert config.phases == (PhaseConfig(name="a", steps=3),)

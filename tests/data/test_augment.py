@@ -1,11 +1,11 @@
-"""Synthetic sentences: other words, the same labels, and never a word of another split."""
+"""Synthetic sentences: other words, the same labels, and never a sentence of another split."""
 
 from collections import Counter
 
 import numpy as np
 import pytest
 
-from mtt_jax.config.schema import SYNTHETIC_WAYS
+from mtt_jax.config.schema import SYNTHETIC_METHODS
 from mtt_jax.data.augment import augment, read_gazetteer
 from mtt_jax.data.words import split_words
 from mtt_jax.errors import UserError
@@ -18,13 +18,13 @@ RECORDS = [record(*sentence) for sentence in SENTENCES]
 EXTRA = {"PER": ["Jo  van Gogh"]}
 
 
-def made(*ways, count=60, rate=0.9, gazetteer=None, records=RECORDS, seed=0):
-    return augment(records, NER, count, ways, rate, gazetteer or {}, frozenset(), seed)
+def made(*methods, count=60, rate=0.9, gazetteer=None, records=RECORDS, seed=0):
+    return augment(records, NER, count, methods, rate, gazetteer or {}, frozenset(), seed)
 
 
 def tokens(r):
     """(tag, word) of each word."""
-    tags = spans_to_tags(r.spans["ner"], len(r.words), "iob2")
+    tags = spans_to_tags(r.labels["ner"], len(r.words), "iob2")
     return list(zip(tags, (r.text[a:b] for a, b in r.words), strict=True))
 
 
@@ -32,35 +32,35 @@ def mentions(records):
     return {
         (s.label, r.text[r.words[s.start][0] : r.words[s.end - 1][1]])
         for r in records
-        for s in r.spans["ner"]
+        for s in r.labels["ner"]
     }
 
 
-@pytest.mark.parametrize("way", SYNTHETIC_WAYS)
-def test_each_is_new_and_offsets_fit_its_text(way):
-    sentences = made(way)
+@pytest.mark.parametrize("method", SYNTHETIC_METHODS)
+def test_synthetic_sentences_are_new_and_offsets_fit_their_text(method):
+    sentences = made(method)
     texts = [r.text for r in sentences]
     assert len(sentences) > 5
     assert len(set(texts)) == len(texts)
     assert not set(texts) & {r.text for r in RECORDS}
     for r in sentences:
         assert "".join(r.text[a:b] for a, b in r.words) == r.text.replace(" ", "")
-        assert all(0 <= s.start < s.end <= len(r.words) for s in r.spans["ner"])
-        assert r.labels == {}
+        assert all(0 <= s.start < s.end <= len(r.words) for s in r.labels["ner"])
+        assert list(r.labels) == ["ner"]
 
 
-def test_mentions_give_way_to_mentions_of_their_type():
+def test_mentions_are_replaced_by_mentions_of_the_same_type():
     sentences = made("mention")
     assert mentions(sentences) <= mentions(RECORDS)
     outside = {tuple(w for tag, w in tokens(r) if tag == "O") for r in RECORDS}
     assert {tuple(w for tag, w in tokens(r) if tag == "O") for r in sentences} <= outside
 
 
-def test_names_of_a_gazetteer_come_whole():
+def test_names_of_a_gazetteer_are_used_whole():
     assert ("PER", "Jo  van Gogh") in mentions(made("mention", gazetteer=EXTRA))
 
 
-def test_words_give_way_to_words_of_their_tag():
+def test_words_are_replaced_by_words_with_the_same_tag():
     known = {pair for r in RECORDS for pair in tokens(r)}
     for r in made("token"):
         assert set(tokens(r)) <= known
@@ -79,46 +79,46 @@ def test_words_are_shuffled_within_their_segment():
     }
 
 
-def test_case_changes_and_letters_do_not():
+def test_case_changes_and_letters_stay():
     assert {r.text.lower() for r in made("case")} <= {r.text.lower() for r in RECORDS}
     assert any(r.text.isupper() for r in made("case", rate=1.0))
 
 
-def test_words_that_were_apart_never_become_one():
+def test_separate_words_never_become_one():
     text = "Tom, who ran, met Ann."
     words = ((0, 3), (3, 4), (5, 8), (9, 12), (12, 13), (14, 17), (18, 21), (21, 22))
-    spans = {"ner": (Span(0, 1, "PER"), Span(6, 7, "PER"))}
-    sentences = made(*SYNTHETIC_WAYS, records=[Record(text, words, {}, spans)])
+    labels = {"ner": (Span(0, 1, "PER"), Span(6, 7, "PER"))}
+    sentences = made(*SYNTHETIC_METHODS, records=[Record(text, words, labels)])
     known = {text[a:b].lower() for a, b in words}
     assert len(sentences) > 20
     for r in sentences:
         assert {r.text[a:b].lower() for a, b in split_words(r.text)} <= known
 
 
-def test_no_sentence_of_dev_or_test_is_made():
+def test_no_synthetic_sentence_is_one_of_dev_or_test():
     every = made("mention")
     taken = frozenset(r.text for r in every[:20])
     again = augment(RECORDS, NER, 60, ("mention",), 0.9, {}, taken, 0)
     assert not taken & {r.text for r in again}
 
 
-def test_the_seed_decides():
-    assert made(*SYNTHETIC_WAYS) == made(*SYNTHETIC_WAYS)
-    assert made(*SYNTHETIC_WAYS) != made(*SYNTHETIC_WAYS, seed=1)
+def test_synthetic_sentences_depend_on_the_seed():
+    assert made(*SYNTHETIC_METHODS) == made(*SYNTHETIC_METHODS)
+    assert made(*SYNTHETIC_METHODS) != made(*SYNTHETIC_METHODS, seed=1)
 
 
-def test_where_nothing_new_is_found_fewer_come():
+def test_fewer_are_made_if_nothing_new_is_found():
     only = [record("Shares fell .", None, [])]
     assert made("mention", records=only) == []
     assert len(made("case", records=only, count=1000)) < 100
 
 
-def test_sentences_without_labels_of_the_task_are_no_source():
+def test_sentences_without_entity_labels_are_not_used():
     plain = [*RECORDS, record("Secret words .", "sports")]
-    assert not any("Secret" in r.text for r in made(*SYNTHETIC_WAYS, records=plain))
+    assert not any("Secret" in r.text for r in made(*SYNTHETIC_METHODS, records=plain))
 
 
-def test_a_rate_says_how_much_is_changed():
+def test_rate_is_how_much_is_changed():
     def changed(rate):
         known = {r.text.split()[-2] for r in RECORDS}
         return np.mean([r.text.split()[-2] not in known for r in made("case", rate=rate)])
@@ -126,7 +126,7 @@ def test_a_rate_says_how_much_is_changed():
     assert changed(0.9) > changed(0.3)
 
 
-def test_a_gazetteer_is_read_by_line(tmp_path):
+def test_gazetteer_is_read_line_by_line(tmp_path):
     file = tmp_path / "names.tsv"
     file.write_text("PER\tJo Li\n\nLOC\tUlm\nPER\tAl\n", encoding="utf-8")
     assert read_gazetteer(str(file), NER) == {"PER": ["Jo Li", "Al"], "LOC": ["Ulm"]}
@@ -141,7 +141,7 @@ def test_a_gazetteer_is_read_by_line(tmp_path):
         (None, "config.data.ner.gazetteer: .*names.tsv: cannot be read"),
     ],
 )
-def test_a_gazetteer_that_cannot_be_read_is_named_with_its_line(tmp_path, text, message):
+def test_fault_in_a_gazetteer_is_reported_with_its_line(tmp_path, text, message):
     file = tmp_path / "names.tsv"
     if text is not None:
         file.write_text(text, encoding="utf-8")

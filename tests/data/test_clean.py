@@ -1,4 +1,4 @@
-"""Cleaning leaves the text that a reader would see, and knows where each sign of it stood."""
+"""Cleaning leaves the text that a reader would see and keeps track of character offsets."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from mtt_jax.data.clean import clean, clean_with_origins
 
 MARKUP = ["&amp;", "#39;", " #39;", "#36;", "\\", "\\$", "<b>", "</b>", "<!-- x -->", "&#233;"]
-BLANKS = [" ", "  ", "\n", "\t", "\u200b", "\ufeff", "\x00", "\xa0", "&nbsp;"]
+SPACES = [" ", "  ", "\n", "\t", "\u200b", "\ufeff", "\x00", "\xa0", "&nbsp;"]
 PLAIN = ["Tom", "ran", "é", "漢", "3", ".", ",", "'", "&", ";", "#", "-"]
 LOOSE = ["&lt;", "&gt;", "&amp;lt;", "&amp;gt;", "&amp;amp;", "<", ">", " amp;", "quot;", "&quot;"]
 
@@ -41,7 +41,7 @@ def texts(pieces, count=2000, seed=0):
         ("", ""),
     ],
 )
-def test_markup_becomes_what_it_stands_for(given, expected):
+def test_markup_and_html_entities_become_plain_text(given, expected):
     assert clean(given) == expected
 
 
@@ -55,38 +55,38 @@ def test_markup_becomes_what_it_stands_for(given, expected):
         'He said "no" \u2014 twice',
     ],
 )
-def test_plain_text_stays_as_it_is(text):
+def test_plain_text_is_unchanged(text):
     assert clean(text) == text
 
 
-def test_cleaning_what_is_clean_changes_nothing():
-    for text in texts(MARKUP + BLANKS + PLAIN):
+def test_cleaning_twice_is_the_same_as_once():
+    for text in texts(MARKUP + SPACES + PLAIN):
         once = clean(text)
         assert clean(once) == once
 
 
-def test_blanks_stand_one_by_one_and_inside_only():
-    for text in texts(MARKUP + BLANKS + PLAIN + LOOSE):
+def test_spaces_are_single_and_never_at_the_ends():
+    for text in texts(MARKUP + SPACES + PLAIN + LOOSE):
         assert clean(text).split() == clean(text).split(" ") or not clean(text)
 
 
-def test_both_ways_to_clean_give_the_same_text():
-    for text in texts(MARKUP + BLANKS + PLAIN + LOOSE):
+def test_clean_with_origins_gives_the_same_text_as_clean():
+    for text in texts(MARKUP + SPACES + PLAIN + LOOSE):
         assert clean_with_origins(text).text == clean(text)
 
 
-def test_every_letter_knows_where_it_stood():
-    for text in texts(MARKUP[:-1] + BLANKS + PLAIN):
+def test_origin_of_every_letter_and_digit_is_its_old_offset():
+    for text in texts(MARKUP[:-1] + SPACES + PLAIN):
         cleaned = clean_with_origins(text)
         assert len(cleaned.origins) == len(cleaned.text) + 1
         assert cleaned.origins == sorted(cleaned.origins)
         assert cleaned.origins[-1] == len(text)
-        for sign, origin in zip(cleaned.text, cleaned.origins, strict=False):
-            assert not sign.isalnum() or text[origin] == sign
+        for character, origin in zip(cleaned.text, cleaned.origins, strict=False):
+            assert not character.isalnum() or text[origin] == character
 
 
-def test_the_offsets_of_a_name_follow_it_through_markup_around_it():
-    for before, after in zip(texts(MARKUP + BLANKS, seed=1), texts(MARKUP + BLANKS, seed=2),
+def test_offsets_are_moved_past_markup_around_a_name():
+    for before, after in zip(texts(MARKUP + SPACES, seed=1), texts(MARKUP + SPACES, seed=2),
                              strict=True):  # fmt: skip
         text = f"x{before} Tom Fry {after}x"
         start = text.index("Tom")
@@ -106,12 +106,12 @@ def test_the_offsets_of_a_name_follow_it_through_markup_around_it():
         ("Johnson&Johnson; Pfizer", "Johnson&Johnson", "Johnson&Johnson"),  # no HTML entity
     ],
 )
-def test_the_offsets_of_a_name_follow_it_through_markup_inside_it(text, name, expected):
+def test_offsets_are_moved_past_markup_inside_a_name(text, name, expected):
     cleaned = clean_with_origins(text)
     start = text.index(name)
     moved = slice(cleaned.moved(start), cleaned.moved(start + len(name)))
     assert cleaned.text[moved] == expected
 
 
-def test_a_text_of_entities_within_entities_comes_to_an_end():
+def test_cleaning_nested_html_entities_terminates():
     assert len(clean("&" + "amp;" * 10_000)) < 50_000

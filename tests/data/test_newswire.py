@@ -1,4 +1,4 @@
-"""The embedded corpus: reproducible, versioned, imbalanced, ambiguous, with new names in test."""
+"""The embedded corpus: reproducible, versioned, imbalanced, ambiguous, with unseen names in test."""
 
 import hashlib
 import json
@@ -63,7 +63,7 @@ def checksums():
     }
 
 
-def test_the_sentences_have_the_checksum_of_their_version():
+def test_checksum_of_the_sentences_is_that_of_their_version():
     assert VERSION in CHECKSUMS, "a new VERSION: add the checksums of its sentences here"
     assert checksums() == CHECKSUMS[VERSION], (
         "the sentences changed: change VERSION in mtt_jax/data/newswire/__init__.py too, so that "
@@ -71,7 +71,7 @@ def test_the_sentences_have_the_checksum_of_their_version():
     )
 
 
-def test_every_process_generates_the_same_sentences_whatever_its_hash_seed():
+def test_sentences_are_the_same_in_every_process_whatever_its_hash_seed():
     here = list(checksums().values())
     for seed in ("1", "2"):
         environment = os.environ | {
@@ -160,7 +160,7 @@ def test_most_names_in_dev_and_test_are_not_in_train(corpus):
 
 
 @pytest.mark.parametrize("split", SIZES)
-def test_ambiguous_names_are_both_person_and_place_or_organization(split, corpus):
+def test_ambiguous_names_are_persons_and_also_places_or_organizations(split, corpus):
     roles: dict[str, set[str]] = {}
     for name, label in entities_of(corpus[split]):
         roles.setdefault(name, set()).add(label)
@@ -170,7 +170,7 @@ def test_ambiguous_names_are_both_person_and_place_or_organization(split, corpus
     assert len(ambiguous) >= 10
 
 
-def test_no_single_word_gives_away_the_topic_of_a_two_clause_sentence(corpus):
+def test_no_single_word_determines_the_topic_of_a_sentence_with_two_clauses(corpus):
     topics: dict[str, Counter] = {}
     joined = [(text, topic) for text, topic, _ in corpus["test"] if ", " in text]
     for text, topic in joined:

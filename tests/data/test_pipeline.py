@@ -1,4 +1,4 @@
-"""The training stream: seeded, resumable, mixed as asked, and nothing is lost in packing."""
+"""The training stream: seeded, resumable, mixed as configured; packing loses no sentence."""
 
 from collections import Counter
 from itertools import islice
@@ -18,7 +18,7 @@ TOPICS, NAMES = 60, 20
 
 @pytest.fixture(scope="module")
 def corpus(tokenizer):
-    """60 sentences with a topic, then 20 with entities, of which 4 have a topic too."""
+    """60 sentences with a topic, then 20 with entities, 4 of which have a topic too."""
     rng = np.random.default_rng(0)
     words = [
         "Tom",
@@ -65,7 +65,7 @@ def sentences(batch, row):
 
 
 def seen(some_batches, corpus):
-    """How often each sentence of the corpus came, by index."""
+    """How often each sentence of the corpus was drawn, by index."""
     index = {tuple(corpus[i].tokens.tolist()): i for i in range(len(corpus))}
     assert len(index) == len(corpus)
     return Counter(
@@ -76,12 +76,12 @@ def seen(some_batches, corpus):
     )
 
 
-def test_a_task_without_sentences_is_left_out_of_the_mix(tokenizer):
+def test_task_without_sentences_is_left_out_of_the_mix(tokenizer):
     only = encode_records([record("Tom ran .", "sports")] * 3, tokenizer, make_config().task_list)
     config = stream_config(train__mixing="equal")
     (batch,) = batches(only, config, 1)
-    assert batch.weights["ner"].sum() == 0
-    assert batch.weights["topic"].sum() > 0
+    assert batch.masks["ner"].sum() == 0
+    assert batch.masks["topic"].sum() > 0
 
 
 def share_of_names(some_batches, corpus):
@@ -100,12 +100,12 @@ def share_of_names(some_batches, corpus):
         ({"tasks__topic__sampling_cap": 20}, 0.5),
     ],
 )  # fmt: skip
-def test_the_stream_holds_the_shares_of_the_mix(overrides, wanted, corpus):
+def test_stream_draws_tasks_in_the_shares_of_the_mix(overrides, wanted, corpus):
     found = share_of_names(batches(corpus, stream_config(**overrides), 40), corpus)
     assert abs(found - wanted) < 0.03
 
 
-def test_an_annealed_stream_goes_from_the_shares_by_size_towards_equal_ones(corpus):
+def test_annealed_stream_moves_from_shares_by_size_towards_equal_shares(corpus):
     config = stream_config(train__mixing="annealed", train__temperature=100.0, train__steps=900)
     taken = batches(corpus, config, 900)
     assert abs(share_of_names(taken[:70], corpus) - 0.25) < 0.03
@@ -114,10 +114,10 @@ def test_an_annealed_stream_goes_from_the_shares_by_size_towards_equal_ones(corp
     counts = seen(taken, corpus)
     for part in (range(TOPICS), range(TOPICS, TOPICS + NAMES)):
         often = [counts[index] for index in part]
-        assert max(often) - min(often) <= 3, "a task's sentences come in whole epochs"
+        assert max(often) - min(often) <= 3, "a task's sentences are drawn in whole epochs"
 
 
-def test_an_annealed_stream_goes_on_where_it_stopped(corpus):
+def test_annealed_stream_is_resumed_from_its_state(corpus):
     config = stream_config(train__mixing="annealed", train__steps=200)
     whole = batches(corpus, config, 30)
     stream = iter(training_stream(corpus, config))
@@ -130,17 +130,17 @@ def test_an_annealed_stream_goes_on_where_it_stopped(corpus):
         assert_trees_equal(wanted, found)
 
 
-def test_every_sentence_of_a_task_comes_once_in_each_of_its_epochs(corpus):
+def test_every_sentence_of_a_task_is_drawn_once_per_epoch(corpus):
     config = stream_config()
     counts = seen(batches(corpus, config, 80), corpus)
     epochs = counts.total() / len(corpus)
     assert epochs > 6
-    # A few sentences wait in rows that are not full yet.
+    # A few sentences are still in rows that are not full.
     assert min(counts[index] for index in range(len(corpus))) >= epochs - 2
     assert max(counts.values()) <= epochs + 2
 
 
-def test_the_first_epoch_brings_every_sentence_before_many_come_twice(corpus):
+def test_first_epoch_draws_every_sentence_before_most_are_drawn_twice(corpus):
     counts, repeated = Counter(), 0
     for batch in batches(corpus, stream_config(), 40):
         counts += seen([batch], corpus)
@@ -151,8 +151,8 @@ def test_the_first_epoch_brings_every_sentence_before_many_come_twice(corpus):
     assert repeated < len(corpus) / 2
 
 
-def first_and_second_coming(corpus, seed):
-    """When each sentence with a topic comes for the first and for the second time."""
+def first_and_second_draw(corpus, seed):
+    """When each sentence with a topic is drawn for the first and for the second time."""
     when: dict[int, list[int]] = {i: [] for i in range(TOPICS)}
     for time, batch in enumerate(batches(corpus, stream_config(seed=seed), 40)):
         for index in seen([batch], corpus):
@@ -160,19 +160,19 @@ def first_and_second_coming(corpus, seed):
     return np.array([times[:2] for times in when.values()]).T
 
 
-def test_sentences_are_shuffled_by_the_seed_and_each_epoch_in_another_way(corpus):
-    first, second = first_and_second_coming(corpus, 0)
-    other, _ = first_and_second_coming(corpus, 1)
+def test_sentences_are_shuffled_by_the_seed_and_again_in_every_epoch(corpus):
+    first, second = first_and_second_draw(corpus, 0)
+    other, _ = first_and_second_draw(corpus, 1)
     for ours, theirs in ((np.arange(TOPICS), first), (first, second), (first, other)):
         assert abs(np.corrcoef(ours, theirs)[0, 1]) < 0.4
 
 
-def test_rows_never_overflow_and_hold_whole_sentences(corpus):
+def test_rows_never_overflow_and_contain_whole_sentences(corpus):
     config = stream_config(train__slots=5)
     full = []
     for batch in batches(corpus, config, 40):
         assert batch.tokens.shape == batch.segments.shape == batch.positions.shape == (4, 48)
-        assert batch.labels["topic"].shape == (4, 5)
+        assert batch.targets["topic"].shape == (4, 5)
         for row in range(4):
             segments = batch.segments[row]
             used = int((segments > 0).sum())
@@ -187,7 +187,7 @@ def test_rows_never_overflow_and_hold_whole_sentences(corpus):
     assert np.mean(full) > 0.9
 
 
-def test_labels_travel_with_their_sentence(corpus):
+def test_labels_stay_with_their_sentence(corpus):
     config = stream_config()
     by_tokens = {tuple(corpus[i].tokens.tolist()): corpus[i] for i in range(len(corpus))}
     classes = config.task_list[-1].classes
@@ -195,29 +195,29 @@ def test_labels_travel_with_their_sentence(corpus):
         for row in range(len(batch.tokens)):
             for slot, sentence in enumerate(sentences(batch, row)):
                 example = by_tokens[sentence]
-                assert batch.weights["topic"][row, slot] == ("topic" in example.labels)
-                if example.labels:
-                    assert batch.labels["topic"][row, slot] == example.labels["topic"]
+                assert batch.masks["topic"][row, slot] == ("topic" in example.labels)
+                if "topic" in example.labels:
+                    assert batch.targets["topic"][row, slot] == example.labels["topic"]
                 here = batch.segments[row] == slot + 1
-                weights, labels = batch.weights["ner"][row][here], batch.labels["ner"][row][here]
-                if example.spans:
-                    assert np.flatnonzero(weights).tolist() == example.starts.tolist()
-                    names = [classes[label] for label in labels[example.starts]]
+                mask, targets = batch.masks["ner"][row][here], batch.targets["ner"][row][here]
+                if "ner" in example.labels:
+                    assert np.flatnonzero(mask).tolist() == example.starts.tolist()
+                    names = [classes[target] for target in targets[example.starts]]
                     assert names == ["PER"] + ["O"] * (len(names) - 1)
                 else:
-                    assert not weights.any()
+                    assert not mask.any()
             empty = slice(int(batch.segments[row].max()), None)
-            assert not batch.weights["topic"][row, empty].any()
+            assert not batch.masks["topic"][row, empty].any()
 
 
-def test_a_sentence_too_long_for_the_model_is_cut(tokenizer):
+def test_sentence_longer_than_max_length_is_cut(tokenizer):
     config = stream_config()
     long = encode_records([record("Tom " * 60, "sports")], tokenizer, config.task_list)
     (batch,) = batches(long, config, 1)
     assert {len(s) for row in range(4) for s in sentences(batch, row)} == {config.data.max_length}
 
 
-def test_the_seed_decides_the_stream(corpus):
+def test_stream_depends_on_the_seed_alone(corpus):
     first, again, other = (batches(corpus, stream_config(seed=s), 6) for s in (0, 0, 1))
     assert_trees_equal(first, again)
     assert any(
@@ -227,7 +227,7 @@ def test_the_seed_decides_the_stream(corpus):
 
 
 @pytest.mark.parametrize("before", [0, 1, 7, 30])
-def test_a_restored_state_goes_on_as_if_nothing_had_happened(before, corpus):
+def test_stream_resumed_from_a_restored_state_gives_the_same_batches(before, corpus):
     config = stream_config()
     whole = iter(training_stream(corpus, config))
     for _ in range(before):
@@ -239,8 +239,8 @@ def test_a_restored_state_goes_on_as_if_nothing_had_happened(before, corpus):
     assert_trees_equal(list(islice(fresh, 8)), rest)
 
 
-def test_the_state_of_a_stream_that_read_ahead_is_that_of_what_it_gave_out(corpus):
-    """Asking twice and going back to the first state gives the same batch again."""
+def test_state_of_a_stream_that_prefetches_is_that_of_the_batches_it_returned(corpus):
+    """Going back to an earlier state gives the same batches again."""
     stream = iter(training_stream(corpus, stream_config()))
     next(stream)
     state = stream.get_state()
@@ -249,13 +249,13 @@ def test_the_state_of_a_stream_that_read_ahead_is_that_of_what_it_gave_out(corpu
     assert_trees_equal([next(stream), next(stream)], [second, third])
 
 
-def test_one_shard_is_the_plain_stream(corpus):
+def test_one_shard_is_the_same_as_the_plain_stream(corpus):
     config = stream_config(data__shards=1)
     plain = batches(corpus, config, 6)
     assert_trees_equal(list(islice(open_shards(corpus, config), 6)), plain)
 
 
-def test_a_batch_of_several_shards_is_the_same_whoever_reads_them(corpus):
+def test_batch_of_several_shards_is_the_same_whichever_process_reads_them(corpus):
     config = stream_config(data__shards=4)
     whole = list(islice(open_shards(corpus, config), 6))
     assert {batch.tokens.shape for batch in whole} == {(4, 48)}
@@ -265,7 +265,7 @@ def test_a_batch_of_several_shards_is_the_same_whoever_reads_them(corpus):
             assert_trees_equal(batch, jax.tree.map(lambda *rows: np.concatenate(rows), *parts))
 
 
-def test_shards_that_cannot_be_are_refused(corpus):
+def test_shards_that_do_not_divide_rows_processes_or_sentences_are_refused(corpus):
     with pytest.raises(UserError, match="3 shards do not divide train.batch_rows, 4, evenly"):
         stream_config(data__shards=3)
     with pytest.raises(UserError, match="3 processes do not divide 4 shards evenly"):
@@ -275,7 +275,7 @@ def test_shards_that_cannot_be_are_refused(corpus):
         open_shards(corpus, many)
 
 
-def test_the_processes_share_every_task_and_the_rows_between_them(corpus):
+def test_shards_divide_the_rows_and_the_sentences_of_every_task(corpus):
     config = stream_config()
     halves = [batches(corpus, config, 40, shard=i, shards=2) for i in range(2)]
     assert {batch.tokens.shape for half in halves for batch in half} == {(2, 48)}

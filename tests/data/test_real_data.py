@@ -1,6 +1,6 @@
-"""Real corpora, where there are any: AG News CSV and WikiNEuRal CoNLL columns.
+"""Real corpora, if there are any: AG News as CSV and WikiNEuRal as CoNLL columns.
 
-They lie in the folder that MTT_DATA names; ../shared/data is looked at without it.
+They are in the folder that MTT_DATA names, by default ../shared/data.
 """
 
 import os
@@ -36,21 +36,21 @@ def test_every_row_and_every_sentence_is_read(news):
     topics = {s: sum("topic" in r.labels for r in records[s]) for s in records}
     assert topics["train"] + topics["dev"] == 9000
     assert topics["test"] == 1000
-    assert {s: sum("ner" in r.spans for r in records[s]) for s in records} == {
+    assert {s: sum("ner" in r.labels for r in records[s]) for s in records} == {
         "train": 10_000, "dev": 1_590, "test": 4_000
     }  # fmt: skip
 
 
-def test_texts_are_free_of_markup_and_entities_stand_on_words(news):
+def test_texts_have_no_markup_and_entities_are_on_words(news):
     records, _ = news
     texts = [r.text for r in records["train"]]
-    assert not any(sign in text for text in texts for sign in ("&lt;", "&amp;", "#39;", "<b>"))
+    assert not any(mark in text for text in texts for mark in ("&lt;", "&amp;", "#39;", "<b>"))
     for record in records["test"]:
-        for start, end, _ in record.spans.get("ner", ()):
+        for start, end, _ in record.labels.get("ner", ()):
             assert 0 <= start < end <= len(record.words)
 
 
-def test_the_notes_state_the_scheme_and_what_was_held_out(news):
+def test_notes_state_the_tag_scheme_and_the_held_out_sentences(news):
     _, notes = news
     assert any("tags in scheme iob2" in note for note in notes)
     assert any(note.startswith("topic: no dev given;") for note in notes)

@@ -1,4 +1,4 @@
-"""Sampling: who stands for a task, how often a class comes, and how tasks share the draws."""
+"""Sampling: which sentences are drawn for a task, how often a class is, and the tasks' shares."""
 
 import numpy as np
 import pytest
@@ -30,32 +30,44 @@ def corpus(tokenizer):
 
 
 def times(corpus, task, **overrides):
-    """How often each sentence of a task comes in an epoch."""
+    """How often each sentence of a task is drawn in an epoch."""
     part = parts_by_task(corpus, make_config(**overrides))[task]
     return np.bincount(part, minlength=len(corpus))[TOPICS if task == "topic" else NAMES].tolist()
 
 
-def test_a_sentence_stands_for_the_scarcest_of_its_tasks(tokenizer):
+def test_sentence_with_labels_of_several_tasks_is_drawn_for_the_task_with_the_fewest(tokenizer):
     rows = [("Tom ran .", "sports", None)] * 3 + [("Tom ran .", "sports", [PERSON])] * 2
     both = encode_records([record(*r) for r in rows], tokenizer, make_config().task_list)
     parts = parts_by_task(both, make_config())
     assert (parts["topic"].tolist(), parts["ner"].tolist()) == ([0, 1, 2], [3, 4])
-    only = parts_by_task(both, make_config(tasks__ner__weight=0.0))
-    assert {name: part.tolist() for name, part in only.items()} == {"topic": [0, 1, 2, 3, 4]}
 
 
-def test_a_sentence_without_a_label_stands_for_none(tokenizer):
+def test_task_that_does_not_train_has_no_sentences_and_weight_0_is_not_the_same(tokenizer):
+    rows = [("Tom ran .", "sports", None)] * 3 + [("Tom ran .", "sports", [PERSON])] * 2
+    rows.append(("Tom ran .", None, [PERSON]))
+    both = encode_records([record(*r) for r in rows], tokenizer, make_config().task_list)
+
+    def found(**overrides):
+        parts = parts_by_task(both, make_config(**overrides))
+        return {name: part.tolist() for name, part in parts.items()}
+
+    assert found(train__tasks=("topic",)) == {"topic": [0, 1, 2, 3, 4]}
+    assert found(train__tasks=("ner",)) == {"ner": [3, 4, 5]}
+    assert found(tasks__ner__weight=0.0) == {"topic": [0, 1, 2], "ner": [3, 4, 5]}
+
+
+def test_sentence_without_a_label_is_drawn_for_no_task(tokenizer):
     unlabelled = encode_records([record("Tom ran .")], tokenizer, make_config().task_list)
     assert parts_by_task(unlabelled, make_config()) == {}
 
 
-def test_over_sampling_makes_classes_as_frequent_as_the_most_frequent(corpus):
+def test_over_sampling_makes_every_class_as_frequent_as_the_most_frequent(corpus):
     assert times(corpus, "topic", tasks__topic__class_sampling="over") == [1] * 6 + [3, 3]
-    # PER and O stand in four sentences each, LOC in one.
+    # PER and O occur in four sentences each, LOC in one.
     assert times(corpus, "ner", tasks__ner__class_sampling="over") == [1] * 7 + [4]
 
 
-def test_under_sampling_makes_classes_as_scarce_as_the_scarcest(corpus):
+def test_under_sampling_makes_every_class_as_rare_as_the_rarest(corpus):
     found = [
         times(corpus, "topic", tasks__topic__class_sampling="under", seed=seed)
         for seed in range(200)
@@ -64,12 +76,12 @@ def test_under_sampling_makes_classes_as_scarce_as_the_scarcest(corpus):
     assert np.mean([row[:6] for row in found]) == pytest.approx(1 / 3, abs=0.05)
 
 
-def test_times_by_class_are_taken_as_given_and_the_largest_of_a_sentence_counts(corpus):
+def test_times_per_class_are_as_configured_and_the_largest_in_a_sentence_decides(corpus):
     given = "PER=2, LOC=3, O=0"
     assert times(corpus, "ner", tasks__ner__class_sampling=given) == [0] * 4 + [2] * 3 + [3]
 
 
-def test_a_fraction_is_kept_on_average_and_by_the_seed(corpus):
+def test_fractional_times_hold_on_average_and_depend_on_the_seed(corpus):
     rows = [
         times(corpus, "ner", tasks__ner__class_sampling="PER=1.5, O=1", seed=seed)
         for seed in range(200)
@@ -78,7 +90,7 @@ def test_a_fraction_is_kept_on_average_and_by_the_seed(corpus):
     assert rows[3] == times(corpus, "ner", tasks__ner__class_sampling="PER=1.5, O=1", seed=3)
 
 
-def test_no_sentence_is_repeated_more_often_than_the_cap(corpus):
+def test_no_sentence_is_repeated_more_often_than_repeat_cap(corpus):
     given = {"tasks__ner__class_sampling": "over", "tasks__ner__repeat_cap": 2.0}
     assert times(corpus, "ner", **given) == [1] * 7 + [2]
 
@@ -102,26 +114,26 @@ SIZES = {"topic": 900, "ner": 100}
         ({"train__mixing": "explicit"}, 0.1),
     ],
 )  # fmt: skip
-def test_the_share_of_a_task_goes_by_the_mix(overrides, ner):
+def test_share_of_a_task_follows_the_mixing(overrides, ner):
     shares = mixing_weights(SIZES, make_config(**overrides))
     assert shares["ner"] == pytest.approx(ner)
     assert sum(shares.values()) == pytest.approx(1)
 
 
-def test_annealed_shares_go_from_size_to_temperature():
+def test_annealed_shares_move_from_size_to_temperature():
     config = make_config(train__mixing="annealed", train__temperature=2.0)
     assert mixing_weights(SIZES, config, 0)["ner"] == pytest.approx(0.1)
     assert mixing_weights(SIZES, config, 0.5)["ner"] == pytest.approx(1 / (1 + 9**0.75))
     assert mixing_weights(SIZES, config, 1)["ner"] == pytest.approx(0.25)
 
 
-def test_a_row_holds_no_more_sentences_than_its_slots(corpus):
+def test_expected_draws_are_limited_by_the_slots(corpus):
     config = make_config(train__steps=10, train__slots=2)
     draws = expected_draws(parts_by_task(corpus, config), corpus.lengths(), config)
     assert sum(draws.values()) == pytest.approx(10 * 8 * 2)
 
 
-def test_the_draws_of_a_phase_fill_its_batches(corpus):
+def test_expected_draws_of_a_phase_fill_its_batches(corpus):
     config = make_config(train__steps=10, train__mixing="equal", train__slots=48)
     parts = parts_by_task(corpus, config)
     lengths = corpus.lengths()
@@ -131,7 +143,7 @@ def test_the_draws_of_a_phase_fill_its_batches(corpus):
     assert positions == pytest.approx(10 * 8 * 48)
 
 
-def test_a_selection_gives_each_task_its_sentences_one_after_another():
+def test_annealed_selection_draws_the_sentences_of_each_task_in_order():
     selection = AnnealedSelection([(0.75, 0.25), (0.5, 0.5), (0.25, 0.75)], 31_500)
     taken = [selection[index] for index in range(41_500)]
     for task in (0, 1):
@@ -141,9 +153,9 @@ def test_a_selection_gives_each_task_its_sentences_one_after_another():
     np.testing.assert_allclose(thirds, [0.25, 0.5, 0.75], atol=1e-3)
     assert np.mean([which for which, _ in taken[31_500:]]) == pytest.approx(0.75, abs=1e-3)
     early = np.array([which for which, _ in taken[:40]])
-    assert early.sum() == 10, "spread within a cycle too"
+    assert early.sum() == 10, "spread evenly within a cycle too"
 
 
-def test_the_smallest_share_is_never_none():
+def test_smallest_share_is_never_0():
     selection = AnnealedSelection([(0.99999, 0.00001)], 1000)
     assert sum(selection[index][0] for index in range(1000)) == 1

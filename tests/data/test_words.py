@@ -1,4 +1,4 @@
-"""Words are cut as CoNLL corpora cut them, and no sign of a text is lost or read twice."""
+"""Words are cut as CoNLL corpora cut them, and no character is lost or read twice."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ PIECES = [
 
 
 def texts(count=3000, seed=0):
-    """Random sequences of what makes words hard to tell."""
+    """Random sequences of characters that are hard to cut into words."""
     rng = np.random.default_rng(seed)
     for _ in range(count):
         yield "".join(rng.choice(PIECES, int(rng.integers(0, 12))))
@@ -47,11 +47,11 @@ def words(text, boundaries=()):
         (" \n\t", ""),
     ],
 )
-def test_words_are_cut_as_conll_cuts_them(text, expected):
+def test_words_are_cut_as_in_conll(text, expected):
     assert words(text) == expected.split()
 
 
-def test_words_come_in_order_and_hold_every_sign_but_the_blanks():
+def test_words_are_in_order_and_contain_every_character_but_spaces():
     for text in texts():
         spans = split_words(text)
         edges = [edge for span in spans for edge in span]
@@ -60,17 +60,17 @@ def test_words_come_in_order_and_hold_every_sign_but_the_blanks():
         assert "".join(words(text)) == "".join(text.split())
 
 
-def test_no_word_holds_a_blank():
+def test_no_word_contains_a_space():
     for text in texts():
         assert all(word.split() == [word] for word in words(text))
 
 
-def test_words_set_apart_by_blanks_are_the_same_words():
+def test_words_joined_by_spaces_are_cut_into_the_same_words():
     for text in texts():
         assert words(" ".join(words(text))) == words(text)
 
 
-def test_a_word_ends_at_every_boundary_and_nothing_else_changes():
+def test_words_end_at_every_boundary_and_nothing_else_changes():
     rng = np.random.default_rng(1)
     for text in texts(seed=2):
         boundaries = rng.integers(0, len(text) + 1, int(rng.integers(0, 4))).tolist()
@@ -82,6 +82,6 @@ def test_a_word_ends_at_every_boundary_and_nothing_else_changes():
         assert "".join(words(text, boundaries)) == "".join(text.split())
 
 
-def test_boundaries_cut_a_name_out_of_the_word_that_holds_it():
+def test_boundaries_cut_a_name_out_of_a_longer_word():
     assert words("the Rome-based firm") == ["the", "Rome-based", "firm"]
     assert words("the Rome-based firm", [4, 8]) == ["the", "Rome", "-based", "firm"]

@@ -1,4 +1,4 @@
-"""Devices: eight simulated ones compute what one does."""
+"""Eight simulated devices compute what one device computes."""
 
 import jax
 import numpy as np
@@ -24,7 +24,7 @@ CONFIG = make_config(encoder__dropout=0.2, train__learning_rate=1e-3)
 
 
 def trained(devices, tokenizer, examples, steps=3, config=CONFIG, fsdp=1, saved=None):
-    """(state, losses) after some steps from a fresh state, or from a folder's checkpoint 3."""
+    """(state, losses) after some steps from a fresh state, or from checkpoint 3 in a folder."""
     mesh = make_mesh(devices, config.train.batch_rows, fsdp=fsdp)
     model, params = model_and_params(config, tokenizer)
     phase = only_phase(config, params)
@@ -50,46 +50,46 @@ def one_and_eight(tokenizer, examples):
     return trained(1, tokenizer, examples), trained(8, tokenizer, examples)
 
 
-def test_eight_devices_give_the_losses_and_parameters_of_one(one_and_eight):
+def test_training_on_eight_devices_gives_the_losses_and_parameters_of_one(one_and_eight):
     (one, losses), (eight, others) = one_and_eight
     np.testing.assert_allclose(losses, others, rtol=1e-5)
     assert len(jax.tree.leaves(eight.params)[0].sharding.device_set) == 8
-    # Adam divides by the size of a gradient, so that rounding shows in some first updates.
+    # Adam divides by the size of a gradient, which magnifies rounding in some first updates.
     for ours, theirs in zip(
         *(jax.tree.leaves(jax.device_get(s.params)) for s in (one, eight)), strict=True
     ):
         np.testing.assert_allclose(ours, theirs, atol=2e-3)
 
 
-# Large enough that some parameters are divided and some are not.
+# Large enough that some parameters are sharded and some are not.
 WIDE = make_config(
     encoder__dropout=0.2, encoder__width=32, encoder__feedforward=64, train__learning_rate=1e-3
 )
 
 
 @pytest.fixture(scope="module")
-def whole(tokenizer, examples):
+def unsharded(tokenizer, examples):
     """Six steps on one device."""
     return trained(1, tokenizer, examples, 6, WIDE)
 
 
 @pytest.fixture(scope="module")
-def divided(tokenizer, examples, tmp_path_factory):
-    """Three steps with the parameters divided over four devices, twice; and their checkpoint."""
+def sharded(tokenizer, examples, tmp_path_factory):
+    """(state, losses, folder of a checkpoint) after three steps on 2 x 4 devices, fsdp 4."""
     state, losses = trained(2, tokenizer, examples, 3, WIDE, fsdp=4)
-    folder = tmp_path_factory.mktemp("divided")
+    folder = tmp_path_factory.mktemp("sharded")
     checkpoints = Checkpoints(folder, keep=1)
     checkpoints.save(3, state, iter(training_stream(examples, WIDE)), None)
     checkpoints.close()
     return state, losses, folder
 
 
-def test_divided_parameters_give_the_losses_of_whole_ones(whole, divided):
-    np.testing.assert_allclose(divided[1], whole[1][:3], rtol=1e-5)
+def test_sharded_parameters_give_the_losses_of_unsharded_ones(unsharded, sharded):
+    np.testing.assert_allclose(sharded[1], unsharded[1][:3], rtol=1e-5)
 
 
-def test_large_parameters_and_their_moments_are_divided_and_small_ones_copied(divided):
-    state, _, _ = divided
+def test_large_parameters_and_their_moments_are_sharded_and_small_ones_replicated(sharded):
+    state, _, _ = sharded
     shards = {}
     for leaf in jax.tree.leaves((state.params, state.opt_state)):
         part = leaf.addressable_shards[0].data
@@ -104,15 +104,15 @@ def test_large_parameters_and_their_moments_are_divided_and_small_ones_copied(di
 
 
 @pytest.mark.parametrize(("devices", "fsdp"), [(1, 1), (1, 2), (1, 8)])
-def test_a_checkpoint_of_divided_parameters_goes_on_on_other_devices(
-    devices, fsdp, whole, divided, tokenizer, examples
+def test_resume_from_sharded_checkpoint_on_other_devices(
+    devices, fsdp, unsharded, sharded, tokenizer, examples
 ):
-    _, _, folder = divided
+    _, _, folder = sharded
     _, losses = trained(devices, tokenizer, examples, 3, WIDE, fsdp, folder)
-    np.testing.assert_allclose(losses, whole[1][3:], rtol=1e-5)
+    np.testing.assert_allclose(losses, unsharded[1][3:], rtol=1e-5)
 
 
-def test_a_forward_pass_over_a_mesh_gives_the_outputs_of_one_device(tiny, examples):
+def test_forward_pass_over_a_mesh_gives_the_outputs_of_one_device(tiny, examples):
     config, model, params = tiny
     batch = batch_of(examples, config).batch
     one = forward_of(model)(params, batch)
@@ -123,14 +123,14 @@ def test_a_forward_pass_over_a_mesh_gives_the_outputs_of_one_device(tiny, exampl
         np.testing.assert_allclose(one.logits[name], eight.logits[name], atol=1e-5)
 
 
-def test_a_batch_is_divided_by_rows(examples):
+def test_batch_is_sharded_by_rows(examples):
     mesh = make_mesh(8, 8)
     placed = place_batch(batch_of(examples, CONFIG).batch, mesh)
     assert placed.tokens.sharding == by_rows(mesh)
     assert {shard.data.shape[0] for shard in placed.tokens.addressable_shards} == {1}
 
 
-def test_a_checkpoint_of_eight_devices_opens_on_one(one_and_eight, examples, tmp_path):
+def test_checkpoint_of_eight_devices_restores_on_one(one_and_eight, examples, tmp_path):
     _, (eight, _) = one_and_eight
     checkpoints = Checkpoints(tmp_path, keep=1)
     stream = iter(training_stream(examples, CONFIG))
@@ -143,7 +143,7 @@ def test_a_checkpoint_of_eight_devices_opens_on_one(one_and_eight, examples, tmp
     jax.tree.map(np.testing.assert_array_equal, jax.device_get(back), jax.device_get(eight))
 
 
-def test_without_a_number_the_most_devices_that_divide_the_rows_are_used():
+def test_mesh_uses_the_most_devices_that_divide_the_rows_by_default():
     assert make_mesh(0, 32).size == 8
     assert make_mesh(0, 6).size == 6
     assert make_mesh(0, 7).size == 7
@@ -152,18 +152,18 @@ def test_without_a_number_the_most_devices_that_divide_the_rows_are_used():
     assert make_mesh(0, 4, fsdp=2).shape == {"data": 2, "fsdp": 2}
 
 
-def test_parameters_that_cannot_be_divided_so_are_refused():
-    with pytest.raises(UserError, match=r"config.mesh.fsdp: 16 devices asked for, 8 found"):
+def test_fsdp_with_too_many_devices_or_rows_it_does_not_divide_is_refused():
+    with pytest.raises(UserError, match=r"config.mesh.fsdp: 16 devices requested, 8 found"):
         make_mesh(0, 32, fsdp=16)
-    with pytest.raises(UserError, match=r"config.mesh.data: 16 devices asked for, 8 found"):
+    with pytest.raises(UserError, match=r"config.mesh.data: 16 devices requested, 8 found"):
         make_mesh(4, 32, fsdp=4)
     with pytest.raises(UserError, match=r"config.mesh.fsdp: 4 devices do not divide 6 rows"):
         make_mesh(0, 6, fsdp=4)
 
 
 @pytest.mark.parametrize(
-    ("devices", "rows", "message"), [(9, 36, "9 devices asked for, 8 found"), (3, 8, "evenly")]
+    ("devices", "rows", "message"), [(9, 36, "9 devices requested, 8 found"), (3, 8, "evenly")]
 )
-def test_a_mesh_that_cannot_be_is_refused(devices, rows, message):
+def test_mesh_with_too_many_devices_or_rows_it_does_not_divide_is_refused(devices, rows, message):
     with pytest.raises(UserError, match=message):
         make_mesh(devices, rows)

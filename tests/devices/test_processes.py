@@ -1,4 +1,4 @@
-"""Several real processes on this machine: the numbers of one, and checkpoints for any number."""
+"""Distributed runs: several processes on this machine compute what one process computes."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from safetensors.numpy import load_file
 
 from mtt_jax.devices import processes
 from mtt_jax.errors import UserError
-from mtt_jax.train.loop import config_of_run
+from mtt_jax.train.setup import with_shards
 from tests.helpers import ROOT, make_config
 
 TINY = [
@@ -72,7 +72,7 @@ def start_all(processes, arguments, devices=1):
 
 
 def run_in(processes, arguments, devices=1):
-    """Starts all processes, waits for them, and returns what each printed."""
+    """Starts all processes, waits for them and returns what each printed."""
     return finish(start_all(processes, arguments, devices))
 
 
@@ -117,7 +117,7 @@ def arguments(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def alone(arguments, tmp_path_factory):
-    """A run of one process on one device."""
+    """Run of one process on one device."""
     run = tmp_path_factory.mktemp("alone") / "run"
     run_in(1, arguments(run))
     return run
@@ -125,7 +125,7 @@ def alone(arguments, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def two(alone, arguments, tmp_path_factory):
-    """A run of two processes of two devices each, over which its parameters are divided."""
+    """Run of two processes with two devices each, and sharded parameters."""
     run = tmp_path_factory.mktemp("two") / "run"
     printed = run_in(2, [*arguments(run), "--config.mesh.fsdp=4"], devices=2)
     return run, printed
@@ -136,7 +136,7 @@ def losses(run):
     return [row["loss"] for row in rows if row["kind"] == "train"]
 
 
-def same_numbers(run, other):
+def assert_same_numbers(run, other):
     assert len(losses(run)) == 6
     np.testing.assert_allclose(losses(run), losses(other), rtol=1e-5)
     ours, theirs = (json.loads((r / "metrics.json").read_text()) for r in (run, other))
@@ -148,16 +148,16 @@ def same_numbers(run, other):
     }
 
 
-def test_two_processes_end_as_one_with_their_parameters_divided(two, alone):
+def test_two_processes_with_sharded_parameters_give_the_numbers_of_one(two, alone):
     run, _ = two
-    same_numbers(run, alone)
+    assert_same_numbers(run, alone)
 
 
-def test_one_process_speaks_and_writes(two):
+def test_only_process_0_prints_and_writes(two):
     run, [(out, _), (silence, _)] = two
     assert "CPU" in out
     assert "4 devices, 2 processes" in out
-    # Gloo's threads say so piece by piece, and into each other's lines.
+    # Gloo's threads print these, in fragments and into each other's lines.
     pieces = (
         r"\[Gloo\] Rank|is connected to|peer ranks\.|Expected number of connected peer ranks is :"
     )
@@ -167,12 +167,12 @@ def test_one_process_speaks_and_writes(two):
     }  # fmt: skip
 
 
-def test_four_processes_end_as_one(alone, arguments, tmp_path):
+def test_four_processes_give_the_numbers_of_one(alone, arguments, tmp_path):
     run_in(4, arguments(tmp_path / "run"))
-    same_numbers(tmp_path / "run", alone)
+    assert_same_numbers(tmp_path / "run", alone)
 
 
-def test_a_checkpoint_of_two_processes_goes_on_in_one(two, alone, arguments, tmp_path):
+def test_resume_in_one_process_from_a_checkpoint_of_two(two, alone, arguments, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(two[0], run)
     shutil.rmtree(run / "checkpoints" / "6")
@@ -180,10 +180,10 @@ def test_a_checkpoint_of_two_processes_goes_on_in_one(two, alone, arguments, tmp
     (run / "metrics.json").unlink()
     [(out, _)] = run_in(1, [*arguments(run), "--config.mesh.fsdp=2"], devices=2)
     assert "from step 3" in out
-    same_numbers(run, alone)
+    assert_same_numbers(run, alone)
 
 
-def test_a_signal_to_one_process_stops_all_at_the_same_saved_step(alone, arguments, tmp_path):
+def test_signal_to_one_process_stops_all_at_the_same_saved_step(alone, arguments, tmp_path):
     run = tmp_path / "run"
     started = start_all(2, [*arguments(run), "--config.train.steps=5000"])
     while all(process.poll() is None for process in started) and not (
@@ -196,8 +196,8 @@ def test_a_signal_to_one_process_stops_all_at_the_same_saved_step(alone, argumen
     assert (run / "checkpoints" / step).is_dir()
 
 
-def test_a_mistake_that_one_process_meets_ends_all_with_its_message(alone, arguments):
-    """Only process 0 looks into the run directory."""
+def test_error_in_one_process_ends_all_with_its_message(alone, arguments):
+    """Only process 0 reads the run directory."""
     printed = finish(start_all(2, [*arguments(alone), "--config.seed=7"]), code=2)
     assert all("seed: 7 here, 0 there" in err for _, err in printed)
 
@@ -205,7 +205,7 @@ def test_a_mistake_that_one_process_meets_ends_all_with_its_message(alone, argum
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (("a:1", 2, None, False), "--process: missing; several processes need"),
+        (("a:1", 2, None, False), "--process: missing; a distributed run needs"),
         ((None, 2, 0, False), "--coordinator: missing"),
         ((None, None, 0, False), "--coordinator: missing"),
         (("a:1", None, 0, False), "--processes: missing"),
@@ -214,27 +214,30 @@ def test_a_mistake_that_one_process_meets_ends_all_with_its_message(alone, argum
         (("no.invalid:1", 2, 1, False), "--coordinator: no.invalid:1: no such host"),
         (("localhost:70000", 2, 1, False), "--coordinator: expected HOST:PORT, got 'localhost:7"),
         (("a:1", 0, 0, False), "--processes: 0 is too small"),
-        (("a:1", 2, 2, False), "--process: 2 is not one of 0 to 1"),
-        (("a:1", 2, 0, True), "--distributed: finds coordinator, processes and process by itself"),
+        (("a:1", 2, 2, False), "--process: expected 0 to 1, got 2"),
+        (
+            ("a:1", 2, 0, True),
+            "--distributed: detects coordinator, processes and process; give either",
+        ),
     ],
 )
-def test_flags_that_say_too_little_or_cannot_be_are_refused(given, message):
+def test_missing_or_invalid_flags_of_a_distributed_run_are_refused(given, message):
     with pytest.raises(UserError) as caught:
         processes.start(*given)
     assert str(caught.value).startswith(message)
 
 
-def test_without_a_cluster_distributed_says_what_to_give(arguments, tmp_path):
+def test_distributed_without_a_cluster_names_the_flags_to_give(arguments, tmp_path):
     ((_, err),) = finish([start([*arguments(tmp_path / "run"), "--distributed"])], code=2)
-    assert err.startswith("error: --distributed: no cluster that JAX knows")
+    assert err.startswith("error: --distributed: no cluster detected")
     assert "--coordinator=HOST:PORT" in err
     assert len(err.splitlines()) == 1
 
 
-def test_processes_that_do_not_divide_the_shards_are_refused(monkeypatch):
+def test_processes_that_do_not_divide_the_data_shards_are_refused(monkeypatch):
     monkeypatch.setattr(jax, "process_count", lambda: 3)
     with pytest.raises(UserError, match="3 processes do not divide 4 shards evenly; use a multi"):
-        config_of_run(make_config(data__shards=4))
-    assert config_of_run(make_config(train__batch_rows=6)).data.shards == 3
+        with_shards(make_config(data__shards=4))
+    assert with_shards(make_config(train__batch_rows=6)).data.shards == 3
     with pytest.raises(UserError, match="3 shards do not divide train.batch_rows, 8"):
-        config_of_run(make_config())
+        with_shards(make_config())

@@ -1,4 +1,4 @@
-"""The start of JAX, for real: what processes keep of their memory and of what they compiled."""
+"""Starting JAX in real processes: scratch memory and the compilation cache."""
 
 import json
 import os
@@ -21,7 +21,7 @@ result = Predictor.load(sys.argv[1])("Tom Fry of Acme United scored in Rome .")
 print(json.dumps([events["compile_requests_use_cache"], events["cache_hits"], result]))
 """
 
-# A program with 64 MB of scratch memory, called several times in a fresh process.
+# A program with 64 MB of scratch memory, called several times in a new process.
 PROGRAM = """
 import resource
 import jax, jax.numpy as jnp
@@ -58,7 +58,7 @@ def run(tokenizer, tmp_path_factory):
 
 
 def predict(run, home, **variables):
-    """(programs asked for, those found, the result) of a fresh process, which says nothing else."""
+    """(compilation requests, cache hits, result) of a new process, which prints nothing to stderr."""
     environment = {**os.environ, "HOME": str(home), **variables}
     if not variables:
         environment.pop("JAX_COMPILATION_CACHE_DIR", None)
@@ -74,30 +74,30 @@ def compiled(folder):
     return sorted(folder.rglob("jit_*-cache"))
 
 
-def test_a_second_start_compiles_nothing_and_says_the_same(run, tmp_path):
-    asked, found, result = predict(run, tmp_path)
-    assert found == 0 < asked
+def test_compilation_cache_makes_a_second_start_compile_nothing(run, tmp_path):
+    requests, hits, result = predict(run, tmp_path)
+    assert hits == 0 < requests
     files = compiled(tmp_path / ".cache" / "mtt_jax" / "compiled")
-    assert len(files) == asked
-    assert predict(run, tmp_path) == [asked, asked, result]
-    # What a kill cut off is compiled again, in silence.
+    assert len(files) == requests
+    assert predict(run, tmp_path) == [requests, requests, result]
+    # Truncated entries, as after a kill, are compiled again without a message.
     for file in files:
         file.write_bytes(file.read_bytes()[:-100])
-    assert predict(run, tmp_path) == [asked, 0, result]
+    assert predict(run, tmp_path) == [requests, 0, result]
 
 
-def test_what_is_compiled_lies_where_the_user_says(run, tmp_path):
-    asked, *_ = predict(run, tmp_path, JAX_COMPILATION_CACHE_DIR=str(tmp_path / "there"))
-    assert len(compiled(tmp_path / "there")) == asked
+def test_compilation_cache_is_where_the_user_says(run, tmp_path):
+    requests, *_ = predict(run, tmp_path, JAX_COMPILATION_CACHE_DIR=str(tmp_path / "there"))
+    assert len(compiled(tmp_path / "there")) == requests
     assert not (tmp_path / ".cache").exists()
 
 
-def test_where_nothing_can_be_written_nothing_is_kept(monkeypatch):
+def test_compilation_cache_is_off_if_it_cannot_be_written(monkeypatch):
     monkeypatch.setenv("HOME", "/proc/nowhere")
     assert startup._folder() is None
 
 
-def test_programs_that_nobody_read_for_a_month_are_deleted(monkeypatch, tmp_path):
+def test_compilation_cache_entries_unused_for_30_days_are_deleted(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     folder = startup._folder()
     old, new = folder / "jit_old-cache", folder / "jit_new-cache"
@@ -109,16 +109,16 @@ def test_programs_that_nobody_read_for_a_month_are_deleted(monkeypatch, tmp_path
     assert list(folder.iterdir()) == [new]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only glibc is told to keep its memory")
-def test_scratch_memory_is_used_again_from_one_call_to_the_next():
+@pytest.mark.skipif(sys.platform != "linux", reason="only for glibc")
+def test_scratch_memory_is_reused_from_call_to_call():
     run = subprocess.run(
         [sys.executable, "-c", PROGRAM], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert int(run.stdout) < 1000  # 16,384 pages of 4 KB otherwise, at every call
+    assert int(run.stdout) < 1000  # otherwise 16,384 page faults per call
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only glibc is told to keep its memory")
-def test_scratch_memory_goes_back_to_the_system_when_asked():
+@pytest.mark.skipif(sys.platform != "linux", reason="only for glibc")
+def test_scratch_memory_is_returned_to_the_system_on_request():
     run = subprocess.run(
         [sys.executable, "-c", RESIDENT], cwd=ROOT, capture_output=True, text=True, check=True
     )

@@ -1,4 +1,4 @@
-"""Attention in blocks computes what the plain products compute, forward and backward."""
+"""All implementations of attention compute the same, forward and backward."""
 
 import jax
 import jax.numpy as jnp
@@ -18,33 +18,35 @@ def rows():
     query, key, value, grad = rng.normal(size=(4, B, L, H, K)).astype(np.float32)
     bias = segment_bias(jnp.asarray(segments))
     positions = jnp.asarray(np.tile(np.arange(L, dtype=np.int32), (B, 1)))
-    return (query, key, value), {"all": bias, "near": window_bias(bias, positions, 3)}, grad
+    return (query, key, value), {"global": bias, "window": window_bias(bias, positions, 3)}, grad
 
 
-def both(way, inputs, bias, grad, dropout=0.0, rng=None):
-    """The result and the gradients of query, key and value."""
-    out, back = jax.vjp(lambda *x: attend(way, *x, bias, dropout, rng), *inputs)
+def forward_and_backward(implementation, inputs, bias, grad, dropout=0.0, rng=None):
+    """The result and the gradients with respect to query, key and value."""
+    out, back = jax.vjp(lambda *x: attend(implementation, *x, bias, dropout, rng), *inputs)
     return out, *back(jnp.asarray(grad).astype(out.dtype))
 
 
 @pytest.mark.parametrize("rows_at_once", [1, 2, 6])
-@pytest.mark.parametrize("mask", ["all", "near"])
-def test_blocks_of_any_size_agree_with_plain_products(rows, mask, rows_at_once, monkeypatch):
+@pytest.mark.parametrize("mask", ["global", "window"])
+def test_blocked_attention_equals_plain_attention_for_any_block_size(
+    rows, mask, rows_at_once, monkeypatch
+):
     monkeypatch.setattr(attention, "_BLOCK_BYTES", rows_at_once * 4 * H * L * L)
     inputs, biases, grad = rows
-    plain = both("plain", inputs, biases[mask], grad)
-    blocked = both("blocked", inputs, biases[mask], grad)
+    plain = forward_and_backward("plain", inputs, biases[mask], grad)
+    blocked = forward_and_backward("blocked", inputs, biases[mask], grad)
     for ours, theirs in zip(blocked, plain, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=2e-6)
 
 
-def test_the_blocks_gradient_with_dropout_is_that_of_its_own_forward_pass(rows, monkeypatch):
+def test_blocked_attention_gradient_with_dropout_matches_finite_differences(rows, monkeypatch):
     monkeypatch.setattr(attention, "_BLOCK_BYTES", 2 * 4 * H * L * L)
     inputs, biases, grad = rows
     rng = jax.random.key(3)
 
     def total(query):
-        return (attend("blocked", query, *inputs[1:], biases["all"], 0.3, rng) * grad).sum()
+        return (attend("blocked", query, *inputs[1:], biases["global"], 0.3, rng) * grad).sum()
 
     query = jnp.asarray(inputs[0])
     direction = np.random.default_rng(1).normal(size=query.shape).astype(np.float32)
@@ -55,21 +57,21 @@ def test_the_blocks_gradient_with_dropout_is_that_of_its_own_forward_pass(rows, 
     )
 
 
-def test_both_ways_drop_the_same_weights(rows):
+def test_plain_and_blocked_attention_drop_the_same_weights(rows):
     inputs, biases, grad = rows
     rng = jax.random.key(4)
-    plain = both("plain", inputs, biases["all"], grad, 0.3, rng)
-    blocked = both("blocked", inputs, biases["all"], grad, 0.3, rng)
+    plain = forward_and_backward("plain", inputs, biases["global"], grad, 0.3, rng)
+    blocked = forward_and_backward("blocked", inputs, biases["global"], grad, 0.3, rng)
     for ours, theirs in zip(blocked, plain, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=2e-6)
 
 
-def test_bfloat16_stays_bfloat16(rows):
+def test_blocked_attention_in_bfloat16_returns_bfloat16_near_plain_attention(rows):
     inputs, biases, grad = rows
     inputs = tuple(jnp.asarray(x, jnp.bfloat16) for x in inputs)
     for ours, theirs in zip(
-        both("blocked", inputs, biases["all"], grad),
-        both("plain", inputs, biases["all"], grad),
+        forward_and_backward("blocked", inputs, biases["global"], grad),
+        forward_and_backward("plain", inputs, biases["global"], grad),
         strict=True,
     ):
         assert ours.dtype == jnp.bfloat16
@@ -77,15 +79,15 @@ def test_bfloat16_stays_bfloat16(rows):
 
 
 @pytest.mark.skipif(jax.default_backend() != "gpu", reason="needs an NVIDIA GPU")
-def test_cudnn_agrees_with_plain_products():
+def test_cudnn_attention_equals_plain_attention():
     rng = np.random.default_rng(0)
     query, key, value, grad = (
         jnp.asarray(x, jnp.bfloat16) for x in rng.normal(size=(4, 2, 128, 4, 64))
     )
     bias = segment_bias(jnp.asarray([[1] * 60 + [2] * 68] * 2))
     for ours, theirs in zip(
-        both("cudnn", (query, key, value), bias, grad),
-        both("plain", (query, key, value), bias, grad),
+        forward_and_backward("cudnn", (query, key, value), bias, grad),
+        forward_and_backward("plain", (query, key, value), bias, grad),
         strict=True,
     ):
         np.testing.assert_allclose(ours.astype(np.float32), theirs.astype(np.float32), atol=0.05)

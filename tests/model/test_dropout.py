@@ -1,4 +1,4 @@
-"""Dropout: the share that is dropped, the mean that stays, and nothing outside training."""
+"""Dropout: the share that is dropped, the mean that stays, and no effect outside training."""
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +8,7 @@ import pytest
 from mtt_jax.model.dropout import Dropout, drop, dropped_levels, random_bytes
 
 
-def test_every_value_of_a_byte_comes_equally_often():
+def test_random_bytes_are_uniform():
     drawn = np.asarray(random_bytes(jax.random.key(0), (512, 512)))
     counts = np.bincount(drawn.reshape(-1), minlength=256)
     expected = drawn.size / 256
@@ -16,14 +16,14 @@ def test_every_value_of_a_byte_comes_equally_often():
     assert chi_squared < 350  # 255 degrees of freedom: one in 25,000 draws is above
 
 
-def test_the_four_bytes_of_a_draw_are_not_alike():
+def test_the_four_bytes_of_a_draw_are_not_correlated():
     drawn = np.asarray(random_bytes(jax.random.key(0), (4000, 4))).astype(float)
     correlation = np.corrcoef(drawn.T) - np.eye(4)
     assert np.abs(correlation).max() < 0.08
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.25, 0.5])
-def test_the_share_is_the_rate_and_the_mean_stays(rate):
+def test_dropout_drops_the_rate_and_preserves_the_mean(rate):
     dropped = np.asarray(drop(jnp.ones((400, 401)), jax.random.key(1), rate))
     share = dropped_levels(rate) / 256
     assert share == pytest.approx(rate, abs=1 / 512)
@@ -32,12 +32,12 @@ def test_the_share_is_the_rate_and_the_mean_stays(rate):
     np.testing.assert_allclose(dropped[dropped > 0], 1 / (1 - share), rtol=1e-6)
 
 
-def test_a_small_rate_is_never_none_and_none_is_none():
+def test_dropout_rates_above_zero_drop_at_least_one_level_and_zero_drops_none():
     assert dropped_levels(0.0001) == 1
     assert dropped_levels(0.0) == 0
 
 
-def test_dropout_acts_in_training_only_and_repeats_with_its_key():
+def test_dropout_acts_only_in_training_and_is_determined_by_its_key():
     x = jnp.ones((8, 16))
     rngs = {"dropout": jax.random.key(2)}
     layer = Dropout(0.5)

@@ -1,10 +1,11 @@
-"""The encoder keeps packed sentences apart, whatever its settings."""
+"""The encoder keeps packed sentences separate, whatever its settings."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from mtt_jax.weights.saved_model import stack_layers
 from tests.helpers import batch_of, forward_of, make_config, model_and_params
 
 VARIANTS = [
@@ -19,13 +20,13 @@ VARIANTS = [
 ]  # fmt: skip
 
 
-def run(config, tokenizer, batch):
+def outputs_of(config, tokenizer, batch):
     model, params = model_and_params(config, tokenizer)
     return forward_of(model)(params, batch)
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
-def test_packed_and_alone_a_sentence_gets_the_same_logits(variant, tokenizer, examples):
+def test_packing_a_sentence_does_not_change_its_logits(variant, tokenizer, examples):
     config = make_config(**variant)
     packed = batch_of(examples, config)
     model, params = model_and_params(config, tokenizer)
@@ -46,7 +47,7 @@ def test_packed_and_alone_a_sentence_gets_the_same_logits(variant, tokenizer, ex
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
-def test_neighbours_in_a_row_do_not_see_each_other(variant, tokenizer, examples):
+def test_packed_sentences_do_not_attend_to_each_other(variant, tokenizer, examples):
     config = make_config(**variant)
     batch = batch_of(examples, config).batch
     first = batch.segments == 1
@@ -61,7 +62,7 @@ def test_neighbours_in_a_row_do_not_see_each_other(variant, tokenizer, examples)
     assert np.abs(before.sentences[:, 0] - after.sentences[:, 0]).max() > 1e-4
 
 
-def test_what_stands_in_empty_positions_changes_nothing(tiny, examples):
+def test_tokens_in_padding_change_nothing(tiny, examples):
     config, model, params = tiny
     batch = batch_of(examples, config).batch
     filled = batch._replace(tokens=np.where(batch.segments == 0, 9, batch.tokens))
@@ -71,10 +72,10 @@ def test_what_stands_in_empty_positions_changes_nothing(tiny, examples):
     np.testing.assert_array_equal(before.sentences, after.sentences)
 
 
-def test_position_in_the_row_changes_nothing_but_order_in_the_sentence_does(tiny, examples):
+def test_offset_in_the_row_changes_nothing_but_word_order_does(tiny, examples):
     config, model, params = tiny
     batch = batch_of([examples[0]], config, rows=1).batch
-    rolled = jax.tree.map(lambda x: np.roll(x, 5, axis=1), batch._replace(labels={}, weights={}))
+    rolled = jax.tree.map(lambda x: np.roll(x, 5, axis=1), batch._replace(targets={}, masks={}))
     before, after = (forward_of(model)(params, b) for b in (batch, rolled))
     np.testing.assert_allclose(before.sentences, after.sentences, atol=2e-6)
     length = int((batch.segments > 0).sum())
@@ -84,9 +85,7 @@ def test_position_in_the_row_changes_nothing_but_order_in_the_sentence_does(tiny
     assert np.abs(before.sentences - other.sentences).max() > 1e-5
 
 
-def test_scanned_layers_compute_what_separate_ones_do(tokenizer, examples):
-    from mtt_jax.weights.saved_model import stack_layers
-
+def test_scan_computes_what_separate_layers_compute(tokenizer, examples):
     plain, scanned = make_config(), make_config(encoder__scan=True)
     model, params = model_and_params(plain, tokenizer)
     stacked_model, _ = model_and_params(scanned, tokenizer)
@@ -97,11 +96,11 @@ def test_scanned_layers_compute_what_separate_ones_do(tokenizer, examples):
 
 
 @pytest.mark.parametrize("variant", [VARIANTS[i] for i in (0, 3, 6)], ids=str)
-def test_bfloat16_stays_near_float32(variant, tokenizer, examples):
+def test_bfloat16_outputs_are_near_float32(variant, tokenizer, examples):
     config = make_config(**variant)
     batch = batch_of(examples, config).batch
-    exact = run(config, tokenizer, batch)
-    rough = run(make_config(**variant, encoder__dtype="bfloat16"), tokenizer, batch)
+    exact = outputs_of(config, tokenizer, batch)
+    rough = outputs_of(make_config(**variant, encoder__dtype="bfloat16"), tokenizer, batch)
     assert rough.logits["ner"].dtype == jnp.float32
     np.testing.assert_allclose(exact.logits["ner"], rough.logits["ner"], atol=0.05)
     assert np.abs(exact.tokens - rough.tokens).max() > 1e-5
@@ -110,17 +109,17 @@ def test_bfloat16_stays_near_float32(variant, tokenizer, examples):
 @pytest.mark.parametrize(
     ("backend", "activations"), [("cpu", jnp.float32), ("gpu", jnp.bfloat16)], ids=["cpu", "gpu"]
 )
-def test_activations_of_bfloat16_are_float32_on_a_cpu_alone(
+def test_bfloat16_model_has_float32_activations_only_on_a_cpu(
     backend, activations, tokenizer, examples, monkeypatch
 ):
     monkeypatch.setattr(jax, "default_backend", lambda: backend)
     config = make_config(encoder__dtype="bfloat16", encoder__attention="plain")
-    outputs = run(config, tokenizer, batch_of(examples, config).batch)
+    outputs = outputs_of(config, tokenizer, batch_of(examples, config).batch)
     assert outputs.tokens.dtype == outputs.sentences.dtype == activations
     assert outputs.logits["ner"].dtype == jnp.float32
 
 
-def test_dropout_acts_in_training_only_and_follows_its_key(tokenizer, examples):
+def test_encoder_dropout_acts_only_in_training_and_is_determined_by_its_key(tokenizer, examples):
     config = make_config(encoder__layers=1, encoder__dropout=0.5, encoder__attention_dropout=0.2)
     model, params = model_and_params(config, tokenizer)
     batch = batch_of(examples, config).batch
@@ -132,8 +131,8 @@ def test_dropout_acts_in_training_only_and_follows_its_key(tokenizer, examples):
     def train(seed):
         return apply(params, batch, jax.random.key(seed)).sentences
 
-    calm = forward_of(model)(params, batch).sentences
-    np.testing.assert_array_equal(calm, forward_of(model)(params, batch).sentences)
+    evaluated = forward_of(model)(params, batch).sentences
+    np.testing.assert_array_equal(evaluated, forward_of(model)(params, batch).sentences)
     np.testing.assert_array_equal(train(1), train(1))
     assert np.abs(train(1) - train(2)).max() > 1e-3
-    assert np.abs(train(1) - calm).max() > 1e-3
+    assert np.abs(train(1) - evaluated).max() > 1e-3

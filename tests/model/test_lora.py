@@ -1,4 +1,4 @@
-"""Low-rank additions: nothing at the start, alone in training, merged without a difference."""
+"""LoRA: updates are zero at the start, train alone, and merge without changing the logits."""
 
 import jax
 import jax.numpy as jnp
@@ -18,8 +18,8 @@ def lora_config(**overrides):
     return make_config(encoder__lora_rank=RANK, **overrides)
 
 
-def with_additions(params):
-    """The parameters with additions that do something."""
+def with_updates(params):
+    """The parameters with updates that are not zero."""
     paths = param_paths(params)
     return jax.tree.map(
         lambda path, leaf: jnp.full_like(leaf, 0.05) if path.endswith("lora_b") else leaf,
@@ -27,7 +27,7 @@ def with_additions(params):
     )  # fmt: skip
 
 
-def test_a_fresh_addition_changes_nothing(tokenizer, examples):
+def test_lora_changes_nothing_before_training(tokenizer, examples):
     batch = batch_of(examples, make_config()).batch
     plain, ours = (model_and_params(c, tokenizer) for c in (make_config(), lora_config()))
     outputs = [forward_of(model)(params, batch) for model, params in (plain, ours)]
@@ -36,10 +36,10 @@ def test_a_fresh_addition_changes_nothing(tokenizer, examples):
 
 @pytest.mark.parametrize("gated", [False, True])
 @pytest.mark.parametrize("scan", [False, True])
-def test_merged_it_gives_the_same_logits(tokenizer, examples, scan, gated):
+def test_merged_lora_gives_the_same_logits(tokenizer, examples, scan, gated):
     config = lora_config(encoder__scan=scan, encoder__gated=gated)
     model, params = model_and_params(config, tokenizer)
-    params = with_additions(params)
+    params = with_updates(params)
     batch = batch_of(examples, config).batch
     plain_config, whole = merged(config, params)
     assert plain_config.encoder.lora_rank == 0
@@ -54,22 +54,22 @@ def test_merged_it_gives_the_same_logits(tokenizer, examples, scan, gated):
     assert np.abs(forward_of(plain)(fresh, batch).tokens - ours.tokens).max() > 1e-2
 
 
-def test_a_model_without_additions_is_left_as_it_is(tiny):
+def test_merging_a_model_without_lora_changes_nothing(tiny):
     config, _, params = tiny
     assert merged(config, params) == (config, params)
 
 
-def test_training_changes_the_additions_and_no_matrix(tokenizer, examples):
+def test_lora_trains_only_its_updates_and_keeps_no_moments_for_matrices(tokenizer, examples):
     phases = (phase("lora", steps=3, trainable=("heads/.*", "encoder/.*/lora_[ab]")),)
     run = Run(tokenizer, encoder__lora_rank=RANK, phases=phases)
     state, _ = run(batch_of(examples, run.config).batch, steps=3)
     (only,) = plan(run.config, None, run.params)
     moved = jax.tree.map(lambda a, b: bool(np.any(a != b)), run.params, state.params)
-    assert moved == jax.tree.map(lambda still: not still, only.frozen)
+    assert moved == jax.tree.map(lambda frozen: not frozen, only.frozen)
     moments = count_parameters(state.opt_state[1])
     trained = sum(
         leaf.size
-        for leaf, still in zip(*map(jax.tree.leaves, (run.params, only.frozen)), strict=True)
-        if not still
+        for leaf, frozen in zip(*map(jax.tree.leaves, (run.params, only.frozen)), strict=True)
+        if not frozen
     )
-    assert 2 * trained <= moments <= 2 * trained + 4  # the counts of steps beside them
+    assert 2 * trained <= moments <= 2 * trained + 4  # plus the counts of steps

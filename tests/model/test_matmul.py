@@ -1,4 +1,4 @@
-"""Products in bfloat16: operands rounded, sums in float32, forward and backward."""
+"""Matmuls in bfloat16: operands rounded, sums in float32, forward and backward."""
 
 import jax
 import jax.numpy as jnp
@@ -12,19 +12,19 @@ ROWS, INNER, OUTER = (3, 50), (4, 6), (5, 7)
 
 @pytest.fixture
 def arrays():
-    """Returns x [..., in axes], kernel [in axes, out axes] and a gradient of the product."""
+    """Returns x [..., in axes], kernel [in axes, out axes] and a gradient of the result."""
     shapes = (*ROWS, *INNER), (*INNER, *OUTER), (*ROWS, *OUTER)
     rng = np.random.default_rng(0)
     return tuple(jnp.asarray(rng.normal(size=shape), jnp.float32) for shape in shapes)
 
 
-def product(x, kernel):
+def matmul(x, kernel):
     numbers = ((2, 3), (0, 1)), ((), ())
     return bfloat16_dot_general(x, kernel, numbers)
 
 
 def rounded(*arrays):
-    """What bfloat16 keeps of each, in float64, flat: [N, I], [I, O], [N, O]."""
+    """Each rounded to bfloat16, in float64, flat: [N, I], [I, O], [N, O]."""
     sizes = [(150, 24), (24, 35), (150, 35)]
     return [
         np.asarray(a.astype(jnp.bfloat16)).astype(np.float64).reshape(size)
@@ -32,9 +32,9 @@ def rounded(*arrays):
     ]
 
 
-def test_it_is_the_product_of_rounded_operands_with_an_exact_sum(arrays):
+def test_bfloat16_matmul_rounds_its_operands_and_sums_in_float32(arrays):
     x, kernel, _ = arrays
-    found = jax.jit(product)(x, kernel)
+    found = jax.jit(matmul)(x, kernel)
     assert found.shape == (*ROWS, *OUTER)
     assert found.dtype == jnp.float32
     flat = rounded(x, kernel)
@@ -42,13 +42,13 @@ def test_it_is_the_product_of_rounded_operands_with_an_exact_sum(arrays):
 
 
 @pytest.mark.parametrize("devices", [1, 8])
-def test_gradients_are_products_of_rounded_operands_too(devices, arrays, monkeypatch):
+def test_bfloat16_matmul_gradients_round_their_operands_too(devices, arrays, monkeypatch):
     monkeypatch.setattr(jax, "device_count", lambda: devices)
     x, kernel, grad = arrays
 
     @jax.jit
     def gradients(x, kernel, grad):
-        return jax.vjp(product, x, kernel)[1](grad)
+        return jax.vjp(matmul, x, kernel)[1](grad)
 
     of_x, of_kernel = gradients(x, kernel, grad)
     assert of_x.dtype == of_kernel.dtype == jnp.float32
@@ -57,22 +57,22 @@ def test_gradients_are_products_of_rounded_operands_too(devices, arrays, monkeyp
     np.testing.assert_allclose(of_kernel.reshape(24, 35), flat[0].T @ flat[2], rtol=1e-5, atol=1e-5)
 
 
-def test_no_product_of_a_lowered_gradient_reads_float32(arrays):
+def test_bfloat16_matmul_and_its_gradients_lower_to_no_float32_matmul(arrays):
     def loss(x, kernel):
-        return jnp.sum(jnp.sin(product(x, kernel)))
+        return jnp.sum(jnp.sin(matmul(x, kernel)))
 
     text = jax.jit(jax.grad(loss, argnums=(0, 1))).lower(*arrays[:2]).as_text()
-    products = [line for line in text.splitlines() if "dot_general" in line]
-    assert len(products) == 3
-    for line in products:
+    matmuls = [line for line in text.splitlines() if "dot_general" in line]
+    assert len(matmuls) == 3
+    for line in matmuls:
         operands, result = line.rsplit(":", 1)[1].split("->")
         assert operands.count("bf16") == 2
         assert "xf32" in result
 
 
-def test_it_maps_over_an_axis_as_methods_by_gradient_do(arrays):
+def test_bfloat16_matmul_can_be_vmapped(arrays):
     x, kernel, grad = arrays
-    _, back = jax.vjp(product, x, kernel)
+    _, back = jax.vjp(matmul, x, kernel)
     together = jax.vmap(back)(jnp.stack([grad, 2 * grad]))
     for many, one in zip(together, back(grad), strict=True):
         np.testing.assert_allclose(many[0], one, rtol=1e-6)

@@ -1,4 +1,4 @@
-"""Pooling answers for each sentence of a row, and with zeros for an empty slot."""
+"""Pooling gives a vector per sentence of a packed row, and zeros for an empty slot."""
 
 import jax
 import jax.numpy as jnp
@@ -12,25 +12,25 @@ SEGMENTS = np.array([[1, 1, 1, 2, 2, 0]], np.int32)
 POSITIONS = np.array([[0, 1, 2, 0, 1, 0]], np.int32)
 
 
-def pool(kind):
-    return Pooling(kind, 3).apply({}, HIDDEN, SEGMENTS, POSITIONS)
+def pool(method):
+    return Pooling(method, 3).apply({}, HIDDEN, SEGMENTS, POSITIONS)
 
 
 @pytest.mark.parametrize(
-    ("kind", "expected"),
+    ("method", "expected"),
     [
         ("mean", [HIDDEN[0, :3].mean(0), HIDDEN[0, 3:5].mean(0)]),
         ("max", [HIDDEN[0, :3].max(0), HIDDEN[0, 3:5].max(0)]),
         ("cls", [HIDDEN[0, 0], HIDDEN[0, 3]]),
     ],
 )
-def test_each_sentence_is_pooled_by_itself(kind, expected):
-    pooled = pool(kind)
+def test_pooling_is_per_sentence_and_zero_for_empty_slots(method, expected):
+    pooled = pool(method)
     np.testing.assert_allclose(pooled[0, :2], expected, rtol=1e-6)
     np.testing.assert_array_equal(pooled[0, 2], [0, 0])
 
 
-def test_attention_pooling_is_a_weighted_mean_that_learns_its_weights():
+def test_attention_pooling_is_a_weighted_mean_with_trainable_weights():
     module = Pooling("attention", 3)
     params = module.init(jax.random.key(0), HIDDEN, SEGMENTS, POSITIONS)["params"]
     even = jax.tree.map(jnp.zeros_like, params)

@@ -1,4 +1,6 @@
-"""Tags are read as seqeval reads them, in whichever of five schemes they are written."""
+"""Tags are read as seqeval reads them, and decoding finds the most probable legal sequence."""
+
+import itertools
 
 import numpy as np
 import pytest
@@ -9,12 +11,17 @@ from seqeval.scheme import Entities as StrictEntities
 from mtt_jax.tasks.schemes import (
     FILE_SCHEMES,
     MODEL_SCHEMES,
-    Task,
+    class_ids,
+    class_names,
+    decode,
     detect_scheme,
+    entity_types,
+    illegal_tags,
     spans_to_tags,
     split_tag,
     tags_to_spans,
     through_scheme,
+    type_of,
 )
 from mtt_jax.types import Span
 
@@ -22,7 +29,7 @@ ORACLES = {"io": IOB1, "iob1": IOB1, "iob2": IOB2, "bioes": IOBES, "bilou": BILO
 
 
 def random_sentences(count=200, seed=0):
-    """(length, spans) pairs; about every second entity touches the one before it."""
+    """(length, spans) pairs; about every second entity is adjacent to the one before it."""
     rng = np.random.default_rng(seed)
     for _ in range(count):
         length, position, spans = int(rng.integers(0, 14)), 0, []
@@ -38,9 +45,9 @@ SENTENCES = [
     (0, ()),
     (1, ()),
     (1, (Span(0, 1, "PER"),)),
-    (3, (Span(0, 2, "PER"), Span(2, 3, "PER"))),  # one type, side by side
+    (3, (Span(0, 2, "PER"), Span(2, 3, "PER"))),  # adjacent, of one type
     (4, (Span(0, 1, "PER"), Span(1, 2, "PER"), Span(2, 3, "PER"))),
-    (4, (Span(0, 2, "PER"), Span(2, 4, "ORG"))),  # two types, side by side
+    (4, (Span(0, 2, "PER"), Span(2, 4, "ORG"))),  # adjacent, of two types
     (5, (Span(0, 2, "PER"), Span(3, 5, "PER"))),
     (3, (Span(0, 3, "LOC"),)),
     *random_sentences(),
@@ -48,7 +55,7 @@ SENTENCES = [
 
 
 def written(length, spans, scheme):
-    """The tags of entities, spelled out scheme by scheme."""
+    """The tags of entities, written independently of the code under test."""
     tags = ["O"] * length
     for start, end, label in spans:
         follows = any((other.end, other.label) == (start, label) for other in spans)
@@ -65,7 +72,7 @@ def written(length, spans, scheme):
 
 def strict(tags, scheme):
     """The entities that seqeval's strict mode finds."""
-    if scheme == "io":  # I- alone is IOB1 without neighbours
+    if scheme == "io":  # I- alone is IOB1 without adjacent entities
         tags = [tag if tag == "O" else f"I-{tag}" for tag in tags]
     (entities,) = StrictEntities([tags], ORACLES[scheme]).entities
     return tuple(Span(entity.start, entity.end, entity.tag) for entity in entities)
@@ -86,7 +93,7 @@ def test_every_scheme_but_io_keeps_all_entities(scheme):
 
 @pytest.mark.parametrize("target", MODEL_SCHEMES)
 @pytest.mark.parametrize("source", FILE_SCHEMES)
-def test_a_file_in_any_scheme_becomes_the_tags_of_the_model(source, target):
+def test_tags_in_any_scheme_are_converted_to_the_scheme_of_the_model(source, target):
     for length, spans in SENTENCES:
         tags = written(length, spans, source)
         converted = spans_to_tags(tags_to_spans(tags, source), length, target)
@@ -96,7 +103,7 @@ def test_a_file_in_any_scheme_becomes_the_tags_of_the_model(source, target):
             assert converted == written(length, spans, target)
 
 
-def test_the_example_in_the_text_of_the_module_holds():
+def test_the_example_in_the_docstring_of_the_module_holds():
     spans = (Span(0, 2, "PER"), Span(2, 3, "PER"))
     drawn = {
         "io": "PER PER PER",
@@ -113,7 +120,7 @@ def test_the_example_in_the_text_of_the_module_holds():
 @pytest.mark.parametrize(
     ("scheme", "prefixes"), [("iob1", "BI"), ("iob2", "BI"), ("bioes", "BIES"), ("bilou", "BILU")]
 )
-def test_a_broken_sequence_is_read_as_the_conll_script_reads_it(scheme, prefixes):
+def test_an_illegal_sequence_is_read_as_the_conll_evaluation_script_reads_it(scheme, prefixes):
     rng = np.random.default_rng(1)
     tags = ["O", *(f"{prefix}-{label}" for prefix in prefixes for label in ("PER", "ORG"))]
     same_rules = str.maketrans("LU", "ES")
@@ -125,7 +132,7 @@ def test_a_broken_sequence_is_read_as_the_conll_script_reads_it(scheme, prefixes
 
 
 @pytest.mark.parametrize("scheme", FILE_SCHEMES)
-def test_the_scheme_of_a_file_is_detected_and_nothing_in_it_is_illegal(scheme):
+def test_the_scheme_of_legal_tags_is_detected(scheme):
     report = detect_scheme([written(length, spans, scheme) for length, spans in SENTENCES])
     assert (report.scheme, report.illegal) == (scheme, ())
 
@@ -146,7 +153,7 @@ def test_the_scheme_of_a_file_is_detected_and_nothing_in_it_is_illegal(scheme):
         ([["B-PER", "I-PER", "L-PER"]], "bilou"),
     ],
 )
-def test_a_scheme_shows_in_few_tags(sentences, scheme):
+def test_a_scheme_is_detected_from_few_tags(sentences, scheme):
     report = detect_scheme(sentences)
     assert (report.scheme, report.illegal) == (scheme, ())
 
@@ -167,7 +174,7 @@ def test_a_scheme_shows_in_few_tags(sentences, scheme):
         (["B-PER L-PER U-PER B-ORG U-PER"], "bilou", [(0, 4)]),
     ],
 )
-def test_an_illegal_tag_is_reported_at_its_place(sentences, scheme, illegal):
+def test_an_illegal_tag_is_reported_with_sentence_and_word(sentences, scheme, illegal):
     report = detect_scheme([sentence.split() for sentence in sentences])
     assert report.scheme == scheme
     assert list(report.illegal) == illegal
@@ -181,14 +188,14 @@ def test_an_illegal_tag_is_reported_at_its_place(sentences, scheme, illegal):
         (["B-PER I-PER PER"], [(0, 2)]),
     ],
 )
-def test_a_tag_that_the_scheme_does_not_have_is_reported_at_its_place(sentences, illegal):
+def test_a_tag_of_another_scheme_is_reported_with_sentence_and_word(sentences, illegal):
     assert list(detect_scheme([line.split() for line in sentences]).illegal) == illegal
 
 
-def test_a_sequence_is_illegal_in_iob2_exactly_where_an_inside_continues_nothing():
+def test_a_tag_is_illegal_in_iob2_exactly_if_it_is_an_i_that_continues_nothing():
     rng = np.random.default_rng(2)
     tags = ["O", "B-PER", "I-PER", "B-ORG", "I-ORG"]
-    sentences = [["O", "B-PER"]]  # settles the scheme
+    sentences = [["O", "B-PER"]]  # makes it iob2
     sentences += [[str(t) for t in rng.choice(tags, rng.integers(1, 9))] for _ in range(300)]
     expected = [
         (row, word)
@@ -232,7 +239,7 @@ def test_io_merges_adjacent_entities_of_one_type_and_nothing_else():
     assert merged > 50
 
 
-def test_iob2_gives_every_entity_back():
+def test_iob2_keeps_every_entity():
     for length, spans in SENTENCES:
         assert through_scheme(spans, length, "iob2") == spans
 
@@ -243,10 +250,155 @@ def test_the_order_in_which_entities_are_given_does_not_matter():
             assert spans_to_tags(spans[::-1], length, scheme) == written(length, spans, scheme)
 
 
-def test_the_classes_of_a_head_are_the_tags_that_it_writes():
-    labels = ("O", "PER", "ORG")
-    assert Task("ner", "token", labels, "io").classes == labels
-    iob2 = Task("ner", "token", labels, "iob2")
-    assert iob2.classes == ("O", "B-PER", "I-PER", "B-ORG", "I-ORG")
-    assert iob2.entity_types == ("PER", "ORG")
-    assert Task("topic", "sentence", ("a", "b")).classes == ("a", "b")
+LABELS = ("O", "PER", "ORG")
+
+
+def test_class_names_are_the_tags_that_the_scheme_writes():
+    assert class_names(LABELS, "io") == LABELS
+    assert class_names(LABELS, "iob2") == ("O", "B-PER", "I-PER", "B-ORG", "I-ORG")
+    assert entity_types(LABELS) == ("PER", "ORG")
+    assert [type_of(name, "iob2") for name in class_names(LABELS, "iob2")] == [
+        "O", "PER", "PER", "ORG", "ORG"
+    ]  # fmt: skip
+    assert type_of("B-movie", "io") == "B-movie"
+
+
+@pytest.mark.parametrize("scheme", MODEL_SCHEMES)
+def test_class_ids_are_those_of_the_tags(scheme):
+    labels = ("O", "PER", "ORG", "A-B")
+    names, types = class_names(labels, scheme), entity_types(labels)
+    for length, spans in SENTENCES:
+        spans = [span for span in spans if span.label in types]
+        rows = [(span.start, span.end, types.index(span.label)) for span in spans]
+        ids = class_ids(np.array(rows, np.int32).reshape(-1, 3), length, scheme)
+        assert ids.dtype == np.int32
+        assert [names[index] for index in ids] == spans_to_tags(spans, length, scheme)
+
+
+@pytest.mark.parametrize("scheme", ["iob2", "bioes", "bilou"])
+def test_tags_can_be_checked_against_a_scheme_that_is_given(scheme):
+    legal = [written(length, spans, scheme) for length, spans in SENTENCES]
+    assert illegal_tags(legal, scheme) == ()
+    assert illegal_tags([*legal, ["O", "I-PER", "O"]], scheme)[0] == (len(legal), 1)
+    assert illegal_tags([["O", "PER"]], scheme) == ((0, 1),)
+
+
+# Decoding
+
+OUT, B_PER, I_PER, B_ORG, I_ORG = range(5)
+IOB2_CLASSES = class_names(LABELS, "iob2")
+
+
+def random_log_probs(rng, words, classes):
+    """Log-probabilities from nearly even to nearly certain."""
+    logits = rng.normal(size=(words, classes)) * rng.choice([0.1, 1.0, 10.0])
+    return (logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True)).astype(np.float32)
+
+
+def is_legal(tags):
+    """Whether each I-X follows B-X or I-X."""
+    return all(
+        now[0] != "I" or (last[0] in "BI" and last[2:] == now[2:])
+        for last, now in zip(("O", *tags), tags, strict=False)
+    )
+
+
+def best_by_trying_all(log_probs):
+    """The most probable legal sequence of class names."""
+    words = range(len(log_probs))
+    best = max(
+        (
+            path
+            for path in itertools.product(range(5), repeat=len(log_probs))
+            if is_legal([IOB2_CLASSES[i] for i in path])
+        ),
+        key=lambda path: sum(float(log_probs[word, path[word]]) for word in words),
+    )
+    return [IOB2_CLASSES[i] for i in best]
+
+
+@pytest.mark.parametrize("words", [1, 2, 3, 4, 5])
+def test_viterbi_finds_the_sequence_that_trying_all_legal_ones_finds(words):
+    rng = np.random.default_rng(words)
+    corrected = 0
+    for _ in range(15):
+        log_probs = random_log_probs(rng, words, 5)
+        expected = best_by_trying_all(log_probs)
+        assert decode(log_probs, LABELS, "iob2") == tags_to_spans(expected, "iob2")
+        corrected += expected != [IOB2_CLASSES[i] for i in log_probs.argmax(-1)]
+    assert corrected > 0  # the scheme changed some of them
+
+
+def best_legal_score(log_probs):
+    """The log-probability of the most probable legal sequence, from the last word to the first."""
+    after = dict.fromkeys(IOB2_CLASSES, 0.0)
+    for row in log_probs[::-1]:
+        scored = {tag: float(p) + after[tag] for tag, p in zip(IOB2_CLASSES, row, strict=True)}
+        starts = {tag: score for tag, score in scored.items() if tag[0] != "I"}
+        after = {
+            last: max(*starts.values(), scored.get(f"I-{last[2:]}", -np.inf))
+            for last in IOB2_CLASSES
+        }
+    return max(starts.values())
+
+
+def test_decoding_a_sentence_of_any_length_gives_the_most_probable_legal_sequence():
+    rng = np.random.default_rng(0)
+    illegal_by_word = 0
+    for _ in range(300):
+        words = int(rng.integers(1, 40))
+        log_probs = random_log_probs(rng, words, 5)
+        illegal_by_word += not is_legal([IOB2_CLASSES[i] for i in log_probs.argmax(-1)])
+        # Had the decoder taken an illegal step, no legal tags of its entities would score this.
+        tags = spans_to_tags(decode(log_probs, LABELS, "iob2"), words, "iob2")
+        score = log_probs[np.arange(words), [IOB2_CLASSES.index(tag) for tag in tags]].sum()
+        assert score == pytest.approx(best_legal_score(log_probs), abs=1e-4)
+    assert illegal_by_word > 100
+
+
+def certain(*classes, count=5, sure=0.9):
+    """Log-probabilities that favor the given classes."""
+    rest = (1 - sure) / (count - 1)
+    return np.log(np.where(np.eye(count)[list(classes)] > 0, sure, rest))
+
+
+def test_the_most_probable_tags_are_kept_if_they_are_legal():
+    log_probs = certain(B_PER, I_PER, B_PER, OUT, B_ORG, I_ORG)
+    assert decode(log_probs, LABELS, "iob2") == (
+        Span(0, 2, "PER"),
+        Span(2, 3, "PER"),
+        Span(4, 6, "ORG"),
+    )
+
+
+def test_an_i_tag_that_continues_nothing_gets_a_b_tag_if_that_is_more_probable():
+    # O is a little more probable than B-PER, but I-PER is almost certain after it.
+    log_probs = np.log([[0.5, 0.4, 0.04, 0.03, 0.03], [0.01, 0.01, 0.96, 0.01, 0.01]])
+    assert decode(log_probs, LABELS, "iob2") == (Span(0, 2, "PER"),)
+
+
+def test_a_sentence_never_begins_inside_an_entity():
+    assert decode(np.log([[0.3, 0.1, 0.58, 0.01, 0.01]]), LABELS, "iob2") == ()
+    assert decode(np.log([[0.1, 0.01, 0.58, 0.3, 0.01]]), LABELS, "iob2") == (Span(0, 1, "ORG"),)
+
+
+def test_a_class_of_probability_zero_is_never_chosen():
+    log_probs = certain(B_PER, I_PER, I_PER)
+    log_probs[1, I_PER] = -np.inf
+    spans = decode(log_probs, LABELS, "iob2")
+    assert tags_to_spans(["B-PER", "I-PER", "I-PER"], "iob2") != spans
+    assert spans[0] == Span(0, 1, "PER")
+
+
+def test_with_io_each_word_decides_for_itself():
+    rng = np.random.default_rng(3)
+    for words in range(1, 30):
+        log_probs = random_log_probs(rng, words, 3)
+        tags = [LABELS[i] for i in log_probs.argmax(-1)]
+        assert decode(log_probs, LABELS, "io") == tags_to_spans(tags, "io")
+
+
+@pytest.mark.parametrize("scheme", MODEL_SCHEMES)
+def test_an_empty_sentence_has_no_entities(scheme):
+    classes = len(class_names(LABELS, scheme))
+    assert decode(np.zeros((0, classes), np.float32), LABELS, scheme) == ()

@@ -1,4 +1,4 @@
-"""Balancing in the step: what is shared takes the weighted sum, heads their own gradient."""
+"""Balanced gradients: the encoder gets the weighted sum, each head its own task's gradient."""
 
 import functools
 
@@ -32,7 +32,7 @@ def plain(tokenizer, examples):
 
 @pytest.fixture(scope="module")
 def balancing(tokenizer):
-    """(method, where) -> a run; tests of the same method share what it compiled."""
+    """(method, where) -> a run, compiled once for all tests."""
 
     @functools.cache
     def run(name, where):
@@ -41,7 +41,7 @@ def balancing(tokenizer):
     return lambda name, where="parameters": run(name, where)
 
 
-def test_the_names_in_the_config_are_those_of_the_library():
+def test_config_and_library_name_the_same_balancers():
     assert set(BALANCERS) == set(balance.METHODS)
     for name in BALANCERS:
         assert make_balancer(make_config(train__balance=name)).needs_gram == (
@@ -54,7 +54,7 @@ def test_the_names_in_the_config_are_those_of_the_library():
     [("uncertainty", "parameters"), ("stch", "parameters"), ("mgda", "parameters"),
      ("pcgrad", "parameters"), ("cagrad", "parameters"), ("mgda", "features")],
 )  # fmt: skip
-def test_the_encoder_takes_the_weighted_sum_and_heads_their_own_gradient(
+def test_the_encoder_gets_the_weighted_sum_and_each_head_its_own_gradient(
     name, where, plain, balancing
 ):
     run, batch, alone = plain
@@ -69,7 +69,7 @@ def test_the_encoder_takes_the_weighted_sum_and_heads_their_own_gradient(
 
 
 @pytest.mark.parametrize("name", ["mgda", "imtl_g"])
-def test_weights_come_from_the_inner_products_of_the_gradients(name, plain, balancing):
+def test_balancer_weights_come_from_the_inner_products_of_the_gradients(name, plain, balancing):
     run, batch, alone = plain
     (_, weights, _), _ = balanced(balancing(name), batch)
     vectors = np.stack([flat(alone[task]["encoder"]) for task in run.config.tasks])
@@ -81,7 +81,7 @@ def test_weights_come_from_the_inner_products_of_the_gradients(name, plain, bala
 
 
 @pytest.mark.parametrize("name", ["geometric", "pcgrad", "nash_mtl"])
-def test_a_task_without_labels_in_a_batch_leaves_the_other_as_it_is(name, plain, balancing):
+def test_a_task_without_labels_in_a_batch_gets_balancer_weight_0(name, plain, balancing):
     _, batch, _ = plain
     other = balancing(name)
     (_, weights, _), grads = balanced(other, without(batch, "ner"))
@@ -91,14 +91,14 @@ def test_a_task_without_labels_in_a_batch_leaves_the_other_as_it_is(name, plain,
 
 
 @pytest.mark.parametrize("name", ["dwa", "famo", "gradnorm", "gradvac", "upgrad", "config"])
-def test_a_run_with_a_balancer_learns_and_its_state_moves_with_the_step(name, tokenizer, examples):
+def test_a_run_with_a_stateful_balancer_learns(name, tokenizer, examples):
     run = Run(tokenizer, train__balance=name, train__steps=40, train__weight_decay=0.0)
     batch = batch_of(examples, run.config).batch
     first, last = run(batch)[1], run(batch, steps=40)[1]
     assert sum(last.losses.values()) < 0.5 * sum(first.losses.values())
 
 
-def test_a_frozen_encoder_needs_no_gradient_of_either_task(tokenizer, examples):
+def test_a_frozen_encoder_is_not_balanced(tokenizer, examples):
     run = Run(tokenizer, train__balance="pcgrad", train__freeze=("encoder/.*",))
     batch = batch_of(examples, run.config).batch
     state, metrics = run(batch, steps=2)
@@ -116,12 +116,12 @@ def test_a_frozen_encoder_needs_no_gradient_of_either_task(tokenizer, examples):
         ({"train__balance_options": "weights=2"}, "fixed weights are tasks.NAME.weight"),
     ],
 )
-def test_settings_that_make_no_sense_are_refused(overrides, message):
+def test_balance_settings_that_contradict_each_other_are_refused(overrides, message):
     with pytest.raises(UserError, match=message):
         make_config(**overrides)
 
 
-def test_an_option_that_a_method_does_not_have_is_refused():
+def test_an_unknown_balancer_option_is_refused():
     config = make_config(train__balance="cagrad", train__balance_options="alpha=1")
     with pytest.raises(UserError, match="train.balance=cagrad: no option .alpha.; it has c"):
         make_balancer(config)

@@ -1,4 +1,6 @@
-"""The model directory: written whole, read back equal, and every damage named."""
+"""The model directory: written atomically, read back unchanged, and every damaged file named."""
+
+import json
 
 import jax
 import numpy as np
@@ -6,7 +8,7 @@ import pytest
 
 from mtt_jax.errors import UserError
 from mtt_jax.weights import saved_model
-from tests.helpers import make_config, model_and_params
+from tests.helpers import assert_trees_equal, four_task_config, make_config, model_and_params
 
 
 @pytest.fixture
@@ -16,71 +18,95 @@ def folder(tiny, tokenizer, tmp_path):
     return tmp_path / "model"
 
 
-def same(ours, theirs):
-    assert jax.tree.structure(ours) == jax.tree.structure(theirs)
-    jax.tree.map(np.testing.assert_array_equal, ours, theirs)
-
-
-def test_what_is_saved_is_read_back_from_the_run_and_from_the_model(tiny, tokenizer, folder):
+def test_saved_model_loads_from_the_run_and_from_the_model_directory(tiny, tokenizer, folder):
     config, _, params = tiny
     for place in (folder, folder.parent, str(folder)):
         model = saved_model.load(place)
-        same(model.params, jax.tree.map(np.asarray, params))
+        assert_trees_equal(model.params, jax.tree.map(np.asarray, params))
         assert model.config == config
         assert model.tokenizer.to_str() == tokenizer.to_str()
+        assert model.tasks == config.task_list
 
 
-def test_scanned_layers_are_saved_one_by_one_and_stacked_again(tokenizer, tmp_path):
+def test_scanned_layers_are_saved_unstacked_and_restored_as_a_stack(tokenizer, tmp_path):
     config = make_config(encoder__scan=True)
     _, params = model_and_params(config, tokenizer)
     saved_model.save(tmp_path / "model", config, params, tokenizer, "")
-    same(saved_model.load(tmp_path).params, jax.tree.map(np.asarray, params))
+    assert_trees_equal(saved_model.load(tmp_path).params, jax.tree.map(np.asarray, params))
     plain = saved_model.unstack_layers(params)
     assert {"layer_0", "layer_1"} <= plain["encoder"].keys()
-    same(saved_model.stack_layers(plain), jax.tree.map(np.asarray, params))
+    assert_trees_equal(saved_model.stack_layers(plain), jax.tree.map(np.asarray, params))
 
 
-def test_saving_again_replaces_the_whole_and_leaves_nothing_behind(tiny, tokenizer, folder):
+def test_saving_replaces_the_whole_directory_and_leaves_no_temporary_files(tiny, tokenizer, folder):
     config, _, params = tiny
     (folder / "old.txt").write_text("")
     doubled = jax.tree.map(lambda leaf: leaf * 2, params)
     saved_model.save(folder, config, doubled, tokenizer, "# new\n")
     assert [path.name for path in folder.parent.iterdir()] == ["model"]
     assert not (folder / "old.txt").exists()
-    same(saved_model.load(folder).params, jax.tree.map(np.asarray, doubled))
+    assert_trees_equal(saved_model.load(folder).params, jax.tree.map(np.asarray, doubled))
 
 
 @pytest.mark.parametrize("name", ["config.json", "tokenizer.json"])
-def test_a_missing_file_is_named(folder, name):
+def test_missing_file_is_named(folder, name):
     (folder / name).unlink()
     with pytest.raises(UserError, match=f"{name} is missing"):
         saved_model.load(folder)
 
 
 @pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors"])
-def test_a_file_that_is_cut_short_is_named(folder, name):
+def test_truncated_file_is_named(folder, name):
     content = (folder / name).read_bytes()
     (folder / name).write_bytes(content[: len(content) // 2])
     with pytest.raises(UserError, match=name.replace(".", r"\.")):
         saved_model.load(folder)
 
 
+@pytest.fixture(scope="module")
+def four_tasks(tokenizer):
+    """(config, parameters) of a model with a task of each kind."""
+    config = four_task_config()
+    _, params = model_and_params(config, tokenizer)
+    return config, params
+
+
+THRESHOLDS = {"money": 0.25, "law": 0.5, "people": 0.75}
+
+
+def fitted_tasks(config):
+    """The tasks, with thresholds for the multi-label one."""
+    chosen = {"subjects": {"thresholds": THRESHOLDS}}
+    return tuple(task.with_fitted(chosen.get(task.name, {})) for task in config.task_list)
+
+
+def test_fitted_thresholds_are_saved_and_loaded(four_tasks, tokenizer, tmp_path):
+    config, params = four_tasks
+    tasks = fitted_tasks(config)
+    saved_model.save(tmp_path / "model", config, params, tokenizer, "", tasks=tasks)
+    assert json.loads((tmp_path / "model" / "fitted.json").read_text()) == {
+        "subjects": {"thresholds": THRESHOLDS}
+    }
+    loaded = saved_model.load(tmp_path).tasks
+    assert loaded == tasks != config.task_list
+
+
+def test_model_without_fitted_tasks_has_no_fitted_json(four_tasks, tokenizer, tmp_path):
+    config, params = four_tasks
+    for tasks in (None, config.task_list):
+        saved_model.save(tmp_path / "model", config, params, tokenizer, "", tasks=tasks)
+        assert not (tmp_path / "model" / "fitted.json").exists()
+        assert saved_model.load(tmp_path).tasks == config.task_list
+
+
 @pytest.mark.parametrize(
-    ("parts", "taken"),
-    [("all", {"encoder", "heads"}), ("encoder", {"encoder"}), ("heads", {"heads"})],
+    "content",
+    ["{", "[]", '{"subjects": []}', '{"subjects": {"thresholds": {"law": "high"}}}', "\xff"],
 )
-def test_a_new_run_takes_the_parts_it_asks_for(tiny, folder, parts, taken):
-    _, _, params = tiny
-    fresh = jax.tree.map(lambda leaf: np.asarray(leaf) + 1, params)
-    result = saved_model.graft(fresh, saved_model.load(folder), parts, scan=False)
-    for part in ("encoder", "heads"):
-        same(result[part], jax.tree.map(np.asarray, (params if part in taken else fresh)[part]))
-
-
-def test_parameters_that_do_not_fit_are_listed_with_both_shapes(tokenizer, folder):
-    _, wide = model_and_params(make_config(encoder__feedforward=64), tokenizer)
-    with pytest.raises(UserError, match=r"\(16, 32\) there, \(16, 64\) here.*init_parts"):
-        saved_model.graft(wide, saved_model.load(folder), "all", scan=False)
-    _, deep = model_and_params(make_config(encoder__layers=3), tokenizer)
-    with pytest.raises(UserError, match="encoder/layer_2.*is missing there"):
-        saved_model.graft(deep, saved_model.load(folder), "encoder", scan=False)
+def test_damaged_fitted_json_is_refused_in_one_line(content, four_tasks, tokenizer, tmp_path):
+    config, params = four_tasks
+    saved_model.save(tmp_path / "model", config, params, tokenizer, "", fitted_tasks(config))
+    (tmp_path / "model" / "fitted.json").write_bytes(content.encode("latin-1"))
+    with pytest.raises(UserError, match=r"fitted\.json: damaged: ") as error:
+        saved_model.load(tmp_path)
+    assert len(str(error.value).splitlines()) == 1

@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from mtt_jax.data.readers.records import Place, Source, Tagged, lines, tagged_records
+from mtt_jax.data.readers.records import Place, Source, Tagged, lines, records_of
 from mtt_jax.errors import UserError
 from mtt_jax.types import Record
 
 
 def read_conll(file: Path, source: Source) -> list[Record]:
     """Reads sentences that end with an empty line."""
-    return tagged_records(list(_sentences(file, source)), source, str(file))
+    return records_of(list(_sentences(file, source)), source, str(file))
 
 
 def _sentences(file: Path, source: Source) -> Iterator[Tagged]:

@@ -18,7 +18,7 @@ from mtt_jax.data.readers.records import (
     json_fault,
     lines,
     offsets_record,
-    tagged_records,
+    records_of,
     text_record,
 )
 from mtt_jax.errors import UserError, did_you_mean
@@ -29,13 +29,8 @@ _TOKENS = "tokens"
 
 def read_jsonl(file: Path, source: Source) -> list[Record]:
     """Reads a record from each object."""
-    found: list[Record | Tagged | None] = []
-    for place, row in _rows(file, source.data.encoding):
-        found.append(_sentence(row, source, place))
-    tagged = [sentence for sentence in found if isinstance(sentence, Tagged)]
-    records = iter(tagged_records(tagged, source, str(file)) if tagged else ())
-    joined = (next(records) if isinstance(sentence, Tagged) else sentence for sentence in found)
-    return [record for record in joined if record is not None]
+    rows = _rows(file, source.data.encoding)
+    return records_of([_sentence(row, source, place) for place, row in rows], source, str(file))
 
 
 def _rows(file: Path, encoding: str) -> Iterator[tuple[Place, dict[str, Any]]]:
@@ -62,7 +57,9 @@ def _sentence(row: Mapping[str, Any], source: Source, place: Place) -> Record | 
         _check_tokens(tokens, value, key, place)
         given = source.fields.text != "auto" or isinstance(row.get("text"), str)
         text = _text(row, source, place) if given else None
-        return Tagged([place] * len(value), list(tokens or ()), [str(tag) for tag in value], text)
+        if not tokens:
+            return text_record(text or "", None, source, place)
+        return Tagged([place] * len(value), tokens, [str(tag) for tag in value], text)
     text = _text(row, source, place)
     if "offsets" in task.reads and value is not None:
         return offsets_record(text, _spans(value, key, place), source, place)
@@ -104,6 +101,8 @@ def _check_tokens(tokens: Any, tags: Any, key: str, place: Place) -> None:
             f"{place}: the key {_TOKENS!r} is missing or not a list of strings; {key!r} holds one "
             "tag per token."
         )
+    for token in tokens:
+        _check_surrogates(token, _TOKENS, place)
     if len(tokens) != len(tags):
         raise UserError(f"{place}: {len(tokens)} tokens, but {len(tags)} tags in {key!r}.")
     wrong = [tag for tag in tags if isinstance(tag, bool) or not isinstance(tag, (str, int))]
@@ -122,12 +121,16 @@ def _text(row: Mapping[str, Any], source: Source, place: Place) -> str:
             f"{place}: the key {key!r} {what}.{did_you_mean(key, row)} Name another key with "
             f"{source.flag}.text."
         )
+    _check_surrogates(text, key, place)
+    return text
+
+
+def _check_surrogates(text: str, key: str, place: Place) -> None:
     if any("\ud800" <= character <= "\udfff" for character in text):
         raise UserError(
             f"{place}: {key!r} holds half of a surrogate pair, as \\ud83d without the other half; "
             "the program that wrote it cut a text inside an emoji. Remove it."
         )
-    return text
 
 
 def _spans(value: Any, key: str, place: Place) -> list[Span]:

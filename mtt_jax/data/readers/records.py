@@ -96,6 +96,10 @@ class Source(NamedTuple):
             )
         return label
 
+    def leave_out(self, place: Place) -> None:
+        """Counts a sentence without a text, which gives no record."""
+        self.tally.add("empty texts, left out", place)
+
     def read_value(self, value: Any, shown: str, place: Place) -> Any:
         """The label in a cell or a JSON value, None for a sentence without one.
 
@@ -169,7 +173,7 @@ def text_record(text: str, label: Any, source: Source, place: Place) -> Record |
     """
     text = clean(text) if source.data.clean else text
     if not text.strip():
-        source.tally.add("empty texts, left out", place)
+        source.leave_out(place)
         return None
     if label is None:
         source.tally.add(f"sentences without a label of {source.task.name}", place)
@@ -204,7 +208,7 @@ def offsets_record(text: str, spans: list[Span], source: Source, place: Place) -
         spans = [Span(cleaned.moved(s.start), cleaned.moved(s.end), s.label) for s in spans]
         text = cleaned.text
     if not text.strip():
-        source.tally.add("empty texts, left out", place)
+        source.leave_out(place)
         return None
     plain = split_words(text)
     words = split_words(text, [edge for span in spans for edge in span[:2]])
@@ -226,7 +230,7 @@ class Tagged(NamedTuple):
 
     Attributes:
       places: of each word.
-      words: as the file gives them.
+      words: as the file gives them, at least one.
       tags: one per word.
       text: the text that the words are in; None if the file has only words.
     """
@@ -237,32 +241,47 @@ class Tagged(NamedTuple):
     text: str | None = None
 
 
-def tagged_records(sentences: Sequence[Tagged], source: Source, name: str) -> list[Record]:
-    """Records of sentences that are given as words and tags; says which tag scheme it found.
+def records_of(found: Sequence[Record | Tagged | None], source: Source, name: str) -> list[Record]:
+    """The records of a file, in order; says which tag scheme it found.
 
     Args:
-      sentences: all of a file, since the scheme is detected from all tags.
+      found: all sentences of the file, since the scheme is detected from all tags; None for one
+        that gives no record.
       source: how to read.
       name: of the file, for the notes.
     """
-    tags = [sentence.tags for sentence in sentences]
+    tagged = [sentence for sentence in found if isinstance(sentence, Tagged)]
+    scheme = _scheme(tagged, source, name) if tagged else ""
+    records = (
+        _tagged_record(sentence, scheme, source) if isinstance(sentence, Tagged) else sentence
+        for sentence in found
+    )
+    return [record for record in records if record is not None]
+
+
+def _scheme(sentences: Sequence[Tagged], source: Source, name: str) -> str:
+    """The tag scheme of the sentences; tags that break it are counted."""
     scheme = source.fields.scheme
-    if "offsets" in source.task.reads:  # only entities are written in a scheme
-        scheme = detect_scheme(tags).scheme if scheme == "auto" else scheme
-        source.tally.note(f"{name}: {len(sentences):,} sentences, tags in scheme {scheme}.")
-        for row, word in illegal_tags(tags, scheme):
-            source.tally.add(
-                f"tags that cannot follow the tag before them in {scheme}, read as the start of "
-                "an entity",
-                sentences[row].places[word],
-            )
-    else:
+    if "offsets" not in source.task.reads:  # only entities are written in a scheme
         source.tally.note(f"{name}: {len(sentences):,} sentences with a tag per word.")
-    return [_tagged_record(sentence, scheme, source) for sentence in sentences]
+        return scheme
+    tags = [sentence.tags for sentence in sentences]
+    scheme = detect_scheme(tags).scheme if scheme == "auto" else scheme
+    source.tally.note(f"{name}: {len(sentences):,} sentences, tags in scheme {scheme}.")
+    for row, word in illegal_tags(tags, scheme):
+        source.tally.add(
+            f"tags that cannot follow the tag before them in {scheme}, read as the start of an "
+            "entity",
+            sentences[row].places[word],
+        )
+    return scheme
 
 
-def _tagged_record(sentence: Tagged, scheme: str, source: Source) -> Record:
+def _tagged_record(sentence: Tagged, scheme: str, source: Source) -> Record | None:
     text, words, kept = _words_in_text(sentence, source.data.clean)
+    if not kept:
+        source.leave_out(sentence.places[0])
+        return None
     tags = [sentence.tags[index] for index in kept]
     places = [sentence.places[index] for index in kept]
     label = source.task.from_tags(
@@ -283,9 +302,9 @@ def _words_in_text(
             offsets.append((begin, begin + len(word)))
             begin += len(word) + 1
         return " ".join(words), tuple(offsets), list(range(len(words)))
-    found, begin = [], 0
+    text, found, begin = sentence.text, [], 0
     for word, place in zip(sentence.words, sentence.places, strict=True):
-        start = sentence.text.find(word, begin)
+        start = text.find(word, begin)
         if start < 0 or not word:
             raise UserError(
                 f"{place}: token {word!r} is not in the text after character {begin}; tokens must "
@@ -294,10 +313,15 @@ def _words_in_text(
             )
         begin = start + len(word)
         found.append((start, begin))
-    text = sentence.text
     if cleaning:
         cleaned: Cleaned = clean_with_origins(text)
         text = cleaned.text
         found = [(cleaned.moved(start), cleaned.moved(end)) for start, end in found]
     kept = [index for index, (start, end) in enumerate(found) if text[start:end].strip()]
-    return text, tuple(found[index] for index in kept), kept
+    return text, tuple(_without_spaces(text, *found[index]) for index in kept), kept
+
+
+def _without_spaces(text: str, start: int, end: int) -> tuple[int, int]:
+    """A word without the spaces at its ends, which some tokenizers count among its characters."""
+    word = text[start:end]
+    return end - len(word.lstrip()), start + len(word.rstrip())

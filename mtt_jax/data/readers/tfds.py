@@ -17,7 +17,7 @@ from mtt_jax.data.readers.records import (
     Source,
     Tagged,
     Tally,
-    tagged_records,
+    records_of,
     text_record,
 )
 from mtt_jax.data.splits import SPLITS, with_dev
@@ -95,6 +95,7 @@ def _split(builder: Any, name: str, split: str, task: Task, config: Config) -> L
         known = ", ".join(builder.info.splits)
         raise UserError(f"{flag}.{split}: {fields.name} has no split {name!r}; it has {known}.")
     tagged = "tags" in task.reads
+    read = _tagged if tagged else _whole
     texts = (fields.text if fields.text != "auto" else "tokens" if tagged else "text").split(",")
     texts = [feature.strip() for feature in texts]
     label = fields.label if fields.label != "auto" else task.fields["tfds"]
@@ -104,22 +105,11 @@ def _split(builder: Any, name: str, split: str, task: Task, config: Config) -> L
     with quiet():
         rows = list(builder.as_data_source(split=name))
     where = Path(f"{fields.name}/{name}")
-    if tagged:
-        sentences = [
-            _tagged(row, texts, [_label(x, names) for x in row[label]], Place(where, line))
-            for line, row in enumerate(rows, start=1)
-        ]
-        return Loaded(tagged_records(sentences, source, str(where)), source.tally.notes())
-    records = []
-    for line, row in enumerate(rows, start=1):
-        place = Place(where, line)
-        value = row[label]
-        many = not isinstance(value, (str, bytes)) and np.ndim(value) > 0
-        shown = [_label(x, names) for x in value] if many else _label(value, names)
-        text = " ".join(_string(row[feature]) for feature in texts)
-        found = source.read_value(shown, "the label", place) if text.strip() else None
-        records.append(text_record(text, found, source, place))
-    return Loaded([record for record in records if record], source.tally.notes())
+    found = [
+        read([row[feature] for feature in texts], row[label], names, source, Place(where, line))
+        for line, row in enumerate(rows, start=1)
+    ]
+    return Loaded(records_of(found, source, str(where)), source.tally.notes())
 
 
 def _check_features(wanted: dict[str, list[str]], features: Any, data_set: str, flag: str) -> None:
@@ -141,11 +131,29 @@ def _label(value: Any, names: Any) -> str:
     return names(int(value)) if names else _string(value)
 
 
-def _tagged(row: Any, texts: Sequence[str], tags: list[str], place: Place) -> Tagged:
-    words = [_string(word) for feature in texts for word in row[feature]]
+def _whole(
+    parts: Sequence[Any], value: Any, names: Any, source: Source, place: Place
+) -> Record | None:
+    """The record of a text with a label for the whole of it."""
+    text = " ".join(map(_string, parts))
+    many = not isinstance(value, (str, bytes)) and np.ndim(value) > 0
+    if not text.strip() or (names and not many and value < 0):  # -1 is TFDS's "no label"
+        return text_record(text, None, source, place)
+    shown = [_label(item, names) for item in value] if many else _label(value, names)
+    return text_record(text, source.read_value(shown, "the label", place), source, place)
+
+
+def _tagged(
+    parts: Sequence[Any], tags: Sequence[Any], names: Any, source: Source, place: Place
+) -> Tagged | None:
+    """The words and tags of a sentence; None for one without words."""
+    words = [_string(word) for part in parts for word in part]
     if len(words) != len(tags):
         raise UserError(f"{place}: {len(words)} words, but {len(tags)} tags.")
-    return Tagged([place] * len(words), words, tags)
+    if not words:
+        source.leave_out(place)
+        return None
+    return Tagged([place] * len(words), words, [_label(tag, names) for tag in tags])
 
 
 def _string(value: Any) -> str:

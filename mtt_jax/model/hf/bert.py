@@ -1,7 +1,7 @@
-"""BERT and its kin: post-normalisation, learned positions (Devlin et al. 2019, arXiv:1810.04805).
+"""The BERT family: post-normalization, learned positions (Devlin et al. 2019, arXiv:1810.04805).
 
-MiniLM, E5, BGE, GTE and all-MiniLM are of BERT's own shape; RoBERTa, XLM-R and DistilBERT differ
-in names and in the row at which positions begin.
+MiniLM, E5, BGE, GTE and all-MiniLM have BERT's own architecture; RoBERTa, XLM-R and DistilBERT
+differ in names and in the row of the position table at which positions begin.
 """
 
 from collections.abc import Mapping
@@ -22,14 +22,14 @@ from mtt_jax.model.hf.weights import Weights
 
 
 class Architecture(NamedTuple):
-    """Where one family of models keeps what.
+    """Under which names an architecture stores its tensors and settings.
 
     Attributes:
       prefix: of the encoder's keys in a model with a head.
-      layer: key of a layer, with its number as {}.
-      names: part of a layer -> its key; the same for every architecture on our side.
-      fields: our field of the encoder -> its name in config.json.
-      offset: name in config.json of a number that positions are shifted by, less one; "" for none.
+      layer: key of a layer, with {} for its number.
+      names: part of a layer, as we call it -> its key.
+      fields: field of our encoder -> its name in config.json.
+      offset: the setting that shifts positions, by its value plus one; "" for no shift.
     """
 
     prefix: str
@@ -93,15 +93,19 @@ ARCHITECTURES = {
 def fields(settings: Mapping[str, Any], where: Path) -> dict[str, Any]:
     """Our encoder's fields from a config.json.
 
+    Args:
+      settings: its content.
+      where: its path, for messages.
+
     Raises:
-      UserError: naming `where` for a model that this encoder cannot be.
-      KeyError: for a setting that is missing.
+      UserError: for a model that our encoder cannot represent.
+      KeyError: for a missing setting.
     """
     architecture = ARCHITECTURES[settings["model_type"]]
     found = {ours: settings[theirs] for ours, theirs in architecture.fields.items()}
-    kind = settings.get("position_embedding_type", "absolute")
-    if kind != "absolute":
-        raise UserError(f"{where}: positions {kind!r} are not supported, only 'absolute'.")
+    positions = settings.get("position_embedding_type", "absolute")
+    if positions != "absolute":
+        raise UserError(f"{where}: positions {positions!r} are not supported, only 'absolute'.")
     return found | {
         "activation": activation(found["activation"], where),
         "max_positions": found["max_positions"] - _shift(settings, architecture),
@@ -117,16 +121,17 @@ def fields(settings: Mapping[str, Any], where: Path) -> dict[str, Any]:
 def read(
     folder: Path, settings: Mapping[str, Any], ours: Mapping[str, Any], vocab_size: int
 ) -> dict[str, Any]:
-    """The encoder's parameters; `ours` are our fields of it."""
+    """The encoder's parameters; `ours` holds its fields as returned by `fields`."""
     architecture = ARCHITECTURES[settings["model_type"]]
     weights = Weights(folder, architecture.prefix)
-    places = weights.take("embeddings.position_embeddings.weight")[_shift(settings, architecture) :]
-    # Every text is of segment type 0, so its vector can be part of the position's.
-    kinds = weights.take("embeddings.token_type_embeddings.weight", optional=True)
+    shift = _shift(settings, architecture)
+    positions = weights.take("embeddings.position_embeddings.weight")[shift:]
+    # Every text has token type 0, so the vector of type 0 can be added to every position's.
+    types = weights.take("embeddings.token_type_embeddings.weight", optional=True)
     words = weights.embedding("embeddings.word_embeddings.weight", vocab_size)
     params = {
         "token_embedding": {"embedding": words},
-        "position_embedding": {"embedding": places if kinds is None else places + kinds[0]},
+        "position_embedding": {"embedding": positions if types is None else positions + types[0]},
         "embedding_norm": _norm(weights, "embeddings.LayerNorm"),
     }
     for index in range(ours["layers"]):
@@ -161,26 +166,26 @@ def _dense(weights: Weights, name: str) -> dict[str, Any]:
 
 
 def _norm(weights: Weights, name: str) -> dict[str, Any]:
-    """A normalisation's parameters; models converted from TensorFlow call them gamma and beta."""
+    """Parameters of a normalization; models converted from TensorFlow call them gamma and beta."""
     scale = weights.take(f"{name}.weight", f"{name}.gamma")
     return {"norm": {"scale": scale, "bias": weights.take(f"{name}.bias", f"{name}.beta")}}
 
 
 def _shift(settings: Mapping[str, Any], architecture: Architecture) -> int:
-    """How many rows stand before the first position: RoBERTa counts on from its padding id."""
+    """Rows of the position table before position 0; RoBERTa's come after its padding id."""
     return settings[architecture.offset] + 1 if architecture.offset else 0
 
 
 def config_json(ours: Any, vocab_size: int, pad_id: int) -> dict[str, Any]:
-    """The config.json of a BERT with our encoder's fields; the reverse of `fields`.
+    """The config.json of a BERT with our encoder's fields; the inverse of `fields`.
 
     Args:
-      ours: the encoder's section of a config.
+      ours: a config's `encoder` section.
       vocab_size: subwords of the tokenizer.
-      pad_id: of the padding subword.
+      pad_id: id of the padding subword.
 
     Raises:
-      UserError: naming the fields of an encoder that no BERT can have.
+      UserError: naming the fields that make the encoder something else than a BERT.
     """
     wanted = {"norm": "post", "positions": "learned", "gated": False, "window": 0}
     wrong = [name for name, value in wanted.items() if getattr(ours, name) != value]
@@ -188,7 +193,7 @@ def config_json(ours: Any, vocab_size: int, pad_id: int) -> dict[str, Any]:
         found = ", ".join(f"encoder.{name}={getattr(ours, name)!r}" for name in wrong)
         needs = ", ".join(f"encoder.{name}={value!r}" for name, value in wanted.items())
         raise UserError(
-            f"--to=hf: this encoder is no BERT: {found}; a BERT has {needs}. Use --to=onnx or "
+            f"--to=hf: this encoder is not a BERT: {found}; a BERT has {needs}. Use --to=onnx or "
             "--to=stablehlo, or train from a pretrained BERT, as configs/pretrained.py does."
         )
     return {
@@ -205,17 +210,17 @@ def config_json(ours: Any, vocab_size: int, pad_id: int) -> dict[str, Any]:
 
 
 def write(params: Mapping[str, Any], prefix: str) -> dict[str, np.ndarray]:
-    """A BERT's tensors by name from our encoder's parameters; the reverse of `read`.
+    """A BERT's tensors by name, from our encoder's parameters; the inverse of `read`.
 
     Args:
-      params: of the encoder, layers apart.
-      prefix: "bert." for the encoder of a model with a head, "" for one alone.
+      params: of the encoder, layers not stacked.
+      prefix: "bert." for the encoder of a model with a head, "" for an encoder alone.
     """
     width = params["token_embedding"]["embedding"].shape[1]
     flat = {
         "embeddings.word_embeddings.weight": params["token_embedding"]["embedding"],
         "embeddings.position_embeddings.weight": params["position_embedding"]["embedding"],
-        # Both zero: what type 0 had to add is part of the positions.
+        # Zero: the vector of type 0 is already part of the positions.
         "embeddings.token_type_embeddings.weight": np.zeros((2, width), np.float32),
         **_write_norm(params["embedding_norm"], "embeddings.LayerNorm"),
     }

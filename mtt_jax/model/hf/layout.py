@@ -1,4 +1,4 @@
-"""What the families share: activations by their names there, and matrices in our layout."""
+"""What the families share: names of activations, and the layout of matrices."""
 
 from pathlib import Path
 from typing import Any
@@ -14,15 +14,19 @@ _ACTIVATIONS = {
     "relu": "relu",
     "silu": "silu",
 }
-# Of several names of one function, the first is written.
+# If a function has several names there, the first is written.
 _NAMES = {ours: theirs for theirs, ours in reversed(_ACTIVATIONS.items())}
 
 
 def activation(name: str, where: Path) -> str:
     """Our name of an activation.
 
+    Args:
+      name: what config.json calls it.
+      where: path of that file, for messages.
+
     Raises:
-      UserError: naming the file `where` for one that is not known.
+      UserError: for an unknown activation.
     """
     if name not in _ACTIVATIONS:
         raise UserError(f"{where}: activation {name!r} is not one of {', '.join(_ACTIVATIONS)}.")
@@ -30,7 +34,7 @@ def activation(name: str, where: Path) -> str:
 
 
 def activation_name(ours: str) -> str:
-    """The name of an activation there."""
+    """What config.json calls one of our activations."""
     return _NAMES[ours]
 
 
@@ -45,7 +49,7 @@ def split_heads(matrices: list, biases: list, heads: int) -> dict[str, Any]:
 
 
 def join_heads(qkv: dict[str, Any]) -> tuple[list, list]:
-    """The reverse of `split_heads`: ([D out, D in] x 3, [D] x 3)."""
+    """The inverse of `split_heads`: ([D out, D in] x 3, [D] x 3)."""
     kernel, bias = np.asarray(qkv["kernel"]), np.asarray(qkv["bias"])
     width = len(kernel)
     return (
@@ -55,7 +59,7 @@ def join_heads(qkv: dict[str, Any]) -> tuple[list, list]:
 
 
 def contiguous(tree: Any) -> Any:
-    """The tree with every array laid out in rows: reshaped views make slow parameters."""
+    """The tree with every array contiguous: transposed views make slow parameters."""
     if isinstance(tree, dict):
         return {name: contiguous(leaf) for name, leaf in tree.items()}
     return np.ascontiguousarray(tree)

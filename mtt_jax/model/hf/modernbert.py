@@ -1,4 +1,4 @@
-"""ModernBERT: pre-normalisation, rotary positions, gates, local layers (arXiv:2412.13663)."""
+"""ModernBERT: pre-normalization, rotary positions, gates, local layers (arXiv:2412.13663)."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,11 +12,15 @@ from mtt_jax.model.hf.weights import Weights
 
 
 def fields(settings: Mapping[str, Any], where: Path) -> dict[str, Any]:
-    """Our encoder's fields from a config.json, of the older or the newer form.
+    """Our encoder's fields from a config.json in the older or the newer form.
+
+    Args:
+      settings: its content.
+      where: its path, for messages.
 
     Raises:
-      UserError: naming `where` for a model that this encoder cannot be.
-      KeyError: for a setting that is missing.
+      UserError: for a model that our encoder cannot represent.
+      KeyError: for a missing setting.
     """
     layers = settings["num_hidden_layers"]
     every = settings.get("global_attn_every_n_layers", 3)
@@ -24,7 +28,7 @@ def fields(settings: Mapping[str, Any], where: Path) -> dict[str, Any]:
     if types:
         every = next((i for i in range(1, layers) if types[i] == "full_attention"), layers)
         if types != ["sliding_attention" if i % every else "full_attention" for i in range(layers)]:
-            raise UserError(f"{where}: layer_types are not global at regular distances.")
+            raise UserError(f"{where}: layer_types must have full attention at regular intervals.")
     return {
         "layers": layers,
         "width": settings["hidden_size"],
@@ -44,9 +48,9 @@ def fields(settings: Mapping[str, Any], where: Path) -> dict[str, Any]:
     }
 
 
-def _base(settings: Mapping[str, Any], kind: str, older: str, where: Path) -> float:
-    """The base of the rotary positions of one kind of layer."""
-    rope = (settings.get("rope_parameters") or {}).get(kind) or {}
+def _base(settings: Mapping[str, Any], layer_type: str, older: str, where: Path) -> float:
+    """The rotary base of the layers of a type; `older` is its name in the older form."""
+    rope = (settings.get("rope_parameters") or {}).get(layer_type) or {}
     if rope.get("rope_type", "default") != "default" or settings.get("rope_scaling"):
         raise UserError(f"{where}: scaled rotary positions are not supported.")
     base = rope.get("rope_theta", settings.get(older))
@@ -56,7 +60,7 @@ def _base(settings: Mapping[str, Any], kind: str, older: str, where: Path) -> fl
 def read(
     folder: Path, settings: Mapping[str, Any], ours: Mapping[str, Any], vocab_size: int
 ) -> dict[str, Any]:
-    """The encoder's parameters; biases that the model does without are zero here."""
+    """The encoder's parameters; biases that the model does not have are zero here."""
     del settings
     weights = Weights(folder, "model.")
     params = {

@@ -1,6 +1,6 @@
-"""The tensors of a Hugging Face folder, read from safetensors alone.
+"""The tensors of a Hugging Face folder, read from safetensors only.
 
-A pickle can run code of whoever wrote it, so a pytorch_model.bin is never opened.
+A pickle can run its author's code, so a pytorch_model.bin is never opened.
 """
 
 import json
@@ -15,7 +15,7 @@ from mtt_jax.errors import UserError
 
 
 class Weights:
-    """The tensors of a folder by name, with or without the prefix of a model with a head."""
+    """The tensors of a folder by name, with or without the prefix that a model with a head has."""
 
     def __init__(self, folder: Path, prefix: str):
         self.folder, self._prefix = folder, prefix
@@ -29,7 +29,7 @@ class Weights:
                 raise UserError(f"{file}: damaged or missing: {error}.") from None
 
     def take(self, *names: str, optional: bool = False) -> Any:
-        """The first of some tensors that is there, as float32; None where one may be missing."""
+        """The first of the tensors that exists, as float32; None if `optional` and none does."""
         for name in (prefix + name for name in names for prefix in ("", self._prefix)):
             if name in self._file_of:
                 self._taken.add(name)
@@ -40,10 +40,10 @@ class Weights:
         raise UserError(f"{self.folder}: no tensor {names[0]!r} in its model.safetensors.")
 
     def check_layers(self, layer: str) -> None:
-        """Looks for layers that nobody has asked for.
+        """Checks that the tensors of all layers have been taken.
 
         Args:
-          layer: key of a layer, with its number as {}.
+          layer: key of a layer, with {} for its number.
 
         Raises:
           UserError: naming a tensor that is left over.
@@ -54,19 +54,19 @@ class Weights:
         if left:
             raise UserError(
                 f"{self.folder}: {len(left)} tensors of layers are left over, such as {left[0]!r}; "
-                "its config.json does not belong to its weights."
+                "its config.json does not match its weights."
             )
 
     def embedding(self, name: str, vocab_size: int) -> Any:
-        """The rows of a token table that the tokenizer has ids for.
+        """The rows of a token table for which the tokenizer has ids.
 
         Raises:
-          UserError: where the tokenizer has more ids than the table has rows.
+          UserError: if the tokenizer has more ids than the table has rows.
         """
         table = self.take(name)
         if len(table) < vocab_size:
             raise UserError(
-                f"{self.folder}: its tokenizer has {vocab_size:,} subwords and its model "
+                f"{self.folder}: its tokenizer has {vocab_size:,} subwords, but its model only "
                 f"{len(table):,}; they do not belong together."
             )
         return table[:vocab_size]
@@ -82,11 +82,12 @@ def _files(folder: Path) -> list[Path]:
             shards = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
             return [folder / name for name in sorted(set(shards))]
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UserError(f"{index}: not an index of weights: {error!r}.") from None
+            raise UserError(f"{index}: not a valid index of weights: {error!r}.") from None
     if (folder / "pytorch_model.bin").is_file():
         raise UserError(
-            f"{folder}: holds pytorch_model.bin, a pickle, which is never loaded. Convert it where "
-            'PyTorch and transformers are installed: python -c "from transformers import AutoModel;'
+            f"{folder}: contains pytorch_model.bin, a pickle, which is never loaded. Convert it "
+            "with PyTorch and transformers installed: "
+            'python -c "from transformers import AutoModel;'
             f" AutoModel.from_pretrained('{folder}').save_pretrained('{folder}')\""
         )
-    raise UserError(f"{folder}: no model.safetensors in it.")
+    raise UserError(f"{folder}: contains no model.safetensors.")

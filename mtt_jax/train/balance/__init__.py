@@ -1,18 +1,18 @@
 """Balancing: how much each task's gradient counts where the tasks share parameters.
 
-A balancer turns the T losses and, where it needs them, the T x T inner products of the tasks'
-gradients into T weights. It sees no parameters, batches or models, so any training loop can use
-it; it needs nothing of this package:
+A balancer turns the T losses and, if it needs them, the T x T inner products of the tasks'
+gradients into T weights. It sees no parameters, batches or models and imports nothing else of this
+package, so any training loop can use it:
 
     balancer = make("pcgrad")
     state = balancer.init(2)
     weights, state = balancer.weigh(losses, gram, state, key, present)
     gradient = weights[0] * gradients[0] + weights[1] * gradients[1]
 
-Everything runs under `jax.jit`. A task that is absent, such as one without labels in a batch, gets
-the weight 0 and leaves the others as if it did not exist.
+Everything runs under `jax.jit`. An absent task, such as one without labels in a batch, gets the
+weight 0, and the others are weighed as if it did not exist.
 
-What the literature found: with its tuning done, a fixed weight for each task is hard to beat
+What the literature found: a fixed weight per task, once tuned, is hard to beat
 (Kurin et al. 2022, arXiv:2201.04122; Xin et al. 2022, arXiv:2209.11379).
 """
 
@@ -48,10 +48,10 @@ METHODS: dict[str, Callable[..., Balancer]] = {
 
 
 def make(name: str, **options: Any) -> Balancer:
-    """The balancer of a name, one of METHODS, with options of its own.
+    """The balancer of a name in METHODS, with its own options.
 
     Raises:
-      KeyError: for a name that is none.
+      KeyError: for an unknown name.
       TypeError: for an option that the method does not have.
     """
     return METHODS[name](**options)

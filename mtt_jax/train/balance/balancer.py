@@ -1,4 +1,4 @@
-"""What a balancer is, and what all of them do for tasks that are absent."""
+"""What a balancer is, and how all of them treat absent tasks."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -14,11 +14,11 @@ class Balancer(NamedTuple):
 
     Attributes:
       needs_gram: whether `weigh` reads the Gram matrix; known before compiling, so that a method
-        without costs no backward pass more than a plain sum.
-      init: T -> state, a tree of arrays; () for a method that remembers nothing.
+        that does not needs no more backward passes than a plain sum.
+      init: T -> state, a tree of arrays; () for a stateless method.
       weigh: (losses [T], gram [T, T], state, key, present bool [T]) -> (weights [T], state), all
-        float32. `losses` are above 0; `gram[i, j]` is the inner product of the gradients of
-        tasks i and j; a method that does not need it may be given None.
+        float32. The losses of present tasks are above 0; `gram[i, j]` is the inner product of the
+        gradients of tasks i and j; it may be None for a method that does not need it.
     """
 
     needs_gram: bool
@@ -27,7 +27,7 @@ class Balancer(NamedTuple):
 
 
 def stateless(weights: Callable, needs_gram: bool) -> Balancer:
-    """A balancer that remembers nothing, from (losses, gram, key, present) -> weights."""
+    """A balancer without state, from (losses, gram, key, present) -> weights."""
 
     def weigh(losses, gram, state, key, present):
         if needs_gram:
@@ -39,7 +39,7 @@ def stateless(weights: Callable, needs_gram: bool) -> Balancer:
 
 
 def alone(gram: jax.Array, present: jax.Array) -> jax.Array:
-    """The Gram matrix with absent tasks orthogonal to all others and of length 1."""
+    """The Gram matrix with gradients of absent tasks orthogonal to all others and of length 1."""
     both = present[:, None] & present[None, :]
     return jnp.where(both, gram, jnp.eye(len(gram)))
 
@@ -57,6 +57,6 @@ def unit_gram(gram: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 def mean_over(values: jax.Array, present: jax.Array) -> jax.Array:
-    """The mean of the present tasks' values; 0 where no task is present."""
+    """The mean of the present tasks' values; 0 if no task is present."""
     total = jnp.where(present, values, 0.0).sum()
     return total / jnp.maximum(present.sum(), 1)

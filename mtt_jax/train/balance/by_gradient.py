@@ -1,7 +1,7 @@
 """Balancing by the gradients: T backward passes through what is shared, and T gradients in memory.
 
-Every method here reads the T x T Gram matrix and nothing else of the gradients, so that its own
-cost does not grow with the model.
+Every method here reads the T x T Gram matrix and nothing else of the gradients, so its own cost
+does not grow with the model.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ from mtt_jax.train.balance.solvers import (
 
 
 def gradnorm(alpha: float = 1.5, learning_rate: float = 0.01) -> Balancer:
-    """Weights that move until weighted gradients are of like length, longer for slow tasks.
+    """Weights that move until weighted gradients have similar lengths, longer for slow tasks.
 
     GradNorm, Chen et al. 2018 (arXiv:1711.02257): the target length of task i is the mean length
     times r_i^alpha, r_i being its loss as a share of its first, over the mean share. Each weight
@@ -60,7 +60,7 @@ def mgda() -> Balancer:
     """The shortest vector that the tasks' gradients enclose; weights sum to 1.
 
     MGDA, Désidéri 2012; Sener and Koltun 2018 (arXiv:1810.04650): minimises |sum w_i g_i| over the
-    simplex. Its direction lowers every loss, or is zero where none can fall without another's
+    simplex. Its direction lowers every loss, or is zero if none can fall without another's
     rising. Closed form for two tasks.
     """
 
@@ -77,7 +77,7 @@ def mgda() -> Balancer:
 
 
 def pcgrad() -> Balancer:
-    """Each gradient without what points against another's, and their sum.
+    """The sum of the gradients, each without the component that points against another's.
 
     PCGrad, Yu et al. 2020 (arXiv:2001.06782): gradient i is projected onto the normal plane of
     every gradient that it conflicts with, one after the other in random order.
@@ -95,11 +95,11 @@ def pcgrad() -> Balancer:
 
 
 def gradvac(beta: float = 0.5) -> Balancer:
-    """As PCGrad, towards the cosine that two tasks have had so far rather than towards 0.
+    """Like PCGrad, but towards the mean cosine of two tasks so far instead of towards 0.
 
-    Gradient Vaccine, Wang et al. 2021 (arXiv:2010.05874): where the cosine of gradients i and j
-    falls below its running mean, as much of j is added to i as brings it back. Costs T x T
-    numbers of state.
+    Gradient Vaccine, Wang et al. 2021 (arXiv:2010.05874): if the cosine of gradients i and j falls
+    below its running mean, as much of j is added to i as restores the mean. Costs T x T numbers of
+    state.
 
     Args:
       beta: share of the newest cosine in the running mean.
@@ -129,12 +129,12 @@ def gradvac(beta: float = 0.5) -> Balancer:
 
 
 def _pass_by(project: Callable, state: Any, key: jax.Array, present: jax.Array):
-    """Leads each present task's gradient past all others in random order; sums what they become.
+    """Projects each present task's gradient on all others in random order; sums the results.
 
     Args:
-      project: (mix [T] of gradients that the task's has become, task, other, state) -> (how much
-        of the other's gradient to add, state).
-      state: given from one to the next.
+      project: (mix [T] of gradients that the task's is by now, task, other, state) -> (how much of
+        the other's gradient to add, state).
+      state: passed from one call to the next.
       key: of the orders.
       present: bool [T].
 
@@ -180,7 +180,7 @@ def cagrad(c: float = 0.4) -> Balancer:
             return jnp.sqrt(jnp.maximum(w @ gram @ w, 1e-12))
 
         w = minimise_on_simplex(lambda w: along + radius * (gram @ w) / length(w), present)
-        # Where h vanishes no direction is better than another for the task that gains least.
+        # If h vanishes, no direction is better than another for the task that gains least.
         return even + jnp.where(length(w) > 1e-5, radius / length(w), 0.0) * w
 
     return stateless(weights, needs_gram=True)
@@ -212,8 +212,8 @@ def nash_mtl() -> Balancer:
     """The bargain in which no task gains a share that costs the others a larger one.
 
     Nash-MTL, Navon et al. 2022 (arXiv:2202.01017): weights solve G w = 1 / w. The scale of each
-    task cancels out. Solved to the end by Newton's method, where the paper takes a sequence of
-    approximations with a solver of its own.
+    task cancels out. Solved by Newton's method until it converges; the paper uses a sequence of
+    approximations.
     """
     return fairgrad(alpha=1.0)
 
@@ -251,7 +251,7 @@ def aligned_mtl() -> Balancer:
     """
 
     def weights(losses, gram, key, present):
-        # The absent are pulled out of the matrix, or their length would count among the others'.
+        # Without absent tasks, whose length of 1 would count among the others'.
         values, vectors, real = pseudo_inverse(jnp.where(present[:, None] & present, gram, 0.0))
         even = present / jnp.maximum(present.sum(), 1)
         smallest = jnp.where(real, values, jnp.inf).min()
@@ -262,10 +262,10 @@ def aligned_mtl() -> Balancer:
 
 
 def upgrad() -> Balancer:
-    """The mean of the gradients after projecting each to where it harms no task.
+    """The mean of the gradients after projecting each so that it harms no task.
 
     UPGrad, Quinton and Rey 2024 (arXiv:2406.16232): gradient i becomes the nearest vector that has
-    no negative inner product with any gradient, a quadratic program for each task. Closed form for
+    no negative inner product with any gradient, a quadratic program per task. Closed form for
     two tasks, where it is half of PCGrad.
     """
 

@@ -1,4 +1,4 @@
-"""Balancing by the losses alone: one backward pass, as much memory as a plain sum."""
+"""Balancing by the losses alone: one backward pass, and as much memory as for a plain sum."""
 
 import jax
 import jax.numpy as jnp
@@ -61,8 +61,8 @@ def dwa(temperature: float = 2.0, interval: int = 50) -> Balancer:
     loss in the last interval to that in the one before, 1 until there are two. Costs 4 T numbers.
 
     Args:
-      temperature: the higher, the more even.
-      interval: steps that a mean is taken over; the paper takes an epoch.
+      temperature: the higher, the more even the weights.
+      interval: steps per mean; the paper uses an epoch.
     """
 
     def init(tasks):
@@ -111,7 +111,7 @@ def geometric() -> Balancer:
 
 
 def random() -> Balancer:
-    """Weights drawn anew at each step: T softmax of T normal numbers.
+    """Weights drawn at each step: T times the softmax of T normal numbers.
 
     Random loss weighting, Lin et al. 2022 (arXiv:2111.10603), a baseline that many methods do not
     beat. Costs nothing.
@@ -128,9 +128,9 @@ def famo(learning_rate: float = 0.025, decay: float = 0.001) -> Balancer:
     """Weights such that the logarithms of all losses fall at the same rate.
 
     FAMO, Liu et al. 2023 (arXiv:2306.03792): weights c z / loss with z = softmax(w) and c so that
-    they sum to 1; w then moves against the rates at which the losses fell. The paper reads
-    those rates off the same batch after the step, which takes one more forward pass; here they
-    are read off the next batch, which costs nothing and is noisier. Costs 2 T numbers.
+    they sum to 1; w then moves against the rates at which the losses fell. The paper takes
+    those rates from the same batch after the step, which costs one more forward pass; here they
+    are taken from the next batch, which costs nothing and is noisier. Costs 2 T numbers.
 
     Args:
       learning_rate: of w.
@@ -164,8 +164,9 @@ def stch(sharpness: float = 1.0, preference: tuple[float, ...] = ()) -> Balancer
     cross-entropy. Costs nothing.
 
     Args:
-      sharpness: mu of the paper; small ones leave only the worst task, large ones weigh all alike.
-      preference: p by task, 1 for all by default.
+      sharpness: mu of the paper; a small one leaves only the worst task, a large one weighs all
+        tasks alike.
+      preference: p per task, 1 for all by default.
     """
 
     def weights(losses, gram, key, present):

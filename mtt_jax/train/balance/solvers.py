@@ -1,7 +1,7 @@
-"""Small convex programs on the device: a matrix of tasks by tasks, a loop under jit.
+"""Small convex programs on the device: a T x T matrix, a loop under jit.
 
-All are written for T of a handful. Each stops when it has converged, and after a fixed number of
-rounds at the latest.
+All are written for a handful of tasks. Each stops when it has converged, and after a fixed number
+of rounds at the latest.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ def minimise_on_simplex(
     """Minimises a convex function over weights that are at least 0 and sum to 1.
 
     Pairwise Frank-Wolfe (Lacoste-Julien and Jaggi 2015, arXiv:1511.05932): each round moves weight
-    from the worst task that has some to the best one, as far as it pays, by bisection.
+    from the worst task that has some to the best one, as far as that helps, found by bisection.
 
     Args:
       gradient: of the function.
@@ -95,8 +95,8 @@ def solve_inverse_power(
 ) -> jax.Array:
     """Solves M y = target / y^power for y > 0, by Newton steps that never leave y > 0.
 
-    The solution is the one minimum of a convex function, ½ y' M y less the integral of the right
-    side, along which each step is shortened until it goes down.
+    The solution is the only minimum of a convex function, ½ y' M y minus the integral of the right
+    side; each step is shortened until it decreases that function.
 
     Args:
       matrix: [T, T], positive semi-definite with a diagonal of 1.
@@ -104,7 +104,7 @@ def solve_inverse_power(
       power: above 0.
       rounds: at most.
     """
-    # Keeps the minimum finite where gradients cancel: two that are opposite have none otherwise.
+    # Keeps the minimum finite if gradients cancel: two opposite ones have none otherwise.
     matrix = matrix + 1e-6 * jnp.eye(len(target))
 
     def value(y):
@@ -137,13 +137,13 @@ def solve_inverse_power(
         _, done, change = carry
         return (done < rounds) & (change > 1e-6)
 
-    start = target ** (1 / (1 + power))  # exact where no two gradients meet
+    start = target ** (1 / (1 + power))  # exact if all gradients are orthogonal
     y, _, _ = jax.lax.while_loop(unfinished, step, (start, jnp.int32(0), jnp.ones_like(start[0])))
     return y
 
 
 def pseudo_inverse(matrix: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Eigenvalues, eigenvectors and which of them count, of a positive semi-definite matrix."""
+    """Eigenvalues, eigenvectors and which are not 0, of a positive semi-definite matrix."""
     values, vectors = jnp.linalg.eigh(matrix)
     real = values > values.max() * len(matrix) * jnp.finfo(matrix.dtype).eps
     return values, vectors, real

@@ -1,4 +1,4 @@
-"""CSV and TSV: the AG News layout, header names, quotes; a bad row is named with what to do."""
+"""CSV and TSV: the AG News layout, headers, quotes; faults are reported with line and remedy."""
 
 import csv
 
@@ -14,10 +14,10 @@ AG_NEWS = """\
 in two lines."
 "4","Robots","Land."
 """
-AG_MAP = "1=politics, 2=sports, 3=others, 4=others"
+AG_MAP = {"1": "politics", "2": "sports", "3": "others", "4": "others"}
 
 
-def test_ag_news_is_read_as_it_is_published(tmp_path):
+def test_ag_news_is_read_as_published(tmp_path):
     file = written(tmp_path, "train.csv", AG_NEWS)
     loaded = read(file, text="2,3", label="1", label_map=AG_MAP)
     assert [(record.text, record.labels["topic"]) for record in loaded.records] == [
@@ -30,11 +30,11 @@ def test_ag_news_is_read_as_it_is_published(tmp_path):
         ("Robots Land.", "others"),
     ]
     assert loaded.notes == []
-    assert all(record.spans == {} for record in loaded.records)
+    assert all(list(record.labels) == ["topic"] for record in loaded.records)
 
 
 @pytest.mark.parametrize(("name", "comma"), [("a.csv", ","), ("a.tsv", "\t"), ("a.TSV", "\t")])
-def test_columns_are_found_by_header_names(name, comma, tmp_path):
+def test_columns_are_found_by_their_names_in_the_header(name, comma, tmp_path):
     rows = [("id", "label", "text"), ("1", "sports", "Tom ran"), ("2", "others", "Shares fell")]
     file = written(tmp_path, name, "".join(comma.join(row) + "\n" for row in rows))
     expected = [("Tom ran", "sports"), ("Shares fell", "others")]
@@ -43,19 +43,19 @@ def test_columns_are_found_by_header_names(name, comma, tmp_path):
         assert [(record.text, record.labels["topic"]) for record in records] == expected
 
 
-def test_a_header_name_that_is_a_number_is_a_name(tmp_path):
+def test_column_name_that_is_a_number_is_a_name_and_not_a_number(tmp_path):
     file = written(tmp_path, "a.csv", "2,1,label\nTom ran,x,sports\n")
     (record,) = read(file, header=True, text="2").records
     assert record.text == "Tom ran"
 
 
-def test_several_columns_are_joined_in_the_order_named(tmp_path):
+def test_several_text_columns_are_joined_in_the_order_of_the_config(tmp_path):
     file = written(tmp_path, "a.csv", "title,body,label\nran,Tom,sports\n")
     (record,) = read(file, header=True, text="body, title").records
     assert record.text == "Tom ran"
 
 
-def test_an_empty_label_is_unlabelled_and_counted(tmp_path):
+def test_empty_label_is_unlabelled_and_counted(tmp_path):
     file = written(tmp_path, "a.csv", "Tom ran,sports\nAnn ran, \nBen ran,\n")
     loaded = read(file, text="1", label="2")
     assert [record.labels for record in loaded.records] == [{"topic": "sports"}, {}, {}]
@@ -69,7 +69,7 @@ def test_empty_texts_are_left_out_and_counted(tmp_path):
     assert loaded.notes == [f"{file}: 2 empty texts, left out (first: line 2)."]
 
 
-def test_quotes_in_a_tsv_are_plain_signs_unless_they_enclose_the_cell(tmp_path):
+def test_quotes_in_a_tsv_are_plain_characters_unless_they_enclose_a_cell(tmp_path):
     text = 'sports\tTom "Fly" Fry\nsports\t"Yes" he said\nsports\t"He said ""no"""\nsports\t"\n'
     records = read(written(tmp_path, "a.tsv", text), text="2", label="1").records
     assert [record.text for record in records] == [
@@ -81,10 +81,10 @@ def test_quotes_in_a_tsv_are_plain_signs_unless_they_enclose_the_cell(tmp_path):
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_whatever_a_csv_writer_writes_is_read_back(end, tmp_path):
+def test_any_text_that_a_csv_writer_writes_is_read_back(end, tmp_path):
     rng = np.random.default_rng(0)
-    signs = list('ab ,"\n\t;é漢')
-    texts = ["".join(rng.choice(signs, int(rng.integers(1, 12)))) + "x" for _ in range(300)]
+    characters = list('ab ,"\n\t;é漢')
+    texts = ["".join(rng.choice(characters, int(rng.integers(1, 12)))) + "x" for _ in range(300)]
     file = tmp_path / "a.csv"
     with file.open("w", newline="", encoding="utf-8") as stream:
         csv.writer(stream, lineterminator=end).writerows((text, "sports") for text in texts)
@@ -92,12 +92,12 @@ def test_whatever_a_csv_writer_writes_is_read_back(end, tmp_path):
     assert [record.text for record in records] == texts
 
 
-def test_a_line_number_is_right_behind_a_text_of_several_lines(tmp_path):
+def test_line_number_is_right_after_a_text_of_several_lines(tmp_path):
     file = written(tmp_path, "a.csv", '"Tom\nran\nhome",sports\n\nAnn ran,sport\n')
     assert f"{file}, line 5: label 'sport'" in complaint(file, text="1", label="2")
 
 
-# Bad files
+# Files with faults
 
 
 @pytest.mark.parametrize(
@@ -107,34 +107,36 @@ def test_a_line_number_is_right_behind_a_text_of_several_lines(tmp_path):
         ("a.tsv", "sports\tTom ran\nsports\tTom ran\tand won\n", "a tab"),
     ],
 )
-def test_a_row_with_other_columns_is_named_with_the_remedy(name, text, separator, tmp_path):
+def test_row_with_another_number_of_columns_is_reported_with_the_remedy(
+    name, text, separator, tmp_path
+):
     file = written(tmp_path, name, text)
     message = complaint(file, text="2", label="1")
     assert f"{file}, line 2: 3 columns, but the first line has 2" in message
-    assert f"quote a text that holds the separator ({separator})" in message
+    assert f"quote a text that contains the separator ({separator})" in message
 
 
-def test_a_row_with_too_few_columns_is_named(tmp_path):
+def test_row_with_too_few_columns_is_reported(tmp_path):
     file = written(tmp_path, "a.csv", "text,label\nTom ran,sports\nAnn ran\n")
     message = complaint(file, header=True)
     assert f"{file}, line 3: 1 columns, but the first line has 2" in message
 
 
-def test_a_quote_that_is_never_closed_is_named_by_the_line_it_begins_in(tmp_path):
+def test_unclosed_quote_is_reported_with_the_line_in_which_it_begins(tmp_path):
     file = written(tmp_path, "a.csv", 'sports,Tom ran\nsports,"Ann ran\nsports,Ben ran\n')
     message = complaint(file, text="2", label="1")
     assert f"{file}, line 2: not valid CSV" in message
     assert 'A quote inside a quoted text is written twice: ""' in message
 
 
-def test_a_single_quote_inside_a_quoted_text_is_named(tmp_path):
+def test_lone_quote_inside_a_quoted_text_is_reported(tmp_path):
     file = written(tmp_path, "a.csv", 'sports,"Tom "Fly" Fry ran"\n')
     message = complaint(file, text="2", label="1")
     assert f"{file}, line 1: not valid CSV" in message
     assert 'written twice: ""' in message
 
 
-def test_a_header_name_that_is_not_there_is_named_with_those_that_are(tmp_path):
+def test_missing_column_name_is_reported_with_the_known_ones(tmp_path):
     file = written(tmp_path, "a.csv", "title,class\nTom ran,sports\n")
     message = complaint(file, header=True, text="title")
     assert f"{file}, line 1: no column 'label' in title, class" in message
@@ -144,37 +146,203 @@ def test_a_header_name_that_is_not_there_is_named_with_those_that_are(tmp_path):
     assert "set --config.data.topic.text=" in message
 
 
-def test_a_file_without_a_header_asks_for_column_numbers_or_for_a_header(tmp_path):
+def test_file_without_a_header_asks_for_column_numbers_or_for_header_true(tmp_path):
     message = complaint(written(tmp_path, "a.csv", "Tom ran,sports\n"))
-    assert "a.csv, line 1: 'text' is no column number from 1 to 2" in message
+    assert "a.csv, line 1: 'text' is not a column number from 1 to 2" in message
     assert "set --config.data.topic.text=NUMBER" in message
     assert "--config.data.topic.header=true" in message
 
 
 @pytest.mark.parametrize("number", ["0", "3", "1,3", "-1"])
-def test_a_column_number_that_is_not_there_is_named(number, tmp_path):
+def test_missing_column_number_is_reported(number, tmp_path):
     message = complaint(written(tmp_path, "a.csv", "Tom ran,sports\n"), text=number, label="2")
-    assert f"a.csv, line 1: {number.split(',')[-1]!r} is no column number from 1 to 2" in message
+    assert f"a.csv, line 1: {number.split(',')[-1]!r} is not a column number from 1 to 2" in message
     assert "set --config.data.topic.text=NUMBER" in message
 
 
-def test_an_unknown_label_is_named_with_the_nearest_known_one(tmp_path):
+def test_unknown_label_is_reported_with_line_and_nearest_label(tmp_path):
     file = written(tmp_path, "a.csv", "Tom ran,sports\nAnn ran,Sport\n")
     message = complaint(file, text="1", label="2")
     assert f"{file}, line 2: label 'Sport' is not a label of task 'topic'" in message
     assert "(sports, politics, others)" in message
     assert "Did you mean 'sports'?" in message
-    assert "--config.data.topic.label_map='Sport=sports'" in message
+    assert "--config.data.topic.label_map='NAME=LABEL'" in message
 
 
-def test_a_header_that_was_not_announced_is_an_unknown_label(tmp_path):
+def test_header_without_header_true_is_an_unknown_label(tmp_path):
     file = written(tmp_path, "a.csv", "text,label\nTom ran,sports\n")
     assert f"{file}, line 1: label 'label' is not a label" in complaint(file, text="1", label="2")
 
 
 @pytest.mark.parametrize("text", ["\n\n", "text,label\n", "text,label\n,sports\n"])
-def test_a_table_without_a_sentence_is_refused(text, tmp_path):
+def test_table_without_a_sentence_is_refused(text, tmp_path):
     file = written(tmp_path, "a.csv", text)
     message = complaint(file, header=True)
-    assert f"{file}: holds no sentence; expected csv with one or more" in message
+    assert f"{file} contains no sentence; expected at least one, as csv" in message
     assert "--config.data.topic.train" in message
+
+
+# Multilabel: several labels in one cell
+
+
+def sets(loaded):
+    return [record.labels.get("subjects") for record in loaded.records]
+
+
+@pytest.mark.parametrize(
+    ("name", "comma", "separator"),
+    [("a.csv", ",", "|"), ("a.csv", ",", ";"), ("a.csv", ",", " "), ("a.tsv", "\t", "|"),
+     ("a.tsv", "\t", ","), ("a.tsv", "\t", " / ")],
+)  # fmt: skip
+def test_multilabel_cell_is_divided_by_the_separator(name, comma, separator, tmp_path):
+    rows = [("Tom ran", separator.join(["people", "money"])), ("Ann ran", "law"), ("Ben", "law")]
+    rows.append(("Cat", separator.join(["law", "law", "money", "people"])))
+    file = written(tmp_path, name, "".join(comma.join(row) + "\n" for row in rows))
+    loaded = read(file, "subjects", text="1", label="2", separator=separator)
+    assert sets(loaded) == [
+        ("money", "people"), ("law",), ("law",), ("money", "law", "people"),
+    ]  # fmt: skip
+    assert loaded.notes == []
+
+
+def test_multilabel_cell_may_have_spaces_around_labels_and_the_column_labels_is_the_default(
+    tmp_path,
+):
+    file = written(tmp_path, "a.csv", "text,labels\nTom ran,  law |money \nAnn,law|\n")
+    assert sets(read(file, "subjects", header=True)) == [("money", "law"), ("law",)]
+
+
+@pytest.mark.parametrize("cell", ["", "  ", '""', "|", " | "])
+def test_empty_multilabel_cell_is_the_empty_set_and_counted(cell, tmp_path):
+    file = written(tmp_path, "a.csv", f"Tom ran,law\nAnn ran,{cell}\nBen ran,{cell}\n")
+    loaded = read(file, "subjects", text="1", label="2")
+    assert sets(loaded) == [("law",), (), ()]
+    assert loaded.notes == [f"{file}: 2 empty cells, read as no label of subjects (first: line 2)."]
+
+
+def test_empty_text_with_an_empty_multilabel_cell_is_counted_as_an_empty_text_alone(tmp_path):
+    file = written(tmp_path, "a.csv", "Tom ran,law\n,\n")
+    loaded = read(file, "subjects", text="1", label="2")
+    assert loaded.notes == [f"{file}: 1 empty texts, left out (first: line 2)."]
+
+
+def test_multilabel_names_in_cells_are_mapped_by_the_label_map(tmp_path):
+    file = written(tmp_path, "a.csv", "Tom ran,finance|3\n")
+    names = {"finance": "money", "3": "law"}
+    assert sets(read(file, "subjects", text="1", label="2", label_map=names)) == [("money", "law")]
+
+
+def test_unknown_label_in_a_multilabel_cell_is_reported_with_line_and_nearest_label(tmp_path):
+    file = written(tmp_path, "a.csv", "Tom ran,law\n\nAnn ran,law|poeple\n")
+    message = complaint(file, "subjects", text="1", label="2")
+    expected = "label 'poeple' is not a label of task 'subjects' (money, law, people)."
+    assert f"{file}, line 3: {expected} Did you mean 'people'?" in message
+
+
+def test_wrong_separator_is_an_unknown_label(tmp_path):
+    file = written(tmp_path, "a.csv", "Tom ran,law;money\n")
+    message = complaint(file, "subjects", text="1", label="2")
+    assert f"{file}, line 1: label 'law;money' is not a label of task 'subjects'" in message
+
+
+# Multilabel: one column of 0 and 1 per label
+
+JIGSAW = """\
+id,text,people,money,law
+1,Tom ran,1,1,0
+2,Ann sat,0,0,0
+3,Ben fell,0, 0 ,1
+"""
+JIGSAW_SETS = [("money", "people"), (), ("law",)]
+
+
+def test_multilabel_columns_are_found_by_the_names_of_the_labels(tmp_path):
+    for name, text in (("a.csv", JIGSAW), ("a.tsv", JIGSAW.replace(",", "\t"))):
+        loaded = read(written(tmp_path, name, text), "subjects", header=True)
+        assert sets(loaded) == JIGSAW_SETS
+        assert loaded.notes == [], "a row of zeros is the empty set, which is no empty cell"
+
+
+def test_multilabel_columns_are_named_in_the_config_in_any_order(tmp_path):
+    file = written(tmp_path, "a.csv", JIGSAW)
+    for label in ("people, money, law", "law,people,money"):
+        assert sets(read(file, "subjects", header=True, label=label)) == JIGSAW_SETS
+
+
+def test_multilabel_columns_of_other_names_are_mapped_by_the_label_map(tmp_path):
+    file = written(tmp_path, "a.csv", JIGSAW.replace("people", "persons"))
+    found = read(file, "subjects", header=True, label="persons,money,law",
+                 label_map={"persons": "people"})  # fmt: skip
+    assert sets(found) == JIGSAW_SETS
+
+
+def test_multilabel_columns_without_a_header_are_numbered_in_the_order_of_the_labels(tmp_path):
+    file = written(tmp_path, "a.csv", JIGSAW.split("\n", 1)[1])
+    assert sets(read(file, "subjects", text="2", label="4,5,3")) == JIGSAW_SETS
+
+
+def test_multilabel_columns_may_be_numbered_under_a_header(tmp_path):
+    file = written(tmp_path, "a.csv", JIGSAW)
+    assert sets(read(file, "subjects", header=True, label="3,4,5")) == JIGSAW_SETS
+
+
+@pytest.mark.parametrize("label", ["4,5", "3,4,5,3"])
+def test_wrong_number_of_multilabel_columns_without_a_header_is_reported(label, tmp_path):
+    file = written(tmp_path, "a.csv", JIGSAW.split("\n", 1)[1])
+    message = complaint(file, "subjects", text="2", label=label)
+    count = label.count(",") + 1
+    assert f"{file}" in message
+    assert f"--config.data.subjects.label names {count} columns" in message
+    assert "task 'subjects' has 3 labels" in message
+
+
+def test_wrong_number_of_multilabel_columns_under_a_header_is_reported(tmp_path):
+    file = written(tmp_path, "a.csv", JIGSAW)
+    for label in ("people,money", "people,money,people"):
+        message = complaint(file, "subjects", header=True, label=label)
+        assert f"{file}, line 2: " in message
+        assert "expected 0 or 1 for each label, also for 'law'" in message
+
+
+def test_multilabel_columns_that_are_mapped_to_one_label_are_united(tmp_path):
+    """As the column severe_toxic of Jigsaw may become toxic."""
+    text = "text,people,person,money,law\nTom,1,0,0,0\nAnn,0,1,0,0\nBen,0,0,0,1\n"
+    file = written(tmp_path, "a.csv", text)
+    columns = "people,person,money,law"
+    found = read(file, "subjects", header=True, label=columns, label_map={"person": "people"})
+    assert sets(found) == [("people",), ("people",), ("law",)]
+
+
+def test_header_without_a_column_for_every_label_asks_for_the_columns(tmp_path):
+    file = written(tmp_path, "a.csv", JIGSAW.replace(",law", ",laws"))
+    message = complaint(file, "subjects", header=True)
+    assert f"{file}, line 1: no column 'labels' in id, text, people, money, laws" in message
+    assert "set --config.data.subjects.label=" in message
+
+
+def test_missing_multilabel_column_is_reported_with_the_known_ones(tmp_path):
+    file = written(tmp_path, "a.csv", JIGSAW)
+    message = complaint(file, "subjects", header=True, label="people,money,laws")
+    assert f"{file}, line 1: no column 'laws' in id, text, people, money, law" in message
+
+
+def test_multilabel_column_that_is_not_a_label_is_reported_with_the_nearest_label(tmp_path):
+    file = written(tmp_path, "a.csv", JIGSAW.replace(",law", ",laws"))
+    message = complaint(file, "subjects", header=True, label="people,money,laws")
+    assert "label 'laws' is not a label of task 'subjects' (money, law, people)" in message
+    assert "Did you mean 'law'?" in message
+
+
+@pytest.mark.parametrize("cell", ["2", "", "yes", "-1", "0.5", "law"])
+def test_multilabel_column_with_anything_but_0_or_1_is_reported_with_its_line(cell, tmp_path):
+    text = JIGSAW.replace("2,Ann sat,0,0,0", f"2,Ann sat,0,{cell},0")
+    file = written(tmp_path, "a.csv", text)
+    message = complaint(file, "subjects", header=True)
+    assert f"{file}, line 3: " in message
+    assert f"expected 0 or 1 per label, got {cell!r}" in message
+
+
+def test_a_classes_task_takes_no_label_from_several_columns(tmp_path):
+    file = written(tmp_path, "a.csv", "text,sports,politics,others\nTom ran,1,0,0\n")
+    message = complaint(file, header=True)
+    assert f"{file}, line 1: no column 'label' in text, sports, politics, others" in message

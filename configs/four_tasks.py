@@ -1,0 +1,42 @@
+"""All four kinds of tasks on one encoder: a topic, entities, subjects and parts of speech.
+
+    python launch.py --config=configs/four_tasks.py --config.data.topic.train=news.jsonl \
+        --config.data.subjects.train=news.jsonl --config.data.ner.train=news.jsonl \
+        --config.data.pos.train=news.jsonl
+
+The files may be different ones or, as here, one: a JSON object per line, with whichever labels a
+sentence has. docs/tasks.md describes other layouts.
+
+    {"text": "Ann sold Acme.", "topic": "others", "subjects": ["business", "people"],
+     "tokens": ["Ann", "sold", "Acme", "."], "ner": ["B-PER", "O", "B-ORG", "O"],
+     "pos": ["PROPN", "VERB", "PROPN", "PUNCT"]}
+"""
+
+from mtt_jax.config import TaskConfig, default_config
+
+PARTS_OF_SPEECH = (
+    "ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN",
+    "PUNCT", "SCONJ", "SYM", "VERB", "X",
+)  # fmt: skip
+
+
+def get_config():
+    config = default_config(
+        {
+            "topic": TaskConfig(kind="classes", labels=("sports", "politics", "others")),
+            "subjects": TaskConfig(
+                kind="multilabel", labels=("business", "people", "places", "science", "sports")
+            ),
+            "ner": TaskConfig(
+                kind="entities", labels=("O", "PER", "ORG", "LOC", "MISC"), scheme="iob2"
+            ),
+            "pos": TaskConfig(kind="tags", labels=PARTS_OF_SPEECH),
+        }
+    )
+    config.data.source = "files"
+    for name in config.tasks:
+        config.data[name].label = name
+    config.encoder.positions = "rotary"
+    config.tokenizer.vocab_size = 2000
+    config.train.steps = 600
+    return config

@@ -1,0 +1,358 @@
+"""What every kind of task promises: labels go to arrays and back, counts add up, answers print."""
+
+import json
+from collections import Counter
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from mtt_jax.tasks import KINDS, Classes, Entities, Multilabel, Tags, make_task
+from mtt_jax.tasks.base import part_of, ragged
+from tests.tasks.drawn import TASKS, counts_of, drawn, drawn_label
+
+every_kind = pytest.mark.parametrize("name", TASKS)
+
+
+def test_there_are_four_kinds():
+    assert list(KINDS) == ["classes", "multilabel", "entities", "tags"]
+    assert list(KINDS.values()) == [Classes, Multilabel, Entities, Tags]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_task_is_made_from_its_section_of_a_config(kind):
+    section = SimpleNamespace(kind=kind, labels=["O", "PER"], scheme="iob2")
+    task = make_task("x", section)
+    assert type(task) is KINDS[kind]
+    assert (task.name, task.labels) == ("x", ("O", "PER"))
+    assert task.describe()["kind"] == kind
+    assert task.describe()["labels"] == ["O", "PER"]
+
+
+@every_kind
+def test_a_sentence_without_a_label_is_not_labelled_and_has_no_example(name):
+    task, rng = TASKS[name], np.random.default_rng(0)
+    lengths = rng.integers(1, 9, 30).tolist()
+    labels = [drawn_label(name, rng, n) if rng.random() < 0.6 else None for n in lengths]
+    arrays = task.encode(labels, lengths)
+    assert task.labelled(arrays).tolist() == [label is not None for label in labels]
+    for index, label in enumerate(labels):
+        assert (task.example(arrays, index) is None) == (label is None)
+
+
+@every_kind
+def test_no_sentences_at_all_can_be_encoded(name):
+    arrays = TASKS[name].encode([], [])
+    assert TASKS[name].labelled(arrays).tolist() == []
+
+
+@every_kind
+def test_the_label_of_a_sentence_does_not_depend_on_the_other_sentences(name):
+    task, rng = TASKS[name], np.random.default_rng(1)
+    lengths = rng.integers(0, 9, 20).tolist()
+    labels = [drawn_label(name, rng, n) for n in lengths]
+    together = task.encode(labels, lengths)
+    for index, (label, length) in enumerate(zip(labels, lengths, strict=True)):
+        alone = task.example(task.encode([label], [length]), 0)
+        np.testing.assert_array_equal(task.example(together, index), alone)
+
+
+@every_kind
+def test_arrays_can_be_saved_without_pickle(name, tmp_path):
+    task, rng = TASKS[name], np.random.default_rng(2)
+    lengths = [3, 4, 5]
+    arrays = task.encode([drawn_label(name, rng, n) for n in lengths], lengths)
+    np.savez(tmp_path / "arrays.npz", **arrays)
+    with np.load(tmp_path / "arrays.npz", allow_pickle=False) as file:
+        for index in range(3):
+            np.testing.assert_array_equal(task.example(file, index), task.example(arrays, index))
+
+
+@every_kind
+def test_holds_says_which_labels_occur_in_each_sentence_in_the_order_asked_for(name):
+    task, rng = TASKS[name], np.random.default_rng(3)
+    lengths = rng.integers(0, 9, 40).tolist()
+    labels = [drawn_label(name, rng, n) for n in lengths]
+    arrays = task.encode(labels, lengths)
+    part = rng.permutation(40)[:25]
+    held = task.holds(arrays, part)
+    assert (held.shape, held.dtype) == ((25, len(task.labels)), bool)
+    for row, index in enumerate(part):
+        label = labels[index]
+        if name == "classes":
+            expected = {label}
+        elif name in ("io", "iob2"):
+            expected = {span.label for span in label} or {"O"}
+        else:
+            expected = {tag for tag in label if tag}
+        assert {task.labels[c] for c in np.flatnonzero(held[row])} == expected
+
+
+@every_kind
+def test_a_target_has_the_shape_and_the_range_that_the_task_declares(name):
+    task, length = TASKS[name], 20
+    for sentence in drawn(name, count=20):
+        words = np.arange(sentence.words)
+        values, mask = task.target(sentence.gold, words, words + 1, length)
+        unit = () if task.unit == "sentence" else (length,)
+        assert np.shape(values) == (*unit, *task.target_shape)
+        assert np.shape(mask) == unit
+        assert np.array_equal(np.asarray(values).astype(task.target_dtype), values)
+        assert np.all(np.asarray(values) >= 0)
+        assert np.all(np.asarray(values) < len(task.classes))
+
+
+@every_kind
+def test_a_target_per_word_sits_on_the_first_subword_and_the_others_are_masked(name):
+    task = TASKS[name]
+    if task.unit != "word":
+        return
+    rng = np.random.default_rng(4)
+    for sentence in drawn(name, count=30):
+        starts = 1 + np.cumsum(rng.integers(1, 4, sentence.words)) - 1
+        decided = np.flatnonzero(rng.random(sentence.words) < 0.7)  # as in a window
+        values, mask = task.target(sentence.gold, decided, starts[decided], 40)
+        whole, known = task.target(sentence.gold, np.arange(sentence.words), starts, 40)
+        assert set(np.flatnonzero(mask)) == set(starts[decided]) & set(np.flatnonzero(known))
+        np.testing.assert_array_equal(values[mask > 0], whole[mask > 0])
+        assert not values[mask == 0].any()
+
+
+@every_kind
+def test_counts_of_parts_add_up_to_the_score_of_the_whole(name):
+    task, sentences = TASKS[name], list(drawn(name, seed=5, count=80))
+    counts = counts_of(task, sentences)
+    whole = task.score(sum(counts, Counter()), 0.25)
+    for cuts in ([1], [3, 4, 60], [0, 80]):
+        edges = [0, *cuts, 80]
+        parts = [sum(counts[a:b], Counter()) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        assert task.score(sum(parts[::-1], Counter()), 0.25) == whole
+    assert whole.sentences == 80
+    assert whole.loss == 0.25
+    assert 0 < whole.headline < 1
+
+
+@every_kind
+@pytest.mark.parametrize("seed", range(4))
+def test_tallies_add_up_and_their_headline_is_that_of_the_score(name, seed):
+    task, sentences = TASKS[name], list(drawn(name, seed, sure=1.0 + seed))
+    counts = counts_of(task, sentences)
+    tallies = np.stack([task.tallies(one) for one in counts])
+    assert tallies.dtype == np.int64
+    merged = sum(counts, Counter())
+    np.testing.assert_array_equal(tallies.sum(axis=0), task.tallies(merged))
+    assert task.headline(tallies.sum(axis=0)) == pytest.approx(task.score(merged, 0.0).headline)
+
+
+@every_kind
+def test_the_headline_of_many_tallies_at_once_is_that_of_each(name):
+    task = TASKS[name]
+    tallies = np.stack([task.tallies(one) for one in counts_of(task, drawn(name, seed=6))])
+    resampled = np.random.default_rng(0).integers(0, len(tallies), (7, 5, len(tallies)))
+    sums = tallies[resampled].sum(axis=2)  # [7, 5, 3, X]
+    found = task.headline(sums)
+    assert found.shape == (7, 5)
+    for index in np.ndindex(7, 5):
+        assert found[index] == pytest.approx(float(task.headline(sums[index])))
+
+
+@every_kind
+def test_a_split_without_sentences_scores_zero(name):
+    score = TASKS[name].score(Counter(), 0.0)
+    assert score.headline == 0.0
+    assert score.sentences == 0
+    assert all(row.support == 0 for row in score.rows.values())
+    assert TASKS[name].headline(TASKS[name].tallies(Counter())) == 0.0
+
+
+@every_kind
+def test_what_is_right_throughout_scores_one(name):
+    sentences = list(drawn(name, seed=7, sure=60.0))
+    score = TASKS[name].score(sum(counts_of(TASKS[name], sentences), Counter()), 0.0)
+    merges = name == "io"  # adjacent entities of one type cannot be told apart
+    assert score.headline == (pytest.approx(score.ceiling.f1) if merges else 1.0)
+    assert all(figure.value <= 1.0 for figure in score.figures)
+
+
+@every_kind
+def test_the_cross_entropy_is_that_of_the_probabilities(name):
+    task = TASKS[name]
+    for sentence in drawn(name, seed=8, count=20):
+        read = np.arange(sentence.words)[::2]  # the words that have a subword
+        total, count = task.cross_entropy(sentence.gold, sentence.log_probs, read)
+        if name == "multilabel":
+            probs = 1 / (1 + np.exp(-sentence.log_probs.astype(np.float64)))
+            right = np.where(sentence.gold > 0.5, probs, 1 - probs)
+            expected, units = -np.log(right).mean(), 1
+        elif name == "classes":
+            expected, units = -sentence.log_probs[task.labels.index(sentence.label)], 1
+        else:
+            values, mask = task.target(sentence.gold, read, read, max(sentence.words, 1))
+            chosen = np.flatnonzero(mask)
+            expected = -sentence.log_probs[chosen, values[chosen]].sum()
+            units = len(chosen)
+        assert count == units
+        assert total == pytest.approx(float(expected), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", [name for name in TASKS if name != "multilabel"])
+def test_log_probabilities_are_the_log_softmax_of_logits_of_any_size(name):
+    task = TASKS[name]
+    logits = np.random.default_rng(0).normal(size=(3, 5, len(task.classes))) * 500
+    log_probs = task.normalise(logits)
+    np.testing.assert_allclose(np.exp(log_probs).sum(axis=-1), 1.0)
+    np.testing.assert_allclose(np.diff(log_probs), np.diff(logits), rtol=1e-9, atol=1e-9)
+
+
+@every_kind
+def test_a_word_that_nothing_is_known_of_gets_a_distribution(name):
+    unread = TASKS[name].unread()
+    assert (unread.shape, unread.dtype) == ((len(TASKS[name].classes),), np.float32)
+    if name in ("io", "iob2"):
+        assert TASKS[name].answer(np.tile(unread, (3, 1))) == ()
+    elif name == "multilabel":
+        np.testing.assert_array_equal(unread, 0)  # log-odds of one half
+    else:
+        assert np.exp(unread).sum() == pytest.approx(1.0)
+
+
+def results(name, seed=9):
+    """(sentence, result, text, words) of a task's answers to a text of one-letter words."""
+    task = TASKS[name]
+    for sentence in drawn(name, seed, count=30):
+        words = [(2 * i, 2 * i + 1) for i in range(sentence.words)]
+        text = " ".join("abcdefghijklmnop"[: sentence.words])
+        answer = task.answer(sentence.log_probs)
+        yield sentence, task.as_json(answer, sentence.log_probs, text, words), text, words
+
+
+def scores_in(value):
+    """Every number under "score" or "scores" in a result."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key == "score":
+                yield inner
+            elif key == "scores":
+                yield from inner.values()
+    elif isinstance(value, list):
+        for inner in value:
+            yield from scores_in(inner)
+
+
+@every_kind
+def test_a_result_is_plain_json_with_probabilities(name):
+    for _, result, _, _ in results(name):
+        assert json.loads(json.dumps(result)) == result
+        assert all(0.0 <= score <= 1.0 for score in scores_in(result))
+
+
+@every_kind
+def test_a_table_has_the_same_columns_with_and_without_an_answer(name):
+    task = TASKS[name]
+    empty = task.as_cells(None)
+    assert list(empty)[0] == task.name
+    assert set(empty.values()) == {""}
+    for _, result, _, _ in results(name):
+        cells = task.as_cells(result)
+        assert list(cells) == list(empty)
+        assert all(isinstance(cell, str) for cell in cells.values())
+
+
+@every_kind
+def test_an_answer_is_shown_to_a_person_in_lines_that_begin_with_the_task(name):
+    for _, result, _, _ in results(name):
+        lines = TASKS[name].as_lines(result)
+        assert lines
+        assert all(line.startswith(f"{TASKS[name].name}: ") for line in lines)
+        assert all("\n" not in line for line in lines)
+
+
+@every_kind
+def test_only_a_task_per_word_has_tags_and_only_one_per_sentence_a_title(name):
+    task = TASKS[name]
+    for sentence, result, _, words in results(name):
+        tags = task.as_tags(result, words)
+        if task.unit == "word":
+            assert len(tags) == sentence.words
+            assert task.as_title(result) == ""
+        else:
+            assert tags is None
+            assert task.as_title(result) == task.as_cells(result)[task.name]
+
+
+@every_kind
+def test_what_was_chosen_on_dev_can_be_written_and_read(name):
+    sentences = list(drawn(name, seed=10))
+    gold, log_probs = [s.gold for s in sentences], [s.log_probs for s in sentences]
+    fitted = TASKS[name].fit(gold, log_probs)
+    written = json.loads(json.dumps(fitted.fitted()))
+    assert TASKS[name].with_fitted(written) == fitted
+    assert TASKS[name].with_fitted({}) == TASKS[name]
+    assert (fitted == TASKS[name]) == (written == {})
+    assert (written != {}) == (name == "multilabel")
+
+
+@pytest.mark.parametrize("kind", [Classes, Multilabel, Tags])
+def test_labels_that_occur_twice_or_are_too_few_are_a_problem(kind):
+    assert list(kind("x", ("a", "b")).problems()) == []
+    (twice,) = kind("x", ("a", "b", "a")).problems()
+    assert twice == "labels: the same label twice in a, b, a."
+    (few,) = kind("x", ("a",)).problems()
+    assert few == "labels: name at least two labels, as in ('sports', 'others')."
+
+
+# One word is not split into a prefix and a type unless the task writes tags in a scheme.
+HYPHENS = ("sports", "e-sports", "B-movies", "I-sports", "O")
+
+
+@pytest.mark.parametrize("kind", [Classes, Multilabel, Tags])
+def test_a_class_weight_is_for_the_class_of_that_very_name(kind):
+    task = kind("x", HYPHENS)
+    assert task.weight_names == HYPHENS
+    assert task.class_weights({"sports": 2.0}) == [2.0, 1.0, 1.0, 1.0, 1.0]
+    assert task.class_weights({"I-sports": 3.0, "O": 0.0}) == [1.0, 1.0, 1.0, 3.0, 0.0]
+    assert task.class_weights({}) == [1.0] * 5
+
+
+@pytest.mark.parametrize("kind", [Classes, Multilabel, Tags])
+def test_a_label_with_a_hyphen_is_read_answered_and_written_whole(kind):
+    task = kind("x", HYPHENS)
+
+    def read(name, *_):
+        assert name in HYPHENS, name
+        return name
+
+    for index, name in enumerate(HYPHENS):
+        peaked = np.where(np.arange(5) == index, 5.0, -5.0).astype(np.float32)
+        if kind is Tags:
+            label = task.from_tags([name], "iob2", read)
+            assert label == (name,)
+            (found,) = task.as_json(task.answer(peaked[None]), peaked[None], "w", [(0, 1)])
+            assert found["label"] == name
+            assert task.as_tags([found], [(0, 1)]) == [name]
+        else:
+            label = task.from_value(name, "|", read)
+            assert label == (name if kind is Classes else (name,))
+            result = task.as_json(task.answer(peaked), peaked, "w", [(0, 1)])
+            assert task.as_title(result) == name
+        np.testing.assert_array_equal(
+            task.holds(task.encode([label], [1]), np.array([0]))[0], np.arange(5) == index
+        )
+
+
+def test_ragged_arrays_come_apart_again():
+    parts = [np.arange(n * 3).reshape(n, 3) for n in (2, 0, 3, 0)]
+    arrays = ragged("span", parts, np.int32)
+    assert {name: array.dtype for name, array in arrays.items()} == {
+        "spans": np.int32,
+        "span_ends": np.int64,
+    }
+    for index, part in enumerate(parts):
+        np.testing.assert_array_equal(part_of(arrays, "span", index), part)
+
+
+def test_tasks_are_equal_if_kind_and_values_are():
+    labels = ("O", "PER")
+    assert Entities("ner", labels, "iob2") == Entities("ner", labels, "iob2")
+    assert Entities("ner", labels, "iob2") != Entities("ner", labels, "io")
+    assert Classes("x", labels) != Tags("x", labels)

@@ -1,0 +1,290 @@
+"""Entities score as in the strict mode of seqeval, below the ceiling of their tag scheme."""
+
+import json
+from collections import Counter
+
+import numpy as np
+import pytest
+from seqeval.metrics import classification_report
+from seqeval.scheme import IOB2
+
+from mtt_jax.tasks import Entities
+from mtt_jax.tasks.entities import NO_ENTITY
+from mtt_jax.tasks.schemes import class_ids, spans_to_tags, through_scheme
+from mtt_jax.types import Span
+from tests.tasks.drawn import NER, NER_IO, drawn, drawn_spans, gold_of
+
+TYPES = NER.entity_types
+
+
+def drawn_sentences(seed, count=120):
+    """(length, gold, found); most gold entities are found, some with another type or start."""
+    rng = np.random.default_rng(seed)
+    for _ in range(count):
+        length = int(rng.integers(0, 15))
+        gold, found = drawn_spans(rng, length), []
+        for span in gold:
+            chance = rng.random()
+            if chance < 0.5:
+                found.append(span)
+            elif chance < 0.65:
+                found.append(span._replace(label=str(rng.choice(TYPES))))
+            elif chance < 0.8 and span.end - span.start > 1:
+                found.append(span._replace(start=span.start + 1))
+        if rng.random() < 0.2:
+            found = drawn_spans(rng, length)
+        yield length, gold, tuple(found)
+
+
+def score_of(sentences, task=NER):
+    counts = Counter()
+    for length, gold, found in sentences:
+        counts += task.count(gold_of(task, gold, length), found, length)
+    return task.score(counts, 0.0)
+
+
+def seqeval_report(sentences):
+    """The report of seqeval's strict mode on the IOB2 tags of both sides."""
+    return classification_report(
+        [spans_to_tags(gold, n, "iob2") for n, gold, _ in sentences],
+        [spans_to_tags(found, n, "iob2") for n, _, found in sentences],
+        mode="strict",
+        scheme=IOB2,
+        output_dict=True,
+        zero_division=0,
+    )
+
+
+def assert_rows_equal(ours, theirs):
+    assert ours.precision == pytest.approx(theirs["precision"])
+    assert ours.recall == pytest.approx(theirs["recall"])
+    assert ours.f1 == pytest.approx(theirs["f1-score"])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_precision_recall_and_f1_equal_the_strict_mode_of_seqeval(seed):
+    sentences = list(drawn_sentences(seed))
+    score, expected = score_of(sentences), seqeval_report(sentences)
+    assert_rows_equal(score.totals["strict, overall"], expected["micro avg"])
+    for label in TYPES:
+        assert_rows_equal(score.rows[label], expected[label])
+        assert score.rows[label].support == expected[label]["support"]
+    figures = {figure.name: figure.value for figure in score.figures}
+    assert list(figures) == ["f1", "precision", "recall"]
+    assert figures["f1"] == score.headline == pytest.approx(expected["micro avg"]["f1-score"])
+    assert figures["precision"] == pytest.approx(expected["micro avg"]["precision"])
+    assert figures["recall"] == pytest.approx(expected["micro avg"]["recall"])
+    assert 0 < score.headline < 1
+    assert score.sentences == len(sentences)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        [Span(1, 3, "PER")],  # starts too late
+        [Span(0, 2, "PER")],  # ends too early
+        [Span(0, 3, "ORG")],  # another type
+        [Span(0, 1, "PER"), Span(1, 3, "PER")],  # in two pieces
+        [],
+    ],
+)
+def test_an_entity_is_right_only_if_start_end_and_type_are(found):
+    score = score_of([(3, [Span(0, 3, "PER")], found)])
+    assert [figure.value for figure in score.figures] == [0.0, 0.0, 0.0]
+    assert score.rows["PER"].support == 1
+
+
+def test_the_confusion_has_a_place_for_entities_that_are_missed_or_invented():
+    gold = [Span(0, 1, "PER"), Span(1, 2, "ORG"), Span(2, 3, "LOC")]
+    found = [Span(0, 1, "PER"), Span(1, 2, "LOC"), Span(4, 5, "PER")]
+    confusion = score_of([(5, gold, found)]).confusion
+    assert confusion.labels == ("PER", "ORG", "LOC", NO_ENTITY)
+    assert confusion.counts == ((1, 0, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1), (1, 0, 0, 0))
+
+
+def test_f1_of_two_parts_is_not_the_mean_of_their_f1():
+    one = [(1, [Span(0, 1, "PER")], [Span(0, 1, "PER")])]
+    other = [(9, [Span(i, i + 1, "ORG") for i in range(9)], [])]
+    assert score_of(one).headline == 1.0
+    assert score_of(other).headline == 0.0
+    assert score_of(one + other).headline == pytest.approx(2 / 11)
+
+
+@pytest.mark.parametrize("task", [NER, NER_IO], ids=["iob2", "io"])
+@pytest.mark.parametrize("sentences", [[], [(4, [], [])]], ids=["empty", "without entities"])
+def test_a_split_without_entities_scores_zero_below_a_ceiling_of_one(sentences, task):
+    score = score_of(sentences, task)
+    assert [figure.value for figure in score.figures] == [0.0, 0.0, 0.0]
+    assert score.ceiling == (task.scheme, 1.0)
+    assert score.sentences == len(sentences)
+
+
+def test_invented_entities_do_not_raise_the_score():
+    score = score_of([(2, [], [Span(0, 1, "PER")])])
+    assert [figure.value for figure in score.figures] == [0.0, 0.0, 0.0]
+    assert score.rows["PER"].support == 0
+
+
+# The ceiling
+
+
+def test_the_ceiling_is_the_f1_of_gold_entities_written_in_the_scheme_and_read_back():
+    sentences = list(drawn_sentences(3))
+    perfect = [(n, gold, gold) for n, gold, _ in sentences]
+    merged = [(n, gold, through_scheme(gold, n, "io")) for n, gold, _ in sentences]
+    ceiling = score_of(perfect, NER_IO).ceiling
+    assert ceiling.scheme == "io"
+    assert ceiling.f1 == pytest.approx(seqeval_report(merged)["micro avg"]["f1-score"])
+    assert 0 < ceiling.f1 < 1
+
+
+def test_the_ceiling_of_io_counts_merged_neighbors_as_lost():
+    gold = [Span(0, 1, "PER"), Span(1, 2, "PER"), Span(3, 4, "ORG")]
+    score = score_of([(4, gold, gold)], NER_IO)
+    # One merged entity is wrong and ORG is right: 2 * 1 / (2 found + 3 given).
+    assert score.ceiling.f1 == pytest.approx(2 / 5)
+    assert score.headline == 1.0
+
+
+def test_iob2_has_a_ceiling_of_one():
+    assert score_of(drawn_sentences(4)).ceiling == ("iob2", 1.0)
+
+
+def test_the_ceiling_does_not_depend_on_what_is_found():
+    sentences = list(drawn_sentences(5))
+    nothing = [(n, gold, ()) for n, gold, _ in sentences]
+    assert score_of(sentences, NER_IO).ceiling == score_of(nothing, NER_IO).ceiling
+
+
+# Classes and their weights
+
+
+def test_the_classes_of_the_head_are_the_tags_of_the_scheme():
+    labels = ("O", "PER", "ORG")
+    assert Entities("ner", labels, "io").classes == labels
+    iob2 = Entities("ner", labels, "iob2")
+    assert iob2.classes == ("O", "B-PER", "I-PER", "B-ORG", "I-ORG")
+    assert iob2.entity_types == ("PER", "ORG")
+    assert iob2.describe() == {"kind": "entities", "labels": list(labels), "scheme": "iob2"}
+
+
+@pytest.mark.parametrize(
+    ("scheme", "given", "expected"),
+    [
+        ("iob2", {"PER": 2.0}, [1, 2, 2, 1, 1]),
+        ("iob2", {"B-PER": 2.0}, [1, 2, 1, 1, 1]),
+        ("iob2", {"PER": 2.0, "I-PER": 3.0}, [1, 2, 3, 1, 1]),
+        ("iob2", {"O": 0.5, "ORG": 4.0}, [0.5, 1, 1, 4, 4]),
+        ("io", {"PER": 2.0, "O": 0.5}, [0.5, 2, 1]),
+        ("io", {}, [1, 1, 1]),
+    ],
+)
+def test_a_class_weight_of_a_type_covers_its_b_and_i_classes(scheme, given, expected):
+    task = Entities("ner", ("O", "PER", "ORG"), scheme)
+    assert task.class_weights(given) == expected
+    assert set(given) <= set(task.weight_names)
+
+
+def test_a_type_with_a_hyphen_is_whole_in_either_scheme():
+    labels = ("O", "sports", "e-sports", "B-movies")
+    io = Entities("ner", labels, "io")
+    assert io.class_weights({"sports": 2.0}) == [1, 2, 1, 1]
+    assert io.class_weights({"movies": 2.0}) == [1, 1, 1, 1]
+    iob2 = Entities("ner", labels, "iob2")
+    assert iob2.class_weights({"sports": 2.0}) == [1, 2, 2, 1, 1, 1, 1]
+    assert iob2.class_weights({"B-movies": 2.0}) == [1, 1, 1, 1, 1, 2, 2]
+    for task in (io, iob2):
+        spans = (Span(0, 2, "e-sports"), Span(3, 4, "B-movies"))
+        ids = class_ids(gold_of(task, spans, 5), 5, task.scheme)
+        log_probs = task.normalise(10.0 * np.eye(len(task.classes))[ids])
+        assert task.answer(log_probs) == spans
+        words = [(2 * i, 2 * i + 1) for i in range(5)]
+        result = task.as_json(spans, log_probs, "a b c d e", words)
+        assert [entity["label"] for entity in result] == ["e-sports", "B-movies"]
+        assert all(entity["score"] > 0.99 for entity in result)
+
+
+@pytest.mark.parametrize(
+    ("labels", "problem"),
+    [
+        (("PER", "ORG"), "labels: an entity task needs the label 'O' for words outside entities."),
+        (("PER", "O"), "labels: put 'O' first."),
+        (("O", "PER", "PER"), "labels: the same label twice in O, PER, PER."),
+        (("O",), "labels: name at least two labels, as in ('sports', 'others')."),
+    ],
+)
+def test_labels_without_o_in_first_place_are_a_problem(labels, problem):
+    assert list(Entities("ner", labels).problems()) == [problem]
+    assert list(NER.problems()) == []
+
+
+# From a file
+
+
+def test_tags_are_read_with_the_task_s_names_and_a_type_mapped_to_o_is_dropped():
+    names = {"PERSON": "PER", "DATE": "O"}
+    asked = []
+
+    def read(name, shown, word):
+        asked.append((shown, word))
+        return names.get(name, name)
+
+    tags = ["B-PERSON", "I-PERSON", "O", "B-DATE", "B-LOC"]
+    assert NER.from_tags(tags, "iob2", read) == (Span(0, 2, "PER"), Span(4, 5, "LOC"))
+    assert asked[:5] == list(zip(tags, range(5), strict=True))  # every tag is looked up as written
+
+
+def test_a_type_that_begins_like_a_prefix_is_whole_in_io():
+    def read(name, shown, word):
+        return name
+
+    assert NER.from_tags(["B-movie", "B-movie", "O"], "io", read) == (Span(0, 2, "B-movie"),)
+
+
+def test_entities_keep_their_words_if_words_are_cut():
+    # The third word became three, and the last two.
+    places = [(0, 1), (1, 2), (2, 5), (5, 7)]
+    spans = (Span(0, 1, "PER"), Span(1, 3, "ORG"), Span(3, 4, "LOC"))
+    expected = (Span(0, 1, "PER"), Span(1, 5, "ORG"), Span(5, 7, "LOC"))
+    assert NER.recut(spans, places, 7) == expected
+    assert NER.recut((), places, 7) == ()
+
+
+# Results
+
+
+def test_a_result_has_character_offsets_and_the_score_of_the_least_certain_word():
+    text, words = "Ann Lee left Oslo", [(0, 3), (4, 7), (8, 12), (13, 17)]
+    probs = np.full((4, 7), 0.01)
+    for word, (name, p) in enumerate([("B-PER", 0.94), ("I-PER", 0.6), ("O", 0.9), ("B-LOC", 0.8)]):
+        probs[word, NER.classes.index(name)] = p
+    result = NER.as_json(NER.answer(np.log(probs)), np.log(probs), text, words)
+    # The score of a word is that of its type, whether it begins an entity or continues it.
+    assert [entity.pop("score") for entity in result] == pytest.approx([0.61, 0.81])
+    assert result == [
+        {"text": "Ann Lee", "label": "PER", "start": 0, "end": 7},
+        {"text": "Oslo", "label": "LOC", "start": 13, "end": 17},
+    ]
+
+
+@pytest.mark.parametrize("name", ["iob2", "io"])
+def test_tags_offsets_and_text_of_a_result_agree_with_the_answer(name):
+    task = {"iob2": NER, "io": NER_IO}[name]
+    for sentence in drawn(name, seed=11):
+        words = [(3 * i, 3 * i + 2) for i in range(sentence.words)]
+        text = " ".join(f"w{i % 10}" for i in range(sentence.words))
+        answer = task.answer(sentence.log_probs)
+        result = task.as_json(answer, sentence.log_probs, text, words)
+        assert [entity["text"] for entity in result] == [
+            text[3 * span.start : 3 * span.end - 1] for span in answer
+        ]
+        assert all(text[e["start"] : e["end"]] == e["text"] for e in result)
+        assert task.as_tags(result, words) == spans_to_tags(answer, sentence.words, "iob2")
+        assert task.as_spans(result) == result
+        assert json.loads(task.as_cells(result)["ner"]) == result
+
+
+def test_a_sentence_without_entities_is_shown_as_none():
+    assert NER.as_lines([]) == ["ner: (none)"]
+    entity = {"text": "Ann", "label": "PER", "start": 0, "end": 3, "score": 0.987}
+    assert NER.as_lines([entity, entity]) == ["ner: Ann (PER) 0.99"] * 2

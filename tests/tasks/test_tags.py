@@ -1,0 +1,121 @@
+"""Tags score as in scikit-learn over the words that have one."""
+
+import json
+from collections import Counter
+
+import numpy as np
+import pytest
+from sklearn.metrics import (
+    accuracy_score,
+    confusion_matrix,
+    f1_score,
+    precision_recall_fscore_support,
+)
+
+from mtt_jax.tasks import Tags
+from tests.tasks.drawn import POS, counts_of, drawn, gold_of
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_accuracy_and_macro_f1_equal_scikit_learn_over_the_tagged_words(seed):
+    sentences = list(drawn("tags", seed, sure=2.0))
+    score = POS.score(sum(counts_of(POS, sentences), Counter()), 0.5)
+    pairs = [
+        (tag, POS.labels[int(row.argmax())])
+        for sentence in sentences
+        for tag, row in zip(sentence.label, sentence.log_probs, strict=True)
+        if tag
+    ]
+    gold, found = zip(*pairs, strict=True)
+    figures = {figure.name: figure.value for figure in score.figures}
+    assert list(figures) == ["accuracy", "macro_f1"]
+    assert figures["accuracy"] == score.headline == pytest.approx(accuracy_score(gold, found))
+    macro = f1_score(gold, found, average="macro", zero_division=0)
+    assert figures["macro_f1"] == pytest.approx(macro)
+    labels = list(POS.labels)
+    expected = precision_recall_fscore_support(gold, found, labels=labels, zero_division=0)
+    for label, *row in zip(labels, *expected, strict=True):
+        assert score.rows[label] == pytest.approx(tuple(row))
+    assert [list(row) for row in score.confusion.counts] == confusion_matrix(
+        gold, found, labels=labels
+    ).tolist()
+    assert score.sentences == len(sentences)
+    assert 0.3 < score.headline < 1
+
+
+def certain(*tags):
+    """Log-probabilities that are sure of some tags."""
+    ids = [POS.labels.index(tag) for tag in tags]
+    return POS.normalise(np.eye(4)[ids] * 10.0)
+
+
+def test_a_word_without_a_tag_is_not_counted():
+    log_probs = certain("NOUN", "VERB", "ADJ")
+    gold = gold_of(POS, ("NOUN", "", "VERB"), 3)
+    assert gold.tolist() == [0, -1, 1]
+    counts = POS.count(gold, POS.answer(log_probs), 3)
+    score = POS.score(counts, 0.0)
+    assert score.headline == 0.5
+    assert sum(map(sum, score.confusion.counts)) == 2
+    assert POS.tallies(counts)[2].sum() == 2
+    total, count = POS.cross_entropy(gold, log_probs, np.arange(3))
+    assert count == 2
+    assert total == pytest.approx(-float(log_probs[0, 0] + log_probs[2, 1]))
+
+
+def test_a_sentence_of_which_no_word_has_a_tag_counts_as_a_sentence_alone():
+    score = POS.score(POS.count(gold_of(POS, ("", ""), 2), POS.answer(certain("ADJ", "ADJ")), 2), 0)
+    assert (score.sentences, score.headline) == (1, 0.0)
+
+
+def test_a_word_without_a_tag_is_masked():
+    gold = gold_of(POS, ("NOUN", "", "VERB"), 3)
+    values, mask = POS.target(gold, np.arange(3), np.array([1, 2, 4]), 6)
+    assert mask.tolist() == [0, 1, 0, 0, 1, 0]
+    assert values[[1, 4]].tolist() == [0, 1]
+
+
+def test_a_word_that_was_cut_keeps_its_tag_on_the_first_piece():
+    # "U.S.-born man" became "U.S.", "-", "born" and "man".
+    assert POS.recut(("ADJ", "NOUN"), [(0, 3), (3, 4)], 4) == ("ADJ", "", "", "NOUN")
+    assert POS.recut(("ADJ", "NOUN"), [(0, 1), (1, 2)], 2) == ("ADJ", "NOUN")
+    assert POS.recut((), [], 0) == ()
+
+
+def test_words_that_another_file_adds_have_no_tag():
+    assert POS.recut(("ADJ", "NOUN"), [(1, 2), (2, 4)], 5) == ("", "ADJ", "NOUN", "", "")
+
+
+def test_tags_are_read_as_they_are_whatever_scheme_they_look_like():
+    labels = ("B-NOUN", "I-NOUN", "O")
+    task = Tags("pos", labels)
+    asked = []
+
+    def read(name, shown, word):
+        asked.append((name, shown, word))
+        return {"x": "O"}.get(name, name)
+
+    assert task.from_tags(["I-NOUN", "x", "B-NOUN"], "iob2", read) == ("I-NOUN", "O", "B-NOUN")
+    assert asked == [("I-NOUN", "I-NOUN", 0), ("x", "x", 1), ("B-NOUN", "B-NOUN", 2)]
+
+
+def test_a_result_has_a_tag_for_every_word_with_its_offsets():
+    words = [(0, 3), (4, 9)]
+    log_probs = certain("NOUN", "VERB")
+    result = POS.as_json(POS.answer(log_probs), log_probs, "Ann spoke", words)
+    assert [{k: v for k, v in tag.items() if k != "score"} for tag in result] == [
+        {"text": "Ann", "label": "NOUN", "start": 0, "end": 3},
+        {"text": "spoke", "label": "VERB", "start": 4, "end": 9},
+    ]
+    assert result[0]["score"] == pytest.approx(float(np.exp(log_probs[0, 0])))
+    assert POS.as_tags(result, words) == ["NOUN", "VERB"]
+    assert POS.as_lines(result) == ["pos: Ann/NOUN spoke/VERB"]
+    assert json.loads(POS.as_cells(result)["pos"]) == result
+    assert POS.as_spans(result) == []
+
+
+def test_a_text_without_words_has_no_tags():
+    log_probs = np.zeros((0, 4), np.float32)
+    answer = POS.answer(log_probs)
+    assert POS.as_json(answer, log_probs, "", []) == []
+    assert POS.count(gold_of(POS, (), 0), answer, 0) == Counter({("sentences",): 1})

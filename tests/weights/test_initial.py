@@ -1,0 +1,95 @@
+"""Initial parameters: what a run takes from another model, and what it refuses."""
+
+import dataclasses
+import json
+
+import jax
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from mtt_jax.data.tokenizer import train as train_tokenizer
+from mtt_jax.errors import UserError
+from mtt_jax.model.hf import bert
+from mtt_jax.weights import saved_model
+from mtt_jax.weights.initial import graft, starting_params
+from tests.helpers import assert_trees_equal, make_config, model_and_params
+
+
+@pytest.fixture(scope="module")
+def source(tiny, tokenizer, tmp_path_factory):
+    """A saved model to start from."""
+    config, _, params = tiny
+    folder = tmp_path_factory.mktemp("source") / "model"
+    saved_model.save(folder, config, params, tokenizer, "# card\n")
+    return saved_model.load(folder)
+
+
+def fresh_copy(params):
+    """Other parameters of the same shapes, on the host."""
+    return jax.tree.map(lambda leaf: np.asarray(leaf) + 1, params)
+
+
+@pytest.mark.parametrize(
+    ("parts", "taken"),
+    [("all", {"encoder", "heads"}), ("encoder", {"encoder"}), ("heads", {"heads"})],
+)
+@pytest.mark.parametrize("scan", [False, True])
+def test_init_from_takes_only_the_requested_parts(source, tokenizer, parts, taken, scan):
+    config = make_config(init_from=str(source.path), init_parts=parts, encoder__scan=scan)
+    stacked = saved_model.stack_layers(source.params) if scan else source.params
+    fresh = fresh_copy(stacked)
+    result = starting_params(config, tokenizer, fresh)
+    for part in ("encoder", "heads"):
+        assert_trees_equal(result[part], (stacked if part in taken else fresh)[part])
+
+
+def test_without_init_from_and_encoder_init_parameters_stay_fresh(tiny, tokenizer):
+    config, _, params = tiny
+    assert starting_params(config, tokenizer, params) is params
+
+
+def test_init_from_keeps_fresh_heads_for_new_tasks_and_fresh_lora(source, tokenizer):
+    config = make_config(init_from=str(source.path), encoder__lora_rank=2)
+    _, params = model_and_params(config, tokenizer)
+    fresh = jax.device_get(params)
+    fresh["heads"]["pos"] = fresh["heads"]["ner"]
+    result = starting_params(config, tokenizer, fresh)
+    assert_trees_equal(result["heads"], {**source.params["heads"], "pos": fresh["heads"]["ner"]})
+    ours, theirs = (tree["encoder"]["layer_0"]["up"] for tree in (result, source.params))
+    np.testing.assert_array_equal(ours["kernel"], theirs["kernel"])
+    np.testing.assert_array_equal(ours["lora_a"], fresh["encoder"]["layer_0"]["up"]["lora_a"])
+
+
+def test_init_from_with_parameters_that_do_not_fit_lists_both_shapes(source, tokenizer):
+    _, wide = model_and_params(make_config(encoder__feedforward=64), tokenizer)
+    with pytest.raises(UserError, match=r"\(16, 32\) there, \(16, 64\) here.*init_parts"):
+        graft(wide, source, "all", scan=False)
+    _, deep = model_and_params(make_config(encoder__layers=3), tokenizer)
+    with pytest.raises(UserError, match="encoder/layer_2.*is missing there"):
+        graft(deep, source, "encoder", scan=False)
+
+
+def test_init_from_with_another_tokenizer_is_refused_with_the_flag_to_add(source, tiny):
+    _, _, params = tiny
+    config = make_config(init_from=str(source.path))
+    other = train_tokenizer(["quite another text"], config.tokenizer)
+    with pytest.raises(UserError, match="another tokenizer; add --config.tokenizer.file=") as error:
+        starting_params(config, other, params)
+    assert str(source.path / "tokenizer.json") in str(error.value)
+
+
+def test_encoder_init_replaces_the_encoder_and_leaves_the_heads(tokenizer, tmp_path):
+    config = make_config(encoder__norm="post")
+    config = dataclasses.replace(
+        config, encoder=dataclasses.replace(config.encoder, init=str(tmp_path))
+    )
+    _, params = model_and_params(config, tokenizer)
+    theirs = jax.device_get(params)
+    settings = bert.config_json(config.encoder, tokenizer.get_vocab_size(), pad_id=0)
+    (tmp_path / "config.json").write_text(json.dumps(settings))
+    save_file(bert.write(theirs["encoder"], ""), tmp_path / "model.safetensors")
+    fresh = fresh_copy(params)
+    result = starting_params(config, tokenizer, fresh)
+    assert_trees_equal(result["encoder"], theirs["encoder"])
+    assert_trees_equal(result["heads"], fresh["heads"])
