@@ -52,7 +52,7 @@ def _train(argv: list[str]) -> int:
     except (flags.Error, OSError) as error:  # OSError: a --flagfile that does not exist
         raise UserError(str(error)) from None
     if len(left) > 1:
-        raise UserError(f"unexpected argument {left[1]!r}; flags look like --workdir=runs/other.")
+        raise UserError(f"unexpected argument {left[1]!r}; see launch.py --help.")
     if _CONFIG.value is None:
         raise UserError("--config is missing; try --config=configs/balanced.py.")
     return train_config(
@@ -67,17 +67,18 @@ def _train(argv: list[str]) -> int:
 
 
 def _check(arguments: list[str]) -> None:
-    """Refuses unknown flags with the nearest known name.
+    """Refuses unknown options with the nearest known one.
 
     Raises:
-      UserError: naming the flag.
+      UserError: naming the option.
     """
     for argument in arguments:
         name = argument.lstrip("-").partition("=")[0]
         if not argument.startswith("-") or not name:
             continue
         if name not in flags.FLAGS and name.removeprefix("no") not in flags.FLAGS:
-            raise UserError(f"--{name}: no such flag.{did_you_mean(name, _FLAGS)}")
+            hint = did_you_mean(f"--{name}", (f"--{flag}" for flag in _FLAGS))
+            raise UserError(f"--{name}: no such option.{hint} See launch.py --help.")
 
 
 if __name__ == "__main__":

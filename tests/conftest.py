@@ -21,8 +21,9 @@ os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
 import pytest
 
-from tests import helpers
-from tests.helpers import SENTENCES, make_config, record
+from mtt_jax.data.encode import encode_records
+from mtt_jax.data.tokenizer import train as train_tokenizer
+from tests.helpers import SENTENCES, make_config, model_and_params, record
 
 
 @pytest.fixture(scope="session")
@@ -32,13 +33,11 @@ def records():
 
 @pytest.fixture(scope="session")
 def tokenizer(records):
-    from mtt_jax.data.tokenizer import train as train_tokenizer
     return train_tokenizer([r.text for r in records], make_config().tokenizer)
 
 
 @pytest.fixture(scope="session")
 def examples(records, tokenizer):
-    from mtt_jax.data.encode import encode_records
     return encode_records(records, tokenizer, make_config().task_list)
 
 
@@ -46,4 +45,4 @@ def examples(records, tokenizer):
 def tiny(tokenizer):
     """(config, model, parameters) of the smallest useful model."""
     config = make_config()
-    return config, *helpers.model_and_params(config, tokenizer)
+    return config, *model_and_params(config, tokenizer)

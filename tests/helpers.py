@@ -1,7 +1,6 @@
 """What tests share: sentences and their records, a tiny model and its batches, files and pages."""
 
 import functools
-from contextlib import suppress  # TEMPORARY, while rooms are being rebuilt
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -10,38 +9,22 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-with suppress(Exception):
-    from mtt_jax.config import default_config
-with suppress(Exception):
-    from mtt_jax.config.resolve import resolve
-with suppress(Exception):
-    from mtt_jax.config.schema import DataConfig, TaskDataConfig
-with suppress(Exception):
-    from mtt_jax.data.pack import pack_examples
-with suppress(Exception):
-    from mtt_jax.data.readers import read_file
-with suppress(Exception):
-    from mtt_jax.devices.mesh import make_mesh, of_state, place, place_batch, replicated
-with suppress(Exception):
-    from mtt_jax.errors import UserError
-with suppress(Exception):
-    from mtt_jax.scoring.infer import make_forward
-with suppress(Exception):
-    from mtt_jax.tasks.score import Ceiling, Confusion, Figure, Row, Score
-with suppress(Exception):
-    from mtt_jax.train.gradient import make_balancer, make_gradient
-with suppress(Exception):
-    from mtt_jax.train.optim import make_optimizers
-with suppress(Exception):
-    from mtt_jax.train.phases import plan
-with suppress(Exception):
-    from mtt_jax.train.step import TrainState, make_step
-with suppress(Exception):
-    from mtt_jax.types import Record, Span
-with suppress(Exception):
-    from mtt_jax.weights import saved_model
-with suppress(Exception):
-    from mtt_jax.weights.build import build_model, init_params
+from mtt_jax.config import default_config
+from mtt_jax.config.resolve import resolve
+from mtt_jax.config.schema import DataConfig, TaskDataConfig
+from mtt_jax.data.pack import pack_examples
+from mtt_jax.data.readers import read_file
+from mtt_jax.devices.mesh import make_mesh, of_state, place, place_batch, replicated
+from mtt_jax.errors import UserError
+from mtt_jax.scoring.infer import make_forward
+from mtt_jax.tasks.score import Ceiling, Confusion, Figure, Row, Score
+from mtt_jax.train.gradient import make_balancer, make_gradient
+from mtt_jax.train.optim import make_optimizers
+from mtt_jax.train.phases import plan
+from mtt_jax.train.step import TrainState, make_step
+from mtt_jax.types import Record, Span
+from mtt_jax.weights import saved_model
+from mtt_jax.weights.build import build_model, init_params
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -155,8 +138,7 @@ def batch_of(examples, config, rows=8):
 
 
 # Compiled once per model, however many tests start from it.
-with suppress(Exception):
-    fresh_params = jax.jit(init_params, static_argnums=(0, 2))
+fresh_params = jax.jit(init_params, static_argnums=(0, 2))
 
 
 def model_and_params(config, tokenizer):

@@ -12,6 +12,7 @@ from typing import NoReturn
 
 from mtt_jax import __version__
 from mtt_jax.cli import diagnose, evaluate, export, fields, info, predict, train
+from mtt_jax.cli.options import Parser
 from mtt_jax.errors import RenamedWarning, UserError, did_you_mean
 from mtt_jax.train.stop import InterruptedRunError, end_on_ctrl_c
 
@@ -83,7 +84,7 @@ def _command(arguments: list[str]) -> int:
             f"{did_you_mean(name, COMMANDS)}"
         )
     command = COMMANDS[name]
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=f"mtt {name}",
         description=command.__doc__,
         epilog=getattr(command, "EPILOG", None),

@@ -1,13 +1,25 @@
 """What several commands share: overrides of the config, the engine, and strict parsing."""
 
 import argparse
-from typing import Any
+from typing import Any, NoReturn
 
 from mtt_jax.config.files import split_overrides
 from mtt_jax.config.schema import ENGINES
 from mtt_jax.errors import UserError, did_you_mean
 
 RUN = "run or model directory, such as runs/balanced"
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are a line, like every other mistake of a user."""
+
+    def error(self, message: str) -> NoReturn:
+        """Refuses the arguments.
+
+        Raises:
+          UserError: always.
+        """
+        raise UserError(f"{message}; see {self.prog} --help.")
 
 
 def add_engine(parser: argparse.ArgumentParser) -> None:
@@ -59,10 +71,13 @@ def refuse(parser: argparse.ArgumentParser, unknown: list[str]) -> None:
     Raises:
       UserError: naming the first of it and the nearest option.
     """
+    unknown = [argument for argument in unknown if argument != "--"]
     if not unknown:
         return
-    known = [o for action in _actions(parser) for o in action.option_strings if o[:2] == "--"]
     name = unknown[0].partition("=")[0]
+    if not name.startswith("-"):
+        raise UserError(f"unexpected argument {unknown[0]!r}; see {parser.prog} --help.")
+    known = [o for action in _actions(parser) for o in action.option_strings if o[:2] == "--"]
     raise UserError(f"{name}: no such option.{did_you_mean(name, known)} See {parser.prog} --help.")
 
 

@@ -30,6 +30,7 @@ from mtt_jax.errors import UserError, did_you_mean
 Override = tuple[str, str | None]
 
 _PACKAGE = Path(__file__).parents[1]
+_ESCAPED_PIPE = r"\|"  # in a cell of a Markdown table
 
 
 def to_plain(config: Config) -> dict[str, Any]:
@@ -324,5 +325,6 @@ def _table(section: type, prefix: str) -> list[str]:
         kind = "str" if limits["codec"] else getattr(hints[field.name], "__name__", "tuple")
         path = f"config.{prefix}.{field.name}" if prefix else f"config.{field.name}"
         default = as_text(default_of(field), limits["codec"])
-        lines.append(f"| `{path}` | {kind} | `{default!r}` | {meaning} |")
+        cells = (f"`{path}`", kind, f"`{default!r}`", meaning)
+        lines.append(f"| {' | '.join(cell.replace('|', _ESCAPED_PIPE) for cell in cells)} |")
     return lines

@@ -8,7 +8,7 @@ Rooms above ask a task and never its kind. In the order in which a sentence pass
     to the model   classes, unit (which vectors its head reads), loss (by name), class_weights
     to an answer   normalise, unread, answer, fit
     to a score     count, tallies, headline, score
-    to the user    as_json, as_cells, as_tags, as_title, as_spans
+    to the user    as_json, as_cells, as_tags, as_title, as_lines, as_spans
 
 NumPy alone: no JAX, no config, no files.
 """

@@ -1,4 +1,4 @@
-"""The embedded corpus: reproducible, versioned, imbalanced, ambiguous, with unseen names in test."""
+"""The embedded corpus: reproducible, versioned, imbalanced, ambiguous; new names in test."""
 
 import hashlib
 import json

@@ -11,7 +11,13 @@ from mtt_jax.data.encode import encode_records
 from mtt_jax.data.pipeline import open_shards, training_stream
 from mtt_jax.data.sampling import parts_by_task
 from mtt_jax.errors import UserError
-from tests.helpers import assert_trees_equal, make_config, record
+from tests.helpers import (
+    assert_trees_equal,
+    four_task_config,
+    four_task_records,
+    make_config,
+    record,
+)
 
 TOPICS, NAMES = 60, 20
 
@@ -284,3 +290,38 @@ def test_shards_divide_the_rows_and_the_sentences_of_every_task(corpus):
     assert ours | theirs == set(range(len(corpus)))
     for part in parts_by_task(corpus, stream_config()).values():
         assert abs(len(ours & set(part)) - len(theirs & set(part))) <= 1
+
+
+def test_stream_with_all_four_kinds_of_tasks_keeps_labels_with_their_sentence(tokenizer):
+    config = four_task_config(train__row_length=48, train__batch_rows=4, train__mixing="equal")
+    records = [
+        r._replace(labels={name: r.labels[name]})
+        for r in four_task_records()
+        for name in ("topic", "ner", "subjects", "pos")
+    ]
+    examples = encode_records(records, tokenizer, config.task_list)
+    assert set(parts_by_task(examples, config)) == set(config.tasks)
+    by_text: dict[tuple, dict] = {}
+    for i in range(len(examples)):
+        by_text.setdefault(tuple(examples[i].tokens.tolist()), {}).update(examples[i].labels)
+    drawn = Counter()
+    for batch in batches(examples, config, 10):
+        for row in range(4):
+            for slot, sentence in enumerate(sentences(batch, row)):
+                here, labels = batch.segments[row] == slot + 1, by_text[sentence]
+                masks = {
+                    "topic": batch.masks["topic"][row, slot],
+                    "subjects": batch.masks["subjects"][row, slot],
+                    "ner": batch.masks["ner"][row][here].max(),
+                    "pos": batch.masks["pos"][row][here].max(),
+                }
+                assert sum(masks.values()) == 1
+                (name,) = (name for name, mask in masks.items() if mask)
+                drawn[name] += 1
+                if name in ("topic", "subjects"):
+                    np.testing.assert_array_equal(batch.targets[name][row, slot], labels[name])
+                if name == "pos":
+                    first = batch.masks["pos"][row][here] == 1
+                    found = batch.targets["pos"][row][here][first]
+                    np.testing.assert_array_equal(found, labels["pos"])
+    assert min(drawn.values()) > drawn.total() / 4 * 0.8

@@ -1,17 +1,21 @@
-"""Files, the embedded corpus and TFDS become encoded splits, once, and faults are named."""
+"""Preparation: files, the embedded corpus and TFDS become encoded splits, cached on disk."""
 
+import copy
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from mtt_jax.config import files
 from mtt_jax.config.resolve import resolve
 from mtt_jax.config.schema import TaskConfig, default_config
+from mtt_jax.data.pack import piece_of
 from mtt_jax.data.prepare import prepare
 from mtt_jax.data.tokenizer import train as train_tokenizer
 from mtt_jax.errors import UserError
-from tests.helpers import assert_trees_equal, written
+from tests.helpers import ROOT, assert_trees_equal, written
 
 TOPICS = "1,Vote,Rome voted .\n2,Day 7,Tom ran .\n3,Shares,Acme fell .\n"
 TAGS = "Tom B-PER\nFry I-PER\nran O\n\nRome B-LOC\nvoted O\n\nAcme B-ORG\nfell O\n"
@@ -25,7 +29,7 @@ def tag_rows(first, last):
     return "".join(f"Ann B-PER\nwon O\n{i} O\n\n" for i in range(first, last))
 
 
-class Workplace:
+class Workspace:
     """A folder with files and the config that reads them."""
 
     def __init__(self, folder):
@@ -66,7 +70,7 @@ class Workplace:
 
 @pytest.fixture
 def place(tmp_path):
-    return Workplace(tmp_path)
+    return Workspace(tmp_path)
 
 
 def assert_same(ours, theirs):
@@ -93,17 +97,16 @@ def test_files_become_encoded_splits(place):
     assert topics == ["politics", "sports", "others"]
     types = config.task_list[-1].entity_types
     found = [
-        (start, end, types[kind])
+        (start, end, types[entity_type])
         for example in test[3:]
-        for start, end, kind in example.spans["ner"]
+        for start, end, entity_type in example.labels["ner"]
     ]
     assert found == [(0, 2, "PER"), (0, 1, "LOC"), (0, 1, "ORG")]
-    assert not any(example.spans for example in test[:3])
-    assert not any(example.labels for example in test[3:])
+    assert [list(example.labels) for example in test] == [["topic"]] * 3 + [["ner"]] * 3
     assert prepared.tokenizer.decode(test[1].tokens) == "Day 7 Tom ran."
 
 
-def test_the_notes_of_every_file_are_passed_on(place):
+def test_notes_on_every_file_are_passed_on(place):
     place.give("topic", "dev", "dev.csv", "1,Rome,voted\n2,,\n")
     place.give("ner", "test", "test.conll", "Tom I-PER\nran O\n\nRome B-LOC\n")
     notes = "\n".join(place.prepare().notes)
@@ -112,7 +115,7 @@ def test_the_notes_of_every_file_are_passed_on(place):
     assert "test.conll: 1 tags that cannot follow" in notes
 
 
-def test_without_dev_a_share_of_train_is_held_out_for_good_and_stated(place):
+def test_without_dev_a_share_of_train_is_held_out_and_stated_and_stays_the_same(place):
     place.give("topic", "dev", "", "")
     place.raw.data.dev_share = 0.2
     first = place.prepare()
@@ -130,7 +133,7 @@ def test_without_dev_a_share_of_train_is_held_out_for_good_and_stated(place):
     )
 
 
-def test_too_little_to_hold_dev_out_of_asks_for_a_file(place):
+def test_train_that_is_too_small_to_hold_out_dev_asks_for_a_file(place):
     place.give("ner", "dev", "", "")
     place.give("ner", "train", "train.conll", "Tom B-PER\nran O\n\nTom B-PER\nran O\n")
     message = place.complaint()
@@ -138,13 +141,13 @@ def test_too_little_to_hold_dev_out_of_asks_for_a_file(place):
     assert "give --config.data.ner.dev=" in message
 
 
-def test_without_test_there_is_an_empty_test_split(place):
+def test_without_test_the_test_split_is_empty(place):
     for task in ("topic", "ner"):
         place.give(task, "test", "", "")
     assert len(place.prepare().splits["test"]) == 0
 
 
-def test_a_file_that_both_tasks_read_gives_each_sentence_both_labels(place):
+def test_sentences_of_a_file_that_two_tasks_read_have_both_labels(place):
     rows = [
         {
             "text": f"Tom &amp; Ann ran {i} miles in Rome-based shoes .",
@@ -166,14 +169,27 @@ def test_a_file_that_both_tasks_read_gives_each_sentence_both_labels(place):
     config = resolve(place.raw)
     assert config.tasks["topic"].labels[train[0].labels["topic"]] == "sports"
     types = config.task_list[-1].entity_types
-    first = [(int(a), int(b), types[kind]) for a, b, kind in train[0].spans["ner"]]
+    first = [(int(a), int(b), types[entity_type]) for a, b, entity_type in train[0].labels["ner"]]
     assert first == [(0, 1, "PER"), (7, 8, "LOC")]
-    first, second = (prepared.splits["dev"][i] for i in (0, 1))
-    assert (set(first.labels), set(first.spans)) == ({"topic"}, set())
-    assert (set(second.labels), set(second.spans)) == (set(), {"ner"})
+    assert [list(prepared.splits["dev"][i].labels) for i in (0, 1)] == [["topic"], ["ner"]]
 
 
-def test_both_tasks_hold_the_same_sentences_of_a_common_file_out(place):
+def test_one_file_named_by_different_paths_is_read_as_one(place, monkeypatch):
+    rows = [{"text": f"Tom ran {i} .", "label": "sports", "entities": []} for i in range(30)]
+    for split in ("train", "dev", "test"):
+        place.give_both(split, rows)
+    whole = place.prepare()
+    assert len(whole.splits["train"]) == 30
+    monkeypatch.chdir(place.folder)
+    (place.folder / "link.jsonl").symlink_to(place.folder / "train.jsonl")
+    for path in ("train.jsonl", "./train.jsonl", "cache/../train.jsonl", "link.jsonl"):
+        place.raw.data.ner.train = path
+        again = place.prepare()
+        assert again.splits["train"].counts() == {"topic": 30, "ner": 30}
+        assert_trees_equal(again.splits["train"].arrays, whole.splits["train"].arrays)
+
+
+def test_held_out_sentences_of_a_common_file_are_the_same_for_both_tasks(place):
     rows = [{"text": f"Tom ran {i} miles .", "label": "sports", "entities": []} for i in range(30)]
     place.give_both("train", rows)
     for split in ("dev", "test"):
@@ -185,7 +201,7 @@ def test_both_tasks_hold_the_same_sentences_of_a_common_file_out(place):
     assert len(splits["train"]) == 27
 
 
-def test_two_tasks_that_cut_the_words_of_a_common_file_differently_keep_their_entities(tmp_path):
+def test_entities_of_a_common_file_are_kept_if_two_tasks_cut_its_words_differently(tmp_path):
     text = "the Rome-based Tom ran"
     row = {
         "text": text,
@@ -195,22 +211,22 @@ def test_two_tasks_that_cut_the_words_of_a_common_file_differently_keep_their_en
     rows = [row, {"text": "Ann ran", "places": [], "people": []}]
     file = written(tmp_path, "a.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
     tasks = {
-        "people": TaskConfig(kind="token", labels=("O", "PER")),
-        "places": TaskConfig(kind="token", labels=("O", "LOC")),
+        "people": TaskConfig(kind="entities", labels=("O", "PER")),
+        "places": TaskConfig(kind="entities", labels=("O", "LOC")),
     }
     for order in (("people", "places"), ("places", "people")):
         names = dict(zip(("alpha", "beta"), order, strict=True))
-        raw = default_config({name: tasks[kind] for name, kind in names.items()})
+        raw = default_config({name: tasks[wanted] for name, wanted in names.items()})
         raw.data.source, raw.data.cache_dir = "files", str(tmp_path / order[0])
         raw.tokenizer.vocab_size = 200
-        for name, kind in names.items():
-            raw.data[name].update(train=str(file), dev=str(file), label=kind)
+        for name, wanted in names.items():
+            raw.data[name].update(train=str(file), dev=str(file), label=wanted)
         prepared = prepare(resolve(raw))
         train = prepared.splits["train"]
-        read: dict[str, set[str]] = {kind: set() for kind in order}
+        read: dict[str, set[str]] = {wanted: set() for wanted in order}
         for example in (train[i] for i in range(len(train))):
             edges = [*example.starts, len(example.tokens) - 1]
-            for name, spans in example.spans.items():
+            for name, spans in example.labels.items():
                 read[names[name]] |= {
                     prepared.tokenizer.decode(example.tokens[edges[start] : edges[end]])
                     for start, end, _ in spans
@@ -218,7 +234,7 @@ def test_two_tasks_that_cut_the_words_of_a_common_file_differently_keep_their_en
         assert read == {"people": {"Tom"}, "places": {"Rome"}}
 
 
-def test_a_fault_in_a_file_is_passed_on(place):
+def test_fault_in_a_file_is_reported(place):
     place.give("ner", "test", "test.conll", "Tom B-PERS\n")
     assert "test.conll, line 1: tag 'B-PERS'" in place.complaint()
     place.raw.data.ner.test = str(place.folder / "tset.conll")
@@ -226,7 +242,7 @@ def test_a_fault_in_a_file_is_passed_on(place):
 
 
 @pytest.mark.parametrize("task", ["topic", "ner"])
-def test_a_task_without_any_label_is_refused(task, place):
+def test_task_without_a_label_in_train_is_refused(task, place):
     place.give_both("train", [{"text": f"Tom ran {i} ."} for i in range(9)])
     other = {"topic": "ner", "ner": "topic"}[task]
     rows = topic_rows(0, 9) if other == "topic" else tag_rows(0, 9)
@@ -240,24 +256,24 @@ def test_a_task_without_any_label_is_refused(task, place):
     assert f"--config.data.{task}.train=" in message
 
 
-def test_sentences_that_repeat_and_sentences_that_leak_are_counted(place):
+def test_duplicates_and_sentences_that_leak_from_train_are_counted(place):
     place.give("topic", "train", "train.csv", topic_rows(0, 30) + topic_rows(0, 4))
     place.give("topic", "dev", "dev.csv", topic_rows(28, 36))
     place.give("ner", "test", "test.conll", tag_rows(25, 40))
     notes = place.prepare().notes
     assert "train: 4 sentences repeat an earlier one word for word." in notes
-    leaks = [note for note in notes if "also stand in train" in note]
+    leaks = [note for note in notes if "are also in train" in note]
     assert leaks[0].startswith("dev: 2 of 14 sentences")
     assert leaks[1].startswith("test: 5 of 24 sentences")
     assert len(leaks) == 2
 
 
-def test_clean_files_are_said_nothing_bad_of(place):
+def test_files_without_faults_give_no_note_about_faults(place):
     notes = place.prepare().notes
     assert [note for note in notes if "tags in scheme" not in note] == []
 
 
-def test_training_sentences_that_will_be_cut_are_counted(place):
+def test_training_sentences_longer_than_max_length_are_counted(place):
     long = "".join(f"2,Long,{'Tom ran ' * 70}{i}\n" for i in range(3))
     place.give("topic", "train", "train.csv", topic_rows(0, 30) + long)
     place.give("topic", "test", "test.csv", long)
@@ -270,11 +286,11 @@ def test_training_sentences_that_will_be_cut_are_counted(place):
 # Tokenizers
 
 
-def test_a_given_tokenizer_is_used_and_none_trained(place, tokenizer):
+def test_given_tokenizer_is_used_and_none_is_trained(place, tokenizer):
     assert place.prepare(given=tokenizer).tokenizer.to_str() == tokenizer.to_str()
 
 
-def test_a_tokenizer_is_loaded_from_its_file_and_its_content_counts(place, tokenizer):
+def test_tokenizer_is_loaded_from_its_file_and_loaded_again_if_that_changes(place, tokenizer):
     file = place.folder / "tokenizer.json"
     tokenizer.save(str(file))
     place.raw.tokenizer.file = str(file)
@@ -293,14 +309,14 @@ def stamps(place):
     return {path: path.stat().st_mtime_ns for path in (home, *home.rglob("*"))}
 
 
-def test_a_second_start_reads_the_cache_and_finds_the_same(place):
+def test_cache_gives_the_same_at_the_second_start_and_is_not_written_again(place):
     first, before = place.prepare(), stamps(place)
     assert_same(first, place.prepare())
     assert stamps(place) == before
     assert len(place.cached()) == 1
 
 
-def test_a_cache_stands_for_itself_without_its_source(place):
+def test_cache_is_read_without_encoding_again(place):
     """The second start is not only equal to a fresh one: nothing is encoded again."""
     first = place.prepare()
     (folder,) = place.cached()
@@ -309,7 +325,7 @@ def test_a_cache_stands_for_itself_without_its_source(place):
     assert first.notes != ("from the cache",)
 
 
-def test_what_does_not_change_the_encoding_does_not_change_the_cache(place):
+def test_cache_is_reused_if_a_setting_that_does_not_affect_the_encoding_changes(place):
     place.prepare()
     place.raw.encoder.layers, place.raw.train.steps, place.raw.data.overlap = 1, 700, 8
     place.raw.tasks.ner.weight = 2.0
@@ -319,7 +335,7 @@ def test_what_does_not_change_the_encoding_does_not_change_the_cache(place):
 
 @pytest.mark.parametrize("split", ["train", "dev", "test"])
 @pytest.mark.parametrize("task", ["topic", "ner"])
-def test_another_content_of_any_file_is_encoded_anew(task, split, place):
+def test_changed_content_of_any_file_is_encoded_again(task, split, place):
     first = place.prepare()
     path = place.raw.data[task][split]
     text = Path(path).read_text(encoding="utf-8")
@@ -335,12 +351,13 @@ def test_another_content_of_any_file_is_encoded_anew(task, split, place):
     ("group", "field", "value"),
     [
         ("topic", "label_map", "1=others, 2=sports, 3=others"),
+        ("topic", "separator", ";"),
         ("ner", "scheme", "iob1"),
         (None, "clean", False),
         (None, "max_length", 64),
     ],
 )
-def test_another_reading_of_the_same_files_is_encoded_anew(group, field, value, place):
+def test_changed_settings_for_reading_the_same_files_encode_them_again(group, field, value, place):
     place.prepare()
     node = place.raw.data[group] if group else place.raw.data
     node[field] = value
@@ -366,7 +383,7 @@ def remove(path):
 
 @pytest.mark.parametrize("damage", [cut_short, scribble, empty, remove])
 @pytest.mark.parametrize("name", ["tokenizer.json", "train.npz", "test.npz", "notes.json"])
-def test_a_damaged_cache_names_itself_and_is_made_anew_once_deleted(name, damage, place):
+def test_damaged_cache_is_reported_and_created_again_after_it_is_deleted(name, damage, place):
     first = place.prepare()
     (folder,) = place.cached()
     damage(folder / name)
@@ -379,7 +396,7 @@ def test_a_damaged_cache_names_itself_and_is_made_anew_once_deleted(name, damage
     assert_same(first, place.prepare())
 
 
-def test_a_cache_folder_that_cannot_be_written_is_named(place):
+def test_cache_folder_that_cannot_be_written_is_reported(place):
     blocked = written(place.folder, "blocked", "a file")
     place.raw.data.cache_dir = str(blocked)
     message = place.complaint()
@@ -388,20 +405,20 @@ def test_a_cache_folder_that_cannot_be_written_is_named(place):
     assert "name another folder" in message
 
 
-def test_a_cache_folder_is_tried_before_the_corpus_is_written(place):
+def test_cache_folder_is_created_before_the_corpus_is_written(place):
     place.raw.data.source = "newswire"
     place.raw.data.cache_dir = "/proc/nowhere"
     assert "config.data.cache_dir: cannot write to /proc/nowhere" in place.complaint()
 
 
-# Fewer, and made up
+# Limits, synthetic sentences and the embedded corpus in addition
 
 
 def labelled(data, task, split="train"):
     return data.splits[split].counts()[task]
 
 
-def test_a_limit_keeps_as_many_labels_and_touches_no_other_task(place):
+def test_limit_keeps_that_many_labels_and_changes_no_other_task(place):
     before = place.prepare()
     place.raw.data.ner.limit = 5
     data = place.prepare()
@@ -415,7 +432,7 @@ def test_a_limit_keeps_as_many_labels_and_touches_no_other_task(place):
     )
 
 
-def test_a_limit_of_a_sentence_with_two_labels_takes_one_of_them(place):
+def test_limit_removes_only_its_own_label_of_a_sentence_with_two(place):
     rows = [{"text": f"Tom ran {i} .", "label": "others", "entities": []} for i in range(8)]
     for split in ("train", "dev", "test"):
         place.give_both(split, rows)
@@ -424,7 +441,7 @@ def test_a_limit_of_a_sentence_with_two_labels_takes_one_of_them(place):
     assert (labelled(data, "topic"), labelled(data, "ner")) == (8, 3)
 
 
-def test_unlabelled_sentences_stay_where_nothing_is_limited(place):
+def test_unlabelled_sentences_are_kept_if_there_is_no_limit(place):
     rows = [{"text": f"Tom ran {i} .", "label": "others", "entities": []} for i in range(8)]
     for split in ("train", "dev", "test"):
         place.give_both(split, rows)
@@ -432,7 +449,7 @@ def test_unlabelled_sentences_stay_where_nothing_is_limited(place):
     assert len(place.prepare().splits["train"]) == 9
 
 
-def test_synthetic_sentences_join_training_alone_and_are_counted(place):
+def test_synthetic_sentences_are_added_to_train_alone_and_counted(place):
     place.raw.data.ner.update(limit=10, synthetic=1.5)
     data = place.prepare()
     made = labelled(data, "ner") - 10
@@ -441,13 +458,13 @@ def test_synthetic_sentences_join_training_alone_and_are_counted(place):
     assert labelled(data, "ner", "dev") == 6
     note = f"ner: {made} synthetic training sentences from 10 (mention, token, shuffle, case)."
     assert note in data.notes
-    place.raw.data.ner.synthetic_ways = "shuffle"
+    place.raw.data.ner.synthetic_methods = "shuffle"
     assert any("(shuffle)" in note for note in place.prepare().notes)
 
 
-def test_a_changed_gazetteer_is_read_again(place):
+def test_changed_gazetteer_is_read_again(place):
     names = written(place.folder, "names.tsv", "PER\tZzyx Qqrt\n")
-    place.raw.data.ner.update(synthetic=2.0, synthetic_ways="mention", gazetteer=str(names))
+    place.raw.data.ner.update(synthetic=2.0, synthetic_methods="mention", gazetteer=str(names))
     first = place.prepare()
     written(place.folder, "names.tsv", "PER\tUuvw\n")
     second = place.prepare()
@@ -457,22 +474,22 @@ def test_a_changed_gazetteer_is_read_again(place):
     )
 
 
-def test_sentences_of_the_embedded_corpus_join_training(place):
+def test_sentences_of_the_embedded_corpus_are_added_to_train(place):
     place.raw.data.ner.newswire = 20
     place.raw.data.topic.newswire = 7
     data = place.prepare()
     assert (labelled(data, "ner"), labelled(data, "topic")) == (50, 37)
-    assert "ner: 20 sentences of the embedded corpus beside 30." in data.notes
+    assert "ner: 20 sentences of the embedded corpus in addition to 30." in data.notes
 
 
-def test_a_task_that_the_embedded_corpus_does_not_label_is_named(place):
+def test_task_that_the_embedded_corpus_does_not_label_is_refused(place):
     place.raw.tasks.ner.labels = ("O", "PER", "LOC", "ORG")
     place.raw.data.ner.label_map = "MISC=O"
     place.raw.data.ner.newswire = 20
     assert "config.data.ner.newswire: the corpus labels PER, ORG, LOC, MISC" in place.complaint()
 
 
-# Runs
+# Resuming a run
 
 
 @pytest.fixture
@@ -482,7 +499,7 @@ def run(tmp_path):
     return folder
 
 
-def test_a_run_goes_on_with_the_data_it_began_with(place, run):
+def test_run_is_resumed_on_the_same_data(place, run):
     first = place.prepare(run)
     assert (run / "data.json").is_file()
     assert [path.name for path in run.iterdir()] == ["data.json"]
@@ -492,25 +509,182 @@ def test_a_run_goes_on_with_the_data_it_began_with(place, run):
 
 
 @pytest.mark.parametrize(("task", "split"), [("topic", "train"), ("ner", "test")])
-def test_a_run_refuses_a_changed_file_and_names_it(task, split, place, run):
+def test_resume_on_a_changed_file_is_refused_with_the_field_of_the_file(task, split, place, run):
     first = place.prepare(run)
     path = place.raw.data[task][split]
     text = Path(path).read_text(encoding="utf-8")
     written(place.folder, path, text.replace("1", "2", 1))
     message = place.complaint(run)
-    assert f"{run}: config.data.{task}.{split} changed since this began" in message
+    assert f"{run}: config.data.{task}.{split} has changed since the run started" in message
     assert message.count("config.data") == 1
     assert "--workdir=" in message
     written(place.folder, path, text)
     assert_same(first, place.prepare(run))
 
 
-def test_a_run_refuses_another_reading_of_its_data(place, run):
+def test_resume_with_changed_settings_for_reading_is_refused(place, run):
     place.prepare(run)
     place.raw.data.topic.label_map = "1=others, 2=sports, 3=others"
     message = place.complaint(run)
-    assert f"{run}: the data changed since this began" in message
+    assert f"{run}: the data has changed since the run started" in message
     assert "--workdir=" in message
+
+
+# A run of version 0.1
+
+
+@pytest.fixture
+def old_run(tmp_path, monkeypatch):
+    """A copy of the finished run of version 0.1 next to its files, which is the current folder."""
+    folder = tmp_path / "old"
+    shutil.copytree(ROOT / "tests" / "old_runs" / "v0_1", folder)
+    monkeypatch.chdir(folder)
+    return folder / "finished"
+
+
+def old_config(run, **changes):
+    """The config that a run of version 0.1 stored; `topic__label_map` is of data.topic."""
+    plain = json.loads((run / "config.json").read_text())
+    for path, value in changes.items():
+        task, field = path.split("__")
+        plain["data"][task][field] = value
+    return files.from_json(json.dumps(plain))
+
+
+def old_complaint(run, **changes):
+    with pytest.raises(UserError) as error:
+        prepare(old_config(run, **changes), run)
+    return str(error.value)
+
+
+def test_run_of_version_0_1_is_resumed_on_the_same_data(old_run):
+    before = (old_run / "data.json").read_bytes()
+    splits = prepare(old_config(old_run), old_run).splits
+    assert all(len(split) for split in splits.values())
+    assert (old_run / "data.json").read_bytes() == before
+
+
+def test_resume_of_version_0_1_on_a_changed_file_is_refused_with_the_field_of_the_file(old_run):
+    file = old_run.parent / "train.conll"
+    file.write_text(file.read_text() + "\nTom B-PER\n")
+    message = old_complaint(old_run)
+    assert f"{old_run}: config.data.ner.train has changed since the run started" in message
+    assert message.count("config.data") == 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"topic__label_map": "sports=others"},
+        {"topic__limit": 5},
+        {"ner__synthetic_ways": "mention"},
+        {"ner__scheme": "iob2"},
+    ],
+)
+def test_resume_of_version_0_1_with_changed_settings_for_reading_is_refused(changes, old_run):
+    message = old_complaint(old_run, **changes)
+    assert f"{old_run}: the data has changed since the run started" in message
+
+
+def test_data_json_of_version_0_1_differs_if_labels_or_tag_scheme_differ(old_run):
+    plain = json.loads((old_run / "config.json").read_text())
+    for task, field, value in (
+        ("topic", "labels", ["sports", "others", "politics"]),
+        ("ner", "scheme", "io"),
+        ("ner", "labels", ["O", "PER", "ORG", "MISC", "LOC"]),
+    ):
+        changed = copy.deepcopy(plain)
+        changed["tasks"][task][field] = value
+        with pytest.raises(UserError, match="the data has changed since the run started"):
+            prepare(files.from_json(json.dumps(changed)), old_run)
+
+
+# Tasks of all four kinds
+
+
+@pytest.fixture
+def four(tmp_path):
+    """The config of four tasks with files in tmp_path: ner and pos share one of two columns."""
+    raw = default_config(
+        {
+            "topic": TaskConfig(kind="classes", labels=("sports", "others")),
+            "subjects": TaskConfig(kind="multilabel", labels=("money", "law", "people")),
+            "ner": TaskConfig(kind="entities", labels=("O", "PER", "LOC")),
+            "pos": TaskConfig(kind="tags", labels=("NOUN", "VERB", "OTHER")),
+        }
+    )
+    raw.data.update(source="files", cache_dir=str(tmp_path / "cache"))
+    raw.tokenizer.vocab_size = 200
+    words = "".join(
+        f"Ann NOUN B-PER\nLee NOUN I-PER\nleft VERB O\nOslo{i} NOUN B-LOC\n. OTHER O\n\n"
+        for i in range(20)
+    )
+    conll = str(written(tmp_path, "words.conll", words))
+    raw.data.ner.update(train=conll, test=conll)
+    raw.data.pos.update(train=conll, test=conll, label="2")
+    csv = "".join(f"Tom ran {i} .,{'sports' if i % 2 else 'others'}\n" for i in range(20))
+    raw.data.topic.update(train=str(written(tmp_path, "topic.csv", csv)), text="1", label="2")
+    sets = [["money"], [], ["law", "people"], None]
+    rows = [{"text": f"Shares fell {i} .", "labels": sets[i % 4]} for i in range(20)]
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    raw.data.subjects.train = str(written(tmp_path, "subjects.jsonl", lines))
+    return raw
+
+
+def test_files_of_all_four_kinds_become_encoded_splits(four):
+    prepared, config = prepare(resolve(four)), resolve(four)
+    train, dev, test = (prepared.splits[name] for name in ("train", "dev", "test"))
+    for name, count in (("topic", 20), ("subjects", 15), ("ner", 20), ("pos", 20)):
+        assert train.counts()[name] + dev.counts()[name] == count
+        assert dev.counts()[name] > 0
+    assert test.counts() == {"subjects": 0, "topic": 0, "ner": 20, "pos": 20}
+    assert len(test) == 20, "ner and pos read one file"
+    assert test[3].labels["pos"].tolist() == [0, 0, 1, 0, 2]
+    assert test[3].labels["ner"].tolist() == [[0, 2, 0], [3, 4, 1]]
+    (subjects,) = (task for task in config.task_list if task.name == "subjects")
+    found = {}
+    for split in (train, dev):
+        for i in np.flatnonzero(split.labelled(subjects)):
+            text = prepared.tokenizer.decode(split[int(i)].tokens)
+            found[text] = split[int(i)].labels["subjects"].tolist()
+    assert found["Shares fell 4."] == [1.0, 0.0, 0.0]
+    assert found["Shares fell 5."] == [0.0, 0.0, 0.0]
+    assert found["Shares fell 6."] == [0.0, 1.0, 1.0]
+    assert "Shares fell 7." not in found
+    note = "subjects.jsonl: 5 sentences without a label of subjects (first: line 4)."
+    assert any(n.endswith(note) for n in prepared.notes)
+
+
+def test_entities_and_tags_of_one_jsonl_file_that_cut_words_differently_are_joined(four, tmp_path):
+    """Offsets cut Rome-based in two; the tokens leave the last character out."""
+    row = {
+        "text": "the Rome-based Tom ran!",
+        "tokens": ["the", "Rome-based", "Tom", "ran"],
+        "tags": ["OTHER", "NOUN", "NOUN", "VERB"],
+        "entities": [{"start": 4, "end": 8, "label": "LOC"}],
+    }
+    rows = [row, {**row, "text": "the Rome-based Tom ran home!"}]
+    file = str(written(tmp_path, "a.jsonl", "".join(json.dumps(row) + "\n" for row in rows)))
+    four.data.ner.update(train=file, dev=file, test="")
+    four.data.pos.update(train=file, dev=file, test="", label="auto")
+    config = resolve(four)
+    prepared = prepare(config)
+    dev = prepared.splits["dev"]
+    example = next(dev[i] for i in range(len(dev)) if "pos" in dev[i].labels)
+    # the Rome -based Tom ran !
+    assert example.labels["pos"].tolist() == [2, 0, -1, 0, 1, -1]
+    assert example.labels["ner"].tolist() == [[1, 2, 1]]
+    piece = piece_of(example, config.task_list, 32)
+    assert piece.targets["pos"][1].sum() == 4
+    assert piece.targets["ner"][1].sum() == 6
+
+
+def test_run_of_all_four_kinds_is_resumed_on_the_same_data_and_refused_on_other_labels(four, run):
+    first = prepare(resolve(four), run)
+    assert_same(first, prepare(resolve(four), run))
+    four.tasks.pos.labels = ("VERB", "NOUN", "OTHER")
+    with pytest.raises(UserError, match="the data has changed since the run started"):
+        prepare(resolve(four), run)
 
 
 # Other sources
@@ -529,7 +703,7 @@ def newswire(corpus, tasks=None, **fields):
     return resolve(raw)
 
 
-def test_the_embedded_corpus_needs_nothing(corpus):
+def test_embedded_corpus_needs_no_files(corpus):
     splits = prepare(newswire(corpus)).splits
     assert {name: split.counts() for name, split in splits.items()} == {
         "train": {"topic": 12_000, "ner": 1_200},
@@ -540,8 +714,8 @@ def test_the_embedded_corpus_needs_nothing(corpus):
     assert len(splits["test"]) == 2_000
 
 
-def test_the_embedded_corpus_has_no_labels_of_other_tasks(corpus):
-    tasks = {"mood": TaskConfig(kind="sentence", labels=("good", "bad"))}
+def test_embedded_corpus_has_no_labels_of_other_tasks(corpus):
+    tasks = {"mood": TaskConfig(kind="classes", labels=("good", "bad"))}
     with pytest.raises(UserError) as error:
         prepare(newswire(corpus, tasks))
     message = str(error.value)
@@ -550,8 +724,17 @@ def test_the_embedded_corpus_has_no_labels_of_other_tasks(corpus):
     assert "data.source=files" in message
 
 
+def test_embedded_corpus_labels_a_multilabel_task_called_topic(corpus):
+    topics = ("sports", "politics", "others")
+    tasks = {"topic": TaskConfig(kind="multilabel", labels=topics)}
+    config = newswire(corpus, tasks)
+    test = prepare(config).splits["test"]
+    assert test.counts() == {"topic": 2_000}
+    assert all(test[i].labels["topic"].sum() == 1 for i in range(20))
+
+
 @pytest.mark.parametrize("name", ["no_such_set", "no_such_set/config:1.0.0"])
-def test_a_tfds_name_that_cannot_be_had_tells_how_to_use_files(name, tmp_path):
+def test_unavailable_tfds_data_set_is_reported_with_how_to_use_files(name, tmp_path):
     raw = default_config()
     raw.data.update(source="tfds", cache_dir=str(tmp_path))
     raw.data.topic.update(name=name, label_map="World=politics")
@@ -559,6 +742,6 @@ def test_a_tfds_name_that_cannot_be_had_tells_how_to_use_files(name, tmp_path):
     with pytest.raises(UserError) as error:
         prepare(resolve(raw))
     message = str(error.value)
-    assert f"config.data.topic.name: TFDS cannot give '{name}'" in message
+    assert f"config.data.topic.name: TFDS cannot provide '{name}'" in message
     assert "--config=configs/news_files.py" in message
     assert "--config.data.topic.train=FILE" in message

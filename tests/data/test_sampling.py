@@ -10,7 +10,7 @@ from mtt_jax.data.sampling import (
     mixing_weights,
     parts_by_task,
 )
-from tests.helpers import make_config, record
+from tests.helpers import four_task_config, make_config, record
 
 PERSON, PLACE = (0, 1, "PER"), (0, 1, "LOC")
 # Eight topics, then eight sentences with entities: 4 without any, 3 with PER, 1 with PER and LOC.
@@ -159,3 +159,21 @@ def test_annealed_selection_draws_the_sentences_of_each_task_in_order():
 def test_smallest_share_is_never_0():
     selection = AnnealedSelection([(0.99999, 0.00001)], 1000)
     assert sum(selection[index][0] for index in range(1000)) == 1
+
+
+def test_class_sampling_goes_by_the_rarest_label_of_a_multilabel_set_or_a_tag_sequence(tokenizer):
+    sets = [("law",)] * 6 + [("money", "law")] * 2 + [()] * 2
+    tags = [("NOUN", "OTHER", "OTHER")] * 3 + [("VERB", "NOUN", "")]
+    rows = [record("Tom ran .", subjects=s) for s in sets]
+    rows += [record("Tom ran .", pos=t) for t in tags]
+    options = {f"tasks__{name}__class_sampling": "over" for name in ("subjects", "pos")}
+    config = four_task_config(**options)
+    examples = encode_records(rows, tokenizer, config.task_list)
+    parts = parts_by_task(examples, config)
+    # law occurs in 8 sets, money in 2; the empty set is drawn once.
+    drawn = np.bincount(parts["subjects"], minlength=len(rows))
+    assert drawn[:10].tolist() == [1] * 6 + [4, 4] + [1, 1]
+    # NOUN occurs in 4 sentences, OTHER in 3, VERB in 1.
+    drawn = np.bincount(parts["pos"], minlength=len(rows))[10:]
+    assert drawn[3] == 4
+    assert all(1 <= times <= 2 for times in drawn[:3])

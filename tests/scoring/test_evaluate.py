@@ -1,20 +1,31 @@
-"""Scores: the same as scikit-learn's and seqeval's, whatever the batches."""
+"""Evaluation: the same scores as scikit-learn's and seqeval's, whatever the batches."""
 
 import numpy as np
 import pytest
-from mtt_jax.tasks.decode import decode_spans
 from seqeval.metrics import classification_report
 from seqeval.scheme import IOB2
 from sklearn.metrics import accuracy_score, f1_score
 
+from mtt_jax import Predictor
 from mtt_jax.data.encode import encode_records
-from mtt_jax.scoring.evaluate import evaluate, overall_score
-from mtt_jax.scoring.infer import decide
+from mtt_jax.data.words import split_words
+from mtt_jax.scoring.evaluate import (
+    evaluate,
+    fit_tasks,
+    overall_score,
+    score_inferences,
+    sentence_tallies,
+)
+from mtt_jax.scoring.infer import infer
 from mtt_jax.tasks.schemes import spans_to_tags
-from tests.helpers import forward_of, make_config, model_and_params, record
+from mtt_jax.tasks.score import Figure, Score
+from mtt_jax.weights.saved_model import SavedModel
+from tests.helpers import forward_of, four_task_config, make_config, model_and_params, record
 
-CONFIG = make_config(tasks__ner__scheme="iob2")
+CONFIG = four_task_config(tasks__ner__scheme="iob2")
+TASKS = {task.name: task for task in CONFIG.task_list}
 WORDS = ("Tom", "Fry", "of", "Acme", "United", "scored", "in", "Rome", "the", "minister")
+SUBJECTS = TASKS["subjects"].labels
 
 
 @pytest.fixture(scope="module")
@@ -29,78 +40,286 @@ def corpus():
             end = min(int(size), at + int(rng.integers(1, 3)))
             spans.append((at, end, str(rng.choice(["PER", "ORG", "LOC", "MISC"]))))
             at = end
-        records.append(record(text, str(rng.choice(["sports", "politics", "others"])), spans))
+        topic = str(rng.choice(["sports", "politics", "others"]))
+        subjects = tuple(s for s in SUBJECTS if rng.random() < 0.4)
+        pos = tuple(str(t) for t in rng.choice(["NOUN", "VERB", "OTHER", ""], size))
+        records.append(record(text, topic, spans, subjects=subjects, pos=pos))
     return records
 
 
 @pytest.fixture(scope="module")
 def setup(tokenizer, corpus):
     model, params = model_and_params(CONFIG, tokenizer)
-    params["heads"]["ner"]["logits"]["kernel"] *= 50  # else everything is O
+    for name in ("ner", "subjects", "pos"):
+        params["heads"][name]["logits"]["kernel"] *= 50  # else everything gets one answer
     return forward_of(model), params, encode_records(corpus, tokenizer, CONFIG.task_list)
 
 
-def test_scores_are_those_of_scikit_learn_and_seqeval(setup, corpus):
-    forward, params, examples = setup
-    scores = evaluate(forward, params, examples, CONFIG)
-    decisions = list(decide(forward, params, examples, CONFIG, 32))
-    topic, ner = CONFIG.task_list
+@pytest.fixture(scope="module")
+def inferences(setup):
+    return list(infer(*setup, CONFIG, 32))
+
+
+@pytest.fixture(scope="module")
+def scores(setup):
+    return evaluate(*setup, CONFIG).scores
+
+
+def figures(score):
+    return {figure.name: figure.value for figure in score.figures}
+
+
+def test_classes_are_scored_as_by_scikit_learn(scores, inferences, corpus):
+    topic = TASKS["topic"]
     gold = [topic.labels.index(r.labels["topic"]) for r in corpus]
-    found = [d.sentence["topic"].argmax() for d in decisions]
-    assert scores["topic"]["accuracy"] == pytest.approx(accuracy_score(gold, found))
-    assert scores["topic"]["macro_f1"] == pytest.approx(f1_score(gold, found, average="macro"))
-    truth = [spans_to_tags(r.spans["ner"], len(r.words), "iob2") for r in corpus]
+    found = [i.log_probs["topic"].argmax() for i in inferences]
+    assert figures(scores["topic"]) == {
+        "macro_f1": pytest.approx(f1_score(gold, found, average="macro")),
+        "accuracy": pytest.approx(accuracy_score(gold, found)),
+    }
+    assert scores["topic"].headline == figures(scores["topic"])["macro_f1"]
+
+
+def test_entities_are_scored_as_by_seqeval_in_strict_mode(scores, inferences, corpus):
+    ner = TASKS["ner"]
+    truth = [spans_to_tags(r.labels["ner"], len(r.words), "iob2") for r in corpus]
     guess = [
-        spans_to_tags(decode_spans(d.words["ner"], ner), len(r.words), "iob2")
-        for d, r in zip(decisions, corpus, strict=True)
+        spans_to_tags(ner.answer(i.log_probs["ner"]), len(r.words), "iob2")
+        for i, r in zip(inferences, corpus, strict=True)
     ]
     peer = classification_report(
         truth, guess, mode="strict", scheme=IOB2, output_dict=True, zero_division=0
     )
     assert sum(tag != "O" for tags in guess for tag in tags) > 50
     for ours, theirs in (("precision", "precision"), ("recall", "recall"), ("f1", "f1-score")):
-        assert scores["ner"][ours] == pytest.approx(peer["micro avg"][theirs])
+        assert figures(scores["ner"])[ours] == pytest.approx(peer["micro avg"][theirs])
         for label in ner.entity_types:
-            assert scores["ner"]["per_entity"][label][ours] == pytest.approx(peer[label][theirs])
+            row = scores["ner"].rows[label]
+            assert getattr(row, ours) == pytest.approx(peer[label][theirs])
 
 
-def test_every_word_of_a_long_sentence_gets_a_decision(setup, corpus):
-    forward, params, examples = setup
-    for decision, source in zip(decide(forward, params, examples, CONFIG, 4), corpus, strict=True):
-        assert decision.words["ner"].shape == (len(source.words), 9)
-        np.testing.assert_allclose(np.exp(decision.words["ner"]).sum(axis=-1), 1, rtol=1e-4)
+def multilabel_sets(corpus, inferences):
+    """Gold and found sets at thresholds of 0.5, bool [n, C]."""
+    gold = np.array([[s in r.labels["subjects"] for s in SUBJECTS] for r in corpus])
+    return gold, np.array([i.log_probs["subjects"] >= 0 for i in inferences])
 
 
-def test_the_number_of_rows_of_a_batch_changes_no_score(setup):
-    forward, params, examples = setup
-    first = evaluate(forward, params, examples, CONFIG, rows=3)
-    second = evaluate(forward, params, examples, CONFIG, rows=17)
-    for task in ("topic", "ner"):
-        assert first[task]["confusion"] == second[task]["confusion"]
-        assert first[task]["loss"] == pytest.approx(second[task]["loss"], rel=1e-5)
+def test_multilabel_is_scored_as_by_scikit_learn(scores, inferences, corpus):
+    gold, found = multilabel_sets(corpus, inferences)
+    assert 0 < found.mean() < 1
+    assert figures(scores["subjects"]) == {
+        "micro_f1": pytest.approx(f1_score(gold, found, average="micro")),
+        "macro_f1": pytest.approx(f1_score(gold, found, average="macro")),
+        "exact_match": pytest.approx(accuracy_score(gold, found)),
+    }
+    assert scores["subjects"].headline == figures(scores["subjects"])["micro_f1"]
 
 
-def test_a_task_without_labels_in_a_split_has_no_scores(setup, corpus, tokenizer):
+def test_tags_are_scored_as_by_scikit_learn_over_the_words_that_have_a_tag(
+    scores, inferences, corpus
+):
+    labels = TASKS["pos"].labels
+    gold, found = [], []
+    for r, inference in zip(corpus, inferences, strict=True):
+        answer = inference.log_probs["pos"].argmax(axis=-1)
+        for tag, index in zip(r.labels["pos"], answer, strict=True):
+            if tag:
+                gold.append(tag)
+                found.append(labels[index])
+    assert len(gold) < sum(len(r.words) for r in corpus)
+    assert figures(scores["pos"]) == {
+        "accuracy": pytest.approx(accuracy_score(gold, found)),
+        "macro_f1": pytest.approx(f1_score(gold, found, average="macro")),
+    }
+    assert scores["pos"].headline == figures(scores["pos"])["accuracy"]
+    assert scores["pos"].sentences == len(corpus)
+
+
+def test_loss_of_a_score_is_the_mean_cross_entropy_per_label(scores, inferences, corpus):
+    topic = TASKS["topic"]
+    losses = [
+        -i.log_probs["topic"][topic.labels.index(r.labels["topic"])]
+        for r, i in zip(corpus, inferences, strict=True)
+    ]
+    assert scores["topic"].loss == pytest.approx(np.mean(losses), rel=1e-5)
+    gold, _ = multilabel_sets(corpus, inferences)
+    probs = 1 / (1 + np.exp(-np.array([i.log_probs["subjects"] for i in inferences], np.float64)))
+    binary = -np.where(gold, np.log(probs), np.log1p(-probs))
+    assert scores["subjects"].loss == pytest.approx(binary.mean(), rel=1e-4)
+
+
+def test_every_word_of_a_long_sentence_gets_an_answer(inferences, corpus):
+    for inference, source in zip(inferences, corpus, strict=True):
+        assert inference.log_probs["ner"].shape == (len(source.words), 9)
+        np.testing.assert_allclose(np.exp(inference.log_probs["ner"]).sum(axis=-1), 1, rtol=1e-4)
+
+
+def test_number_of_rows_of_a_batch_changes_no_score(setup):
+    first = evaluate(*setup, CONFIG, rows=3).scores
+    second = evaluate(*setup, CONFIG, rows=17).scores
+    for task in TASKS:
+        assert first[task].figures == second[task].figures
+        assert first[task].confusion == second[task].confusion
+        assert first[task].loss == pytest.approx(second[task].loss, rel=1e-5)
+
+
+@pytest.mark.parametrize("missing", ["topic", "subjects", "ner", "pos"])
+def test_task_without_labels_in_a_split_has_no_score(missing, setup, corpus, tokenizer):
     forward, params, _ = setup
-    bare = [r._replace(spans={}) for r in corpus]
-    scores = evaluate(forward, params, encode_records(bare, tokenizer, CONFIG.task_list), CONFIG)
-    assert list(scores) == ["topic"]
+    bare = [
+        r._replace(labels={n: label for n, label in r.labels.items() if n != missing})
+        for r in corpus[:5]
+    ]
+    examples = encode_records(bare, tokenizer, CONFIG.task_list)
+    scores = evaluate(forward, params, examples, CONFIG, fit=True).scores
+    assert set(scores) == set(TASKS) - {missing}
+
+
+def test_sentences_without_a_label_of_a_task_are_not_scored(setup, corpus, tokenizer, scores):
+    forward, params, _ = setup
+    more = [*corpus, *(r._replace(labels={"topic": "sports"}) for r in corpus[:9])]
+    examples = encode_records(more, tokenizer, CONFIG.task_list)
+    found = evaluate(forward, params, examples, CONFIG).scores
+    assert found["topic"].sentences == 59
+    for task in ("subjects", "ner", "pos"):
+        assert found[task].figures == scores[task].figures
+        assert found[task].sentences == 50
+
+
+def headlines(value):
+    """A score with a headline alone."""
+    return Score((Figure("x", "x", value),), 1, {}, {}, None, None, 0.0)
 
 
 @pytest.mark.parametrize(
     ("weights", "expected"),
     [("topic=1, ner=1", 0.5), ("topic=3, ner=1", 0.7), ("ner=1", 0.1), ("topic=1, ner=0", 0.9)],
 )
-def test_the_declared_score_weighs_the_tasks(weights, expected):
+def test_overall_score_is_the_mean_of_headlines_weighted_by_train_score(weights, expected):
     config = make_config(train__score=weights)
-    scores = {"topic": {"macro_f1": 0.9}, "ner": {"f1": 0.1}}
+    scores = {"topic": headlines(0.9), "ner": headlines(0.1)}
     assert overall_score(scores, config) == pytest.approx(expected)
-    assert overall_score({"topic": {"macro_f1": 0.9}}, make_config()) == pytest.approx(0.9)
+    assert overall_score({"topic": headlines(0.9)}, make_config()) == pytest.approx(0.9)
+    assert overall_score({}, config) == 0.0
 
 
-def test_a_second_reading_compiles_nothing(setup):
+def test_second_inference_compiles_nothing(setup):
     forward, params, examples = setup
-    list(decide(forward, params, examples, CONFIG, 32))
+    list(infer(forward, params, examples, CONFIG, 32))
     compiled = forward._cache_size()
-    list(decide(forward, params, examples, CONFIG, 32))
+    list(infer(forward, params, examples, CONFIG, 32))
     assert forward._cache_size() == compiled
+
+
+# Fitting on dev
+
+
+def test_evaluation_without_fit_leaves_the_tasks_as_they_are(setup):
+    assert evaluate(*setup, CONFIG).tasks == CONFIG.task_list
+
+
+def test_fit_chooses_a_threshold_per_label_with_the_highest_f1_of_any(setup, corpus, inferences):
+    found = evaluate(*setup, CONFIG, fit=True)
+    by_name = {task.name: task for task in found.tasks}
+    assert [name for name, task in by_name.items() if task != TASKS[name]] == ["subjects"]
+    thresholds = by_name["subjects"].thresholds
+    assert set(by_name["subjects"].fitted()["thresholds"]) == set(SUBJECTS)
+    gold, _ = multilabel_sets(corpus, inferences)
+    odds = np.array([i.log_probs["subjects"] for i in inferences], np.float64)
+    probs = 1 / (1 + np.exp(-odds))
+    for c, label in enumerate(SUBJECTS):
+        best = max(
+            f1_score(gold[:, c], probs[:, c] >= at, zero_division=0) for at in np.unique(probs)
+        )
+        ours = f1_score(gold[:, c], probs[:, c] >= thresholds[c])
+        assert ours == pytest.approx(best)
+        assert found.scores["subjects"].rows[label].f1 == pytest.approx(best)
+    assert (
+        figures(found.scores["subjects"])["macro_f1"]
+        > figures(evaluate(*setup, CONFIG).scores["subjects"])["macro_f1"]
+    )
+
+
+def test_test_is_scored_with_the_tasks_that_were_fitted_on_dev(setup, corpus, tokenizer):
+    forward, params, examples = setup
+    fitted = evaluate(*setup, CONFIG, fit=True)
+    again = evaluate(*setup, CONFIG, tasks=fitted.tasks)
+    assert again.tasks == fitted.tasks
+    assert again.scores == fitted.scores
+    other = encode_records(corpus[25:], tokenizer, CONFIG.task_list)
+    found = evaluate(forward, params, other, CONFIG, tasks=fitted.tasks)
+    assert found.tasks == fitted.tasks, "nothing is chosen on test"
+
+
+def test_fit_on_a_split_without_labels_leaves_the_tasks_as_they_are(setup, tokenizer):
+    forward, params, _ = setup
+    examples = encode_records([record("Tom ran .", "sports")], tokenizer, CONFIG.task_list)
+    assert evaluate(forward, params, examples, CONFIG, fit=True).tasks == CONFIG.task_list
+
+
+# Parts
+
+
+def test_evaluate_is_inference_then_fitting_then_scoring(setup, inferences):
+    examples = setup[2]
+    fitted = fit_tasks(inferences, examples, CONFIG.task_list)
+    found = evaluate(*setup, CONFIG, fit=True)
+    assert fitted == found.tasks
+    assert score_inferences(inferences, examples, fitted) == found.scores
+
+
+def test_tallies_per_sentence_add_up_to_the_headlines(setup, inferences, scores):
+    tallies = sentence_tallies(inferences, setup[2], CONFIG.task_list)
+    assert set(tallies) == set(TASKS)
+    for name, task in TASKS.items():
+        assert tallies[name].shape[:2] == (50, 3)
+        assert tallies[name].dtype == np.int64
+        assert task.headline(tallies[name].sum(axis=0)) == pytest.approx(scores[name].headline)
+
+
+def test_tallies_leave_out_unlabelled_sentences_and_tasks_without_labels(setup, corpus, tokenizer):
+    forward, params, _ = setup
+    some = [corpus[0], corpus[1]._replace(labels={"topic": "sports"})]
+    some = [r._replace(labels={n: x for n, x in r.labels.items() if n != "pos"}) for r in some]
+    examples = encode_records(some, tokenizer, CONFIG.task_list)
+    found = list(infer(forward, params, examples, CONFIG, 2))
+    tallies = sentence_tallies(found, examples, CONFIG.task_list)
+    assert {name: len(rows) for name, rows in tallies.items()} == {
+        "topic": 2, "subjects": 1, "ner": 1,
+    }  # fmt: skip
+
+
+# Evaluation and prediction
+
+
+def test_predictor_gives_the_answers_that_evaluate_scores(setup, corpus, tokenizer, tmp_path):
+    """For texts whose words are the same in the file and by `split_words`."""
+    _, params, _ = setup
+    assert all(split_words(r.text) == r.words for r in corpus)
+    evaluation = evaluate(*setup, CONFIG, fit=True)
+    model = SavedModel(CONFIG, params, tokenizer, tmp_path, evaluation.tasks)
+    results = Predictor(model)([r.text for r in corpus])
+    gold, found = [], []
+    for r, result in zip(corpus, results, strict=True):
+        starts, ends = ({word[i]: n for n, word in enumerate(r.words)} for i in (0, 1))
+        spans = {(starts[e["start"]], ends[e["end"]] + 1, e["label"]) for e in result["ner"]}
+        gold.append({tuple(span) for span in r.labels["ner"]})
+        found.append(spans)
+    right = sum(len(g & f) for g, f in zip(gold, found, strict=True))
+    total = sum(len(g) + len(f) for g, f in zip(gold, found, strict=True))
+    scores = evaluation.scores
+    assert 2 * right / total == pytest.approx(scores["ner"].headline)
+    topics = [result["topic"]["label"] for result in results]
+    macro = f1_score([r.labels["topic"] for r in corpus], topics, average="macro")
+    assert macro == pytest.approx(scores["topic"].headline)
+    sets = [[s in result["subjects"]["labels"] for s in SUBJECTS] for result in results]
+    wanted = [[s in r.labels["subjects"] for s in SUBJECTS] for r in corpus]
+    micro = f1_score(np.array(wanted), np.array(sets), average="micro")
+    assert micro == pytest.approx(scores["subjects"].headline)
+    pairs = [
+        (tag, answer["label"])
+        for r, result in zip(corpus, results, strict=True)
+        for tag, answer in zip(r.labels["pos"], result["pos"], strict=True)
+        if tag
+    ]
+    assert np.mean([a == b for a, b in pairs]) == pytest.approx(scores["pos"].headline)

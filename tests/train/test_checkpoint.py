@@ -1,4 +1,4 @@
-"""Checkpoints: state and stream go on where they were; the newest and the best stay."""
+"""Checkpoints: state and stream resume where they were; the newest and the best are kept."""
 
 import json
 
@@ -36,7 +36,7 @@ def like():
     return abstract(state(0), replicated(make_mesh(1, 2)))
 
 
-def test_the_state_and_the_stream_go_on_where_they_were(checkpoints, stream, examples):
+def test_state_and_stream_resume_where_they_were_saved(checkpoints, stream, examples):
     for _ in range(3):
         next(stream)
     checkpoints.save(3, state(3), stream, None)
@@ -49,7 +49,7 @@ def test_the_state_and_the_stream_go_on_where_they_were(checkpoints, stream, exa
         jax.tree.map(np.testing.assert_array_equal, ours, next(fresh))
 
 
-def test_shards_saved_together_go_on_apart(checkpoints, examples):
+def test_shards_saved_by_one_process_resume_in_two(checkpoints, examples):
     config = make_config(train__batch_rows=2, data__shards=2)
     whole = open_shards(examples, config)
     next(whole)
@@ -65,16 +65,22 @@ def test_shards_saved_together_go_on_apart(checkpoints, examples):
     jax.tree.map(np.testing.assert_array_equal, rows, following)
 
 
-def test_a_stream_that_went_another_way_or_is_damaged_is_refused(checkpoints, stream, tmp_path):
+def test_a_stream_position_of_another_version_or_damaged_cannot_be_resumed(
+    checkpoints, stream, tmp_path
+):
     checkpoints.save(1, state(1), stream, None)
     checkpoints.wait()
     (file,) = (tmp_path / "checkpoints" / "1" / "data").glob("process_*.json")
-    packed_otherwise = {"packed_rows": 3, "exhausted": 0, "next_in_source": 12}
-    file.write_text(json.dumps(packed_otherwise))
-    with pytest.raises(UserError, match="the place in the data is of another version"):
+    of_another_pipeline = {"packed_rows": 3, "exhausted": 0, "next_in_source": 12}
+    file.write_text(json.dumps(of_another_pipeline))
+    with pytest.raises(
+        UserError, match="was saved by another version of mtt_jax, so the run cannot be resumed"
+    ):
         checkpoints.restore(1, like(), stream)
     file.write_text('{"trunc')
-    with pytest.raises(UserError, match=r"damaged, no JSON. Delete .*/checkpoints/1 to go on"):
+    with pytest.raises(
+        UserError, match=r"damaged: not valid JSON. Delete .*/checkpoints/1 to resume"
+    ):
         checkpoints.restore(1, like(), stream)
 
 
@@ -88,7 +94,7 @@ def test_the_newest_and_the_best_are_kept(checkpoints, stream):
     np.testing.assert_array_equal(checkpoints.restore_state(2, like())["step"], 2)
 
 
-def test_of_equal_scores_the_earliest_is_the_best_and_stays(checkpoints, stream):
+def test_of_equal_scores_the_earliest_is_the_best_and_is_kept(checkpoints, stream):
     for step in range(1, 6):
         checkpoints.save(step, state(step), stream, 0.5)
     checkpoints.wait()
@@ -103,7 +109,7 @@ def test_without_a_score_there_is_no_best(checkpoints, stream):
     assert checkpoints.best() is None
 
 
-def test_what_a_kill_left_half_written_is_not_a_checkpoint(checkpoints, stream, tmp_path):
+def test_a_half_written_checkpoint_after_a_kill_is_ignored(checkpoints, stream, tmp_path):
     checkpoints.save(1, state(1), stream, 0.5)
     checkpoints.wait()
     half = tmp_path / "checkpoints" / "2.orbax-checkpoint-tmp"
@@ -115,7 +121,7 @@ def test_what_a_kill_left_half_written_is_not_a_checkpoint(checkpoints, stream, 
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_state_of_another_shape_is_not_taken_silently(checkpoints, stream):
+def test_a_state_of_another_shape_is_refused(checkpoints, stream):
     checkpoints.save(1, state(1), stream, None)
     checkpoints.wait()
     wrong = like()

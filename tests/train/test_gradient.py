@@ -98,7 +98,7 @@ def test_a_run_with_a_stateful_balancer_learns(name, tokenizer, examples):
     assert sum(last.losses.values()) < 0.5 * sum(first.losses.values())
 
 
-def test_a_frozen_encoder_is_not_balanced(tokenizer, examples):
+def test_a_frozen_encoder_stays_bit_for_bit_with_a_balancer(tokenizer, examples):
     run = Run(tokenizer, train__balance="pcgrad", train__freeze=("encoder/.*",))
     batch = batch_of(examples, run.config).batch
     state, metrics = run(batch, steps=2)

@@ -1,4 +1,4 @@
-"""The optimiser: schedules, decay with the right sign, and what is frozen stays as it was."""
+"""The optimizer: schedules, weight decay, clipping, and frozen parameters that stay as they are."""
 
 import jax
 import jax.numpy as jnp
@@ -47,7 +47,7 @@ def after(config, params, grads, steps=1):
     return params, state
 
 
-def test_the_rate_rises_in_equal_steps_and_falls_to_zero_at_the_end(tiny):
+def test_the_learning_rate_warms_up_linearly_and_decays_to_zero(tiny):
     schedule = schedule_of(with_(warmup=4, steps=20, schedule="linear"), tiny[2])
     np.testing.assert_allclose(
         [schedule(i) for i in range(5)], [0.025, 0.04375, 0.0625, 0.08125, 0.1], rtol=1e-6
@@ -56,14 +56,14 @@ def test_the_rate_rises_in_equal_steps_and_falls_to_zero_at_the_end(tiny):
     assert float(schedule(20)) == pytest.approx(0, abs=1e-8)
 
 
-def test_cosine_is_halfway_down_in_the_middle_and_constant_stays(tiny):
+def test_cosine_decay_is_at_half_in_the_middle_and_constant_does_not_decay(tiny):
     cosine = schedule_of(with_(steps=10, schedule="cosine"), tiny[2])
     assert [float(cosine(i)) for i in (0, 5, 10)] == pytest.approx([0.1, 0.05, 0], abs=1e-7)
     constant = schedule_of(with_(warmup=2), tiny[2])
     assert float(constant(1000)) == pytest.approx(0.1)
 
 
-def test_decay_shrinks_weights_and_leaves_biases_and_normalisation(tiny):
+def test_weight_decay_shrinks_matrices_but_not_biases_and_normalization(tiny):
     _, _, params = tiny
     params = ones(params)
     shrunk, _ = after(with_(weight_decay=0.5), params, zeros(params))
@@ -80,7 +80,7 @@ def test_decay_shrinks_weights_and_leaves_biases_and_normalisation(tiny):
     assert undecayed == {"bias", "scale"}
 
 
-def test_a_step_goes_against_the_gradient(tiny):
+def test_an_update_goes_against_the_gradient(tiny):
     _, _, params = tiny
     moved, _ = after(with_(weight_decay=0.0), params, ones(params))
     for old, new in zip(jax.tree.leaves(params), jax.tree.leaves(moved), strict=True):
@@ -88,7 +88,7 @@ def test_a_step_goes_against_the_gradient(tiny):
 
 
 @pytest.mark.parametrize("pattern", ["encoder/.*", "heads/ner/.*", "encoder/layer_1/.*"])
-def test_a_frozen_parameter_is_bit_for_bit_what_it_was_and_has_no_moments(tiny, pattern):
+def test_a_frozen_parameter_stays_bit_for_bit_and_has_no_moments(tiny, pattern):
     _, _, params = tiny
     config = with_(freeze=(pattern,), weight_decay=0.1, clip=1.0)
     moved, state = after(config, params, ones(params), steps=3)
@@ -104,7 +104,7 @@ def test_a_frozen_parameter_is_bit_for_bit_what_it_was_and_has_no_moments(tiny, 
     assert moments == 2 * trained
 
 
-def test_moments_and_decay_of_what_stands_still_in_a_phase_stand_still(tiny):
+def test_moments_and_weight_decay_of_a_group_are_frozen_with_it(tiny):
     _, _, params = tiny
     config = with_(
         phases=(
@@ -137,7 +137,7 @@ def test_moments_and_decay_of_what_stands_still_in_a_phase_stand_still(tiny):
     assert counts == {encoder: 2, both: 4, ner: 2}
 
 
-def test_each_phase_warms_up_and_falls_to_zero(tiny):
+def test_each_phase_warms_up_and_decays_to_zero(tiny):
     phases = (
         phase("a", steps=4, warmup=2, schedule="linear"),
         phase("b", steps=4, learning_rate=0.2, warmup=2, schedule="linear"),
@@ -148,7 +148,7 @@ def test_each_phase_warms_up_and_falls_to_zero(tiny):
 
 
 @pytest.mark.parametrize("scan", [False, True])
-def test_lower_layers_learn_at_a_share_of_the_rate_of_those_above(tokenizer, scan):
+def test_layer_decay_lowers_the_learning_rate_from_layer_to_layer(tokenizer, scan):
     config = with_(layer_decay=0.5, weight_decay=0.0, encoder__scan=scan)
     _, params = model_and_params(config, tokenizer)
     moved, _ = after(config, params, ones(params))
@@ -179,6 +179,6 @@ def test_the_gradient_is_clipped_by_its_global_norm(tiny):
         (".*", "freeze everything"),
     ],
 )
-def test_a_pattern_that_cannot_be_meant_is_refused(tiny, pattern, message):
+def test_a_freeze_pattern_that_matches_nothing_or_everything_is_refused(tiny, pattern, message):
     with pytest.raises(UserError, match=message):
         frozen_mask(tiny[2], with_(freeze=(pattern,)))

@@ -1,4 +1,4 @@
-"""The run directory: made once, gone on with, and never taken for another run's."""
+"""The run directory: created once, resumed, and never mistaken for another run's."""
 
 import pytest
 
@@ -11,7 +11,7 @@ CONFIG = make_config()
 
 @pytest.fixture
 def run(tmp_path):
-    """A run that has just begun, and remembers its data."""
+    """A run directory without a checkpoint yet, which records its data."""
     run = tmp_path / "run"
     assert open_run(run, CONFIG) is None
     (run / "data.json").write_text("{}", encoding="utf-8")
@@ -23,35 +23,37 @@ def begin(run):
 
 
 @pytest.mark.parametrize("config", [CONFIG, make_config(seed=1)])
-def test_before_the_first_checkpoint_config_and_data_may_be_mended(run, config):
+def test_before_the_first_checkpoint_config_and_data_may_change(run, config):
     open_run(run, config)
     assert not (run / "data.json").exists()
     begin(run)
     assert open_run(run, config) is None
 
 
-def test_from_then_on_the_data_is_remembered_and_the_config_stands(run):
+def test_a_run_with_a_checkpoint_is_not_resumed_with_another_config(run):
     begin(run)
     open_run(run, CONFIG)
     assert (run / "data.json").exists()
-    with pytest.raises(UserError, match=r"another config:\n  seed: 1 here, 0 there"):
+    with pytest.raises(
+        UserError, match=r"holds a run with another config:\n  seed: 1 here, 0 there"
+    ):
         open_run(run, make_config(seed=1))
 
 
-def test_a_run_goes_on_on_other_devices_but_not_with_other_batches(run):
+def test_a_run_is_resumed_on_other_devices_but_not_with_other_batches(run):
     begin(run)
     assert open_run(run, make_config(mesh__data=2, mesh__fsdp=2, data__shards=1)) is None
     with pytest.raises(UserError, match=r"data.shards: 2 here, 1 there"):
         open_run(run, make_config(data__shards=2))
 
 
-def test_a_finished_run_gives_its_figures(run):
+def test_a_finished_run_returns_its_metrics(run):
     begin(run)
     (run / "metrics.json").write_text('{"steps": 3}', encoding="utf-8")
     assert open_run(run, CONFIG) == {"steps": 3}
 
 
-def test_a_folder_of_other_things_is_refused(tmp_path):
+def test_a_folder_with_other_content_is_refused(tmp_path):
     (tmp_path / "notes.txt").write_text("x", encoding="utf-8")
     with pytest.raises(UserError, match="is not empty and holds no run"):
         open_run(tmp_path, CONFIG)

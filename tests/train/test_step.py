@@ -65,7 +65,7 @@ def test_gradient_accumulation_gives_the_gradient_of_the_whole_batch(
     np.testing.assert_allclose(metrics.loss, expected.loss, rtol=1e-5)
     np.testing.assert_allclose(metrics.gradient_norm, expected.gradient_norm, rtol=1e-4)
     np.testing.assert_array_equal(metrics.tokens, expected.tokens)
-    # A loose tolerance: Adam's first step depends on the sign of a gradient and not on its size, and
+    # A loose tolerance: Adam's first step depends on the sign of a gradient, not on its size, and
     # rounding may flip the sign of one near 0.
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=0.02), one.params, two.params)
 
