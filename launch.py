@@ -10,7 +10,11 @@ import sys
 
 if __name__ == "__main__":
     # Before the other imports, so that Ctrl-C during them shows no traceback.
-    signal.signal(signal.SIGINT, lambda number, frame: os._exit(128 + number))
+    def _end(number, frame):
+        os.write(2, b"stopped.\n")
+        os._exit(128 + number)
+
+    signal.signal(signal.SIGINT, _end)
 
 from absl import flags
 

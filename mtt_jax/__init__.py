@@ -65,7 +65,7 @@ class _Moved(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def exec_module(self, module: Any) -> None:
         """Makes the old name mean the module that has moved, and warns."""
         new = f"mtt_jax.{_MOVED[module.__name__.removeprefix('mtt_jax.')]}"
-        warnings.warn(f"{module.__name__} is now {new}.", FutureWarning, stacklevel=4)
+        warnings.warn(f"{module.__name__} is now {new}.", FutureWarning, stacklevel=2)
         sys.modules[module.__name__] = importlib.import_module(new)
 
 

@@ -1,5 +1,6 @@
 """What tests share: sentences and their records, a tiny model and its batches, files and pages."""
 
+import dataclasses
 import functools
 from html.parser import HTMLParser
 from pathlib import Path
@@ -300,3 +301,21 @@ def four_task_records():
         )
         for sentence, subjects in zip(SENTENCES, SUBJECTS, strict=True)
     ]
+
+
+def save_four_tasks(folder, tokenizer, thresholds=(), **overrides):
+    """A run directory like that of `save_untrained`, with tasks of all four kinds.
+
+    `thresholds` are those of the multilabel task, as if chosen on dev.
+    """
+    config = four_task_config(**overrides)
+    _, params = model_and_params(config, tokenizer)
+    # Larger than at the start of training, so that answers differ from text to text.
+    for head in params["heads"].values():
+        head["logits"]["kernel"] *= 100
+    tasks = [
+        dataclasses.replace(task, thresholds=thresholds) if task.name == "subjects" else task
+        for task in config.task_list
+    ]
+    saved_model.save(folder / "model", config, params, tokenizer, "", tasks)
+    return folder

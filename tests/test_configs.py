@@ -11,8 +11,9 @@ from rich.console import Console as RichConsole
 from mtt_jax import Predictor
 from mtt_jax.config.files import load_file
 from mtt_jax.config.resolve import resolve
-from mtt_jax.config.schema import TaskDataConfig
+from mtt_jax.config.schema import TaskDataConfig, as_plain
 from mtt_jax.data.newswire.grammar import generate
+from mtt_jax.data.words import split_words
 from mtt_jax.report.console import Console
 from mtt_jax.train.loop import train
 from tests.helpers import ROOT
@@ -21,14 +22,30 @@ FILES = sorted((ROOT / "configs").glob("*.py"))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_a_config_names_its_command_and_holds_only_fields_that_exist(path):
+def test_a_config_names_its_command_and_sets_only_fields_that_exist(path):
     text = path.read_text(encoding="utf-8")
     assert f"python launch.py --config=configs/{path.name}" in ast.get_docstring(ast.parse(text))
     config = load_file(str(path))
     if config.data.source == "files":
-        for task in ("topic", "ner"):
+        for task in config.tasks:
             config.data[task].train = "given.csv"
     resolve(config)
+
+
+def row(text, topic, entities):
+    """A sentence with labels of all four kinds, under the default keys and under task names."""
+    spans = [entity._asdict() for entity in entities]
+    words = [text[start:end] for start, end in split_words(text)]
+    return {
+        "text": text,
+        "label": topic,
+        "entities": spans,
+        "topic": topic,
+        "ner": spans,
+        "subjects": ["people"] * any(entity.label == "PER" for entity in entities),
+        "tokens": words,
+        "pos": ["PROPN" if w.istitle() else "NOUN" if w.isalnum() else "PUNCT" for w in words],
+    }
 
 
 @pytest.fixture(scope="module")
@@ -39,17 +56,15 @@ def files(tmp_path_factory):
     for split, count in (("train", 400), ("test", 100)):
         written[split] = str(folder / f"{split}.jsonl")
         with open(written[split], "w", encoding="utf-8") as file:
-            for text, topic, entities in generate(split, count):
-                spans = [entity._asdict() for entity in entities]
-                row = {"text": text, "label": topic, "entities": spans}
-                file.write(json.dumps(row) + "\n")
+            for sentence in generate(split, count):
+                file.write(json.dumps(row(*sentence)) + "\n")
     return written
 
 
 def tiny(path, files):
-    """A config with a small encoder of as many layers and few steps.
+    """A config with a small encoder of the layers that its phases name, and few steps.
 
-    One that is made for the embedded corpus reads that, one for other data a part of it.
+    A config for the embedded corpus reads it; one for other data reads a part of it from files.
     """
     config = load_file(str(path))
     layers = 6 if "layer_" in str(config.phases) else 1
@@ -62,8 +77,9 @@ def tiny(path, files):
     if given:
         config.data.cache_dir = str(Path(files["train"]).parent / "cache")
     config.data.overlap = 16
-    for task in ("topic", "ner"):
-        config.data[task].update({**TaskDataConfig().__dict__, **given})
+    for task in config.tasks:
+        label = task if config.data[task].label == task else "auto"
+        config.data[task].update({**as_plain(TaskDataConfig()), **given, "label": label})
     config.train.update(steps=2, warmup=1, batch_rows=16, row_length=64, eval_every=2)
     config.train.tensorboard = False
     for part in config.phases:
@@ -72,28 +88,29 @@ def tiny(path, files):
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_a_config_runs_on_the_embedded_corpus(path, files, tmp_path):
+def test_a_config_trains_and_its_model_predicts(path, files, tmp_path):
     config = tiny(path, files)
     console = Console(RichConsole(file=io.StringIO(), width=120))
     final = train(config, tmp_path / "run", console)
     assert final["steps"] == 2 * max(len(config.phases), 1)
-    assert set(final["test"]) == {"topic", "ner"}
+    assert set(final["test"]) == set(config.tasks)
     result = Predictor.load(tmp_path / "run")("Tom Fry scored in Rome.")
+    assert set(result) == {"text", *config.tasks}
     assert result["topic"]["label"] in config.tasks["topic"].labels
 
 
-def test_every_config_stands_in_the_table():
+def test_every_config_is_in_the_table_of_the_docs():
     table = (ROOT / "docs" / "configs.md").read_text(encoding="utf-8")
     for path in FILES:
         assert table.count(f"| [{path.name}](../configs/{path.name}) |") == 1
 
 
-def test_the_default_run_draws_the_scarce_task_more_often_than_its_share():
+def test_balanced_draws_the_scarce_task_more_often_than_its_share():
     config = resolve(load_file(str(ROOT / "configs" / "balanced.py")))
     ner, topic = config.tasks["ner"].sampling, config.tasks["topic"].sampling
     assert ner / (ner + topic) > 2 * (1_200 / 13_200)
 
 
-def test_no_page_has_a_gap():
+def test_no_page_has_a_placeholder():
     for page in [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md"]:
         assert "@@" not in page.read_text(encoding="utf-8"), page

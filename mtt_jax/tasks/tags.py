@@ -120,7 +120,8 @@ class Tags(Task):
 
     def as_lines(self, result: Any) -> list[str]:
         """The text as word/TAG."""
-        return [f"{self.name}: {' '.join(tag['text'] + '/' + tag['label'] for tag in result)}"]
+        shown = " ".join(f"{tag['text']}/{tag['label']}" for tag in result)
+        return [f"{self.name}: {shown or '(none)'}"]
 
     def as_tags(self, result: Any, words: Words) -> list[str]:
         """The tags."""

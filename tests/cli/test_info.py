@@ -2,6 +2,7 @@
 
 import json
 
+import jax
 import pytest
 
 from mtt_jax.cli import main
@@ -27,7 +28,7 @@ def test_info_describes_tasks_parameters_and_vocabulary(part, tokenizer, tmp_pat
     about = info(run / part, capsys)
     _, params = model_and_params(config, tokenizer)
     assert about["model"] == str(run / "model")
-    assert about["parameters"] == sum(leaf.size for leaf in _leaves(params))
+    assert about["parameters"] == sum(leaf.size for leaf in jax.tree.leaves(params))
     assert about["vocabulary"] == tokenizer.get_vocab_size()
     assert about["max_length"] == 32
     assert about["tasks"] == {
@@ -36,11 +37,6 @@ def test_info_describes_tasks_parameters_and_vocabulary(part, tokenizer, tmp_pat
             "kind": "entities", "labels": ["O", "PER", "ORG", "LOC", "MISC"], "scheme": "io"
         },
     }  # fmt: skip
-
-
-def _leaves(tree):
-    for value in tree.values():
-        yield from _leaves(value) if hasattr(value, "values") else [value]
 
 
 def test_info_shows_the_thresholds_that_were_chosen_on_dev(tokenizer, tmp_path, capsys):

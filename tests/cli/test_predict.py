@@ -99,12 +99,6 @@ def test_on_a_terminal_with_format_jsonl_each_line_is_answered_in_json(run):
         assert terminal.end() == 0
 
 
-def test_a_terminal_without_a_line_ends_with_exit_status_0(run):
-    with Terminal("predict", run) as terminal:
-        terminal.read_until(r"Ctrl-D ends\.\n")
-        assert terminal.end() == 0
-
-
 def test_on_a_terminal_an_output_file_is_jsonl_and_each_line_is_in_it_at_once(run, tmp_path):
     output = tmp_path / "out.jsonl"
     with Terminal("predict", run, f"--output={output}") as terminal:

@@ -58,7 +58,7 @@ def run(tokenizer, tmp_path_factory):
 
 
 def predict(run, home, **variables):
-    """(compilation requests, cache hits, result) of a new process, which prints nothing to stderr."""
+    """(compile requests, cache hits, result) of a new process, which prints nothing to stderr."""
     environment = {**os.environ, "HOME": str(home), **variables}
     if not variables:
         environment.pop("JAX_COMPILATION_CACHE_DIR", None)

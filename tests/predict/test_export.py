@@ -1,4 +1,4 @@
-"""Exports: each is loaded with the tool that it is meant for, and computes the same."""
+"""Exports: each is loaded with the tool it is meant for and computes the same."""
 
 import dataclasses
 import json
@@ -16,9 +16,11 @@ from mtt_jax.errors import UserError
 from mtt_jax.predict.export import export
 from mtt_jax.predict.graph import output_names, plain_forward
 from mtt_jax.weights import saved_model
-from tests.helpers import ROOT, make_config, model_and_params
+from tests.helpers import FOUR_KINDS, ROOT, make_config, model_and_params
 
 BERT = {"encoder__norm": "post", "encoder__pooling": "cls", "tasks__ner__scheme": "iob2"}
+FOUR = {**FOUR_KINDS, **BERT, "tasks__subjects__hidden": 8}
+THRESHOLDS = (0.25, 0.5, 0.875)
 TEXTS = [
     "Tom Fry of Acme United scored in Rome .",
     "Shares fell .",
@@ -27,18 +29,29 @@ TEXTS = [
 
 
 def saved(tokenizer, folder, **overrides):
-    """A run's model with parameters far from their start, where nothing is 0 or 1."""
+    """A run's model with parameters far from their initial values, none of them 0 or 1."""
     config = make_config(**overrides)
+    tasks = [
+        dataclasses.replace(task, thresholds=THRESHOLDS) if task.name == "subjects" else task
+        for task in config.task_list
+    ]
     _, params = model_and_params(config, tokenizer)
     keys = iter(jax.random.split(jax.random.key(3), 200))
     params = jax.tree.map(lambda x: x + 0.3 * jax.random.normal(next(keys), x.shape), params)
-    saved_model.save(folder / "model", config, jax.device_get(params), tokenizer, "A card.")
+    params = jax.device_get(params)
+    saved_model.save(folder / "model", config, params, tokenizer, "A card.", tasks)
     return folder
 
 
 @pytest.fixture(scope="module")
 def run(tokenizer, tmp_path_factory):
     return saved(tokenizer, tmp_path_factory.mktemp("run"), **BERT)
+
+
+@pytest.fixture(scope="module")
+def four(tokenizer, tmp_path_factory):
+    """A run with tasks of all four kinds, one with thresholds chosen on dev."""
+    return saved(tokenizer, tmp_path_factory.mktemp("four"), **FOUR)
 
 
 def inputs(tokenizer, left=False):
@@ -58,7 +71,7 @@ def expected(run, tokenizer):
     return dict(zip(output_names(model.config), map(np.asarray, outputs), strict=True))
 
 
-def test_the_plain_graph_computes_what_the_predictor_says(run, tokenizer):
+def test_plain_graph_computes_what_the_predictor_says(run, tokenizer):
     outputs = expected(run, tokenizer)
     predictor = Predictor.load(run)
     np.testing.assert_allclose(predictor.encode(TEXTS), outputs["sentence_embedding"], atol=1e-5)
@@ -67,14 +80,14 @@ def test_the_plain_graph_computes_what_the_predictor_says(run, tokenizer):
         np.testing.assert_allclose(list(result["topic"]["scores"].values()), scores, atol=1e-5)
 
 
-def test_padding_may_stand_on_either_side(run, tokenizer):
+def test_padding_may_be_on_either_side(run, tokenizer):
     forward = jax.jit(plain_forward(saved_model.load(run)))
     right, left = (forward(*inputs(tokenizer, side)) for side in (False, True))
     np.testing.assert_allclose(right[0], left[0], atol=1e-5)
     np.testing.assert_allclose(right[-1], left[-1], atol=1e-5)
 
 
-def test_a_graph_computes_in_float32_whatever_the_model_trained_in(run, tokenizer, tmp_path):
+def test_graph_computes_in_float32_whatever_dtype_the_model_trained_in(run, tokenizer, tmp_path):
     model = saved_model.load(run)
     encoder = dataclasses.replace(model.config.encoder, dtype="bfloat16")
     config = dataclasses.replace(model.config, encoder=encoder)
@@ -85,7 +98,9 @@ def test_a_graph_computes_in_float32_whatever_the_model_trained_in(run, tokenize
 
 
 @pytest.mark.parametrize("overrides", [BERT, {"encoder__positions": "rotary"}], ids=["bert", "own"])
-def test_stablehlo_gives_the_same_logits_at_any_batch_and_length(tokenizer, tmp_path, overrides):
+def test_stablehlo_gives_the_same_outputs_at_any_batch_size_and_length(
+    tokenizer, tmp_path, overrides
+):
     run = saved(tokenizer, tmp_path / "run", **overrides)
     files = export(run, "stablehlo", tmp_path / "out")
     assert [file.name for file in files] == [
@@ -106,12 +121,15 @@ def test_stablehlo_gives_the_same_logits_at_any_batch_and_length(tokenizer, tmp_
     ("overrides", "message"),
     [
         ({}, "encoder.norm='pre'; a BERT has encoder.norm='post'"),
-        ({**BERT, "encoder__pooling": "mean"}, "task 'topic' reads the mean of a sentence"),
+        (
+            {**BERT, "encoder__pooling": "mean"},
+            "task 'topic' reads the mean over a sentence's tokens",
+        ),
         ({**BERT, "tasks__ner__hidden": 8}, "task 'ner' has a hidden layer"),
         ({**BERT, "tasks__topic__hidden": 17}, "has 17 units"),
     ],
 )
-def test_what_a_bert_cannot_say_is_refused_and_nothing_is_written(
+def test_hf_export_of_what_a_bert_cannot_express_is_refused_and_nothing_is_written(
     overrides, message, tokenizer, tmp_path
 ):
     run = saved(tokenizer, tmp_path / "run", **overrides)
@@ -125,24 +143,24 @@ def test_what_a_bert_cannot_say_is_refused_and_nothing_is_written(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"kind": "hf", "tasks": ["nre"]}, "--tasks: 'nre' is not one of topic, ner."),
-        ({"kind": "onnx", "tasks": ["ner"]}, "--tasks: only --to=hf"),
-        ({"kind": "hf", "int8": True}, "--int8: only --to=onnx"),
+        ({"to": "hf", "tasks": ["nre"]}, "--tasks: 'nre' is not one of topic, ner."),
+        ({"to": "onnx", "tasks": ["ner"]}, "--tasks: works only with --to=hf"),
+        ({"to": "hf", "int8": True}, "--int8: works only with --to=onnx"),
     ],
 )
-def test_options_that_do_not_fit_are_refused(arguments, message, run, tmp_path):
+def test_options_of_another_format_are_refused(arguments, message, run, tmp_path):
     with pytest.raises(UserError, match=message):
         export(run, folder=tmp_path / "out", **arguments)
 
 
-def test_a_folder_that_holds_something_is_left_alone(run, tmp_path):
+def test_folder_that_is_not_empty_is_refused_and_left_unchanged(run, tmp_path):
     (tmp_path / "mine.txt").write_text("keep")
-    with pytest.raises(UserError, match="is there already; name a new folder"):
+    with pytest.raises(UserError, match="exists already; name a new folder"):
         export(run, "hf", tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
-def test_the_shell_exports_and_lists_what_it_wrote(run, tmp_path):
+def test_command_exports_and_lists_the_files_that_it_wrote(run, tmp_path):
     command = [
         sys.executable,
         "-m",
@@ -163,14 +181,121 @@ def test_the_shell_exports_and_lists_what_it_wrote(run, tmp_path):
     assert again.stderr.startswith("error: ")
 
 
+# Tasks of all four kinds
+
+
+def test_plain_graph_has_an_output_per_task_and_the_embedding(four, tokenizer):
+    outputs = expected(four, tokenizer)
+    length = inputs(tokenizer)[0].shape[1]
+    assert {name: values.shape for name, values in outputs.items()} == {
+        "subjects": (3, 3),
+        "topic": (3, 3),
+        "ner": (3, length, 9),
+        "pos": (3, length, 3),
+        "sentence_embedding": (3, 16),
+    }
+    assert all(values.dtype == np.float32 for values in outputs.values())
+
+
+def test_plain_graph_computes_what_the_predictor_says_for_all_four_kinds(four, tokenizer):
+    """Sigmoid of a multilabel output and softmax of a tags output are the predictor's scores."""
+    outputs = expected(four, tokenizer)
+    results = Predictor.load(four)(TEXTS)
+    scores = [list(result["subjects"]["scores"].values()) for result in results]
+    np.testing.assert_allclose(scores, 1 / (1 + np.exp(-outputs["subjects"])), atol=1e-5)
+    for result, row in zip(results, outputs["subjects"], strict=True):
+        chosen = 1 / (1 + np.exp(-row)) >= np.array(THRESHOLDS)
+        names = np.array(["money", "law", "people"])[chosen]
+        assert result["subjects"]["labels"] == names.tolist()
+    # The words of these texts are whole in the tokenizer or begin at known subwords.
+    encodings = tokenizer.encode_batch(TEXTS)
+    for result, encoding, row in zip(results, encodings, outputs["pos"], strict=True):
+        starts = [start for start, _ in encoding.offsets[1:-1]]
+        for tag in result["pos"]:
+            logits = row[1 + starts.index(tag["start"])]
+            assert tag["label"] == ("NOUN", "VERB", "OTHER")[logits.argmax()]
+            probs = np.exp(logits - logits.max())
+            assert tag["score"] == pytest.approx(probs.max() / probs.sum(), abs=1e-5)
+
+
+def test_stablehlo_gives_the_outputs_of_all_four_kinds_and_keeps_the_thresholds(
+    four, tokenizer, tmp_path
+):
+    files = export(four, "stablehlo", tmp_path / "out")
+    assert [file.name for file in files] == [
+        "README.md", "config.json", "fitted.json", "model.stablehlo", "tokenizer.json"
+    ]  # fmt: skip
+    fitted = json.loads((tmp_path / "out" / "fitted.json").read_text())
+    assert fitted == {
+        "subjects": {"thresholds": {"money": 0.25, "law": 0.5, "people": 0.875}},
+    }
+    graph = jax.export.deserialize(bytearray((tmp_path / "out" / "model.stablehlo").read_bytes()))
+    outputs = graph.call(*inputs(tokenizer))
+    ours = expected(four, tokenizer)
+    assert list(outputs) == sorted(ours)
+    for name, values in ours.items():
+        np.testing.assert_allclose(outputs[name], values, atol=1e-5)
+
+
+def hf_config(folder, task):
+    return json.loads((folder / task / "config.json").read_text())
+
+
+def test_hf_export_writes_problem_types_labels_and_thresholds(four, tmp_path):
+    export(four, "hf", tmp_path / "out")
+    topic, subjects, ner, pos = (
+        hf_config(tmp_path / "out", name) for name in ("topic", "subjects", "ner", "pos")
+    )
+    assert topic["problem_type"] == "single_label_classification"
+    assert topic["architectures"] == ["BertForSequenceClassification"]
+    assert subjects["problem_type"] == "multi_label_classification"
+    assert subjects["architectures"] == ["BertForSequenceClassification"]
+    assert subjects["id2label"] == {"0": "money", "1": "law", "2": "people"}
+    assert subjects["thresholds"] == {"money": 0.25, "law": 0.5, "people": 0.875}
+    assert pos["architectures"] == ner["architectures"] == ["BertForTokenClassification"]
+    assert pos["id2label"] == {"0": "NOUN", "1": "VERB", "2": "OTHER"}
+    for config in (topic, ner, pos):
+        assert "thresholds" not in config
+    for config in (ner, pos):
+        assert "problem_type" not in config
+
+
+def test_hf_export_without_fitted_thresholds_writes_none(tokenizer, tmp_path):
+    run = saved(tokenizer, tmp_path / "run", **FOUR)
+    (run / "model" / "fitted.json").unlink()
+    export(run, "hf", tmp_path / "out", tasks=["subjects"])
+    assert "thresholds" not in hf_config(tmp_path / "out", "subjects")
+    written = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert written == ["encoder", "subjects"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"encoder__pooling": "mean"}, "task 'subjects' reads the mean over a sentence's tokens"),
+        ({"tasks__subjects__hidden": 17}, "the hidden layer of task 'subjects' has 17 units"),
+        ({"tasks__pos__hidden": 4}, "task 'pos' has a hidden layer"),
+    ],
+)
+def test_hf_export_of_a_head_that_a_bert_cannot_express_names_the_task_and_the_others(
+    overrides, message, tokenizer, tmp_path
+):
+    run = saved(tokenizer, tmp_path / "run", **{**FOUR, **overrides})
+    with pytest.raises(UserError) as error:
+        export(run, "hf", tmp_path / "out")
+    assert message in str(error.value)
+    assert "--tasks=" in str(error.value)
+    assert not (tmp_path / "out").exists()
+
+
 # With the tools themselves
 
 
-def transformers_outputs(folder, kind, tokenizer):
+def transformers_outputs(folder, unit, tokenizer):
     """Logits of the folder's model for the texts, through its own tokenizer."""
     torch = pytest.importorskip("torch", reason="needs: pip install -r requirements-peers.txt")
     peers = pytest.importorskip("transformers", reason="needs requirements-peers.txt")
-    model = getattr(peers, f"AutoModelFor{kind}Classification").from_pretrained(folder).eval()
+    model = getattr(peers, f"AutoModelFor{unit}Classification").from_pretrained(folder).eval()
     encoded = peers.AutoTokenizer.from_pretrained(folder)(TEXTS, padding=True, return_tensors="pt")
     ids, mask = inputs(tokenizer)
     np.testing.assert_array_equal(encoded["input_ids"].numpy() * mask, ids)
@@ -195,7 +320,67 @@ def test_transformers_loads_each_head_and_gives_the_same_logits(hidden, tokenize
 
 
 @pytest.mark.peers
-def test_transformers_pipeline_finds_the_entities_that_the_predictor_finds(run, tmp_path):
+def test_transformers_gives_the_same_logits_for_multilabel_and_tags(four, tokenizer, tmp_path):
+    export(four, "hf", tmp_path / "out")
+    ours = expected(four, tokenizer)
+    model, logits, _ = transformers_outputs(tmp_path / "out" / "subjects", "Sequence", tokenizer)
+    assert model.config.problem_type == "multi_label_classification"
+    assert model.config.thresholds == {"money": 0.25, "law": 0.5, "people": 0.875}
+    np.testing.assert_allclose(logits, ours["subjects"], atol=1e-4)
+    model, logits, mask = transformers_outputs(tmp_path / "out" / "pos", "Token", tokenizer)
+    assert model.config.id2label == {0: "NOUN", 1: "VERB", 2: "OTHER"}
+    real = mask > 0
+    np.testing.assert_allclose(logits[real], ours["pos"][real], atol=1e-4)
+
+
+@pytest.mark.peers
+def test_transformers_pipeline_gives_a_probability_per_label_for_multilabel(four, tmp_path):
+    """`problem_type` makes the pipeline apply a sigmoid rather than a softmax."""
+    peers = pytest.importorskip("transformers", reason="needs requirements-peers.txt")
+    export(four, "hf", tmp_path / "out")
+    folder = str(tmp_path / "out" / "subjects")
+    pipe = peers.pipeline("text-classification", folder, top_k=None, device="cpu")
+    for answer, result in zip(pipe(TEXTS), Predictor.load(four)(TEXTS), strict=True):
+        scores = {row["label"]: row["score"] for row in answer}
+        assert scores == pytest.approx(result["subjects"]["scores"], abs=1e-4)
+
+
+@pytest.mark.peers
+def test_onnx_runtime_gives_the_outputs_of_all_four_kinds(four, tokenizer, tmp_path):
+    pytest.importorskip("jax2onnx", reason="needs: pip install -r requirements-onnx.txt")
+    runtime = pytest.importorskip("onnxruntime", reason="needs requirements-onnx.txt")
+    export(four, "onnx", tmp_path / "out")
+    session = runtime.InferenceSession(str(tmp_path / "out" / "model.onnx"))
+    ours = expected(four, tokenizer)
+    assert [output.name for output in session.get_outputs()] == list(ours)
+    ids, mask = inputs(tokenizer)
+    outputs = session.run(list(ours), {"input_ids": ids, "attention_mask": mask})
+    for (name, values), found in zip(ours.items(), outputs, strict=True):
+        real = slice(None) if found.ndim == 2 else mask > 0
+        np.testing.assert_allclose(found[real], values[real], atol=1e-4, err_msg=name)
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize("aggregation", ["first", "max", "average"])
+def test_engine_onnx_predicts_what_engine_jax_predicts_for_all_four_kinds(
+    aggregation, four, tmp_path
+):
+    """With the thresholds that were chosen on dev, also in the exported folder alone."""
+    pytest.importorskip("jax2onnx", reason="needs: pip install -r requirements-onnx.txt")
+    export(four, "onnx", tmp_path / "out")
+    texts = [*TEXTS, "", " ".join(TEXTS * 5)]
+    ours = Predictor.load(four, aggregation=aggregation)
+    theirs = Predictor.load(tmp_path / "out", engine="onnx", aggregation=aggregation)
+    assert theirs.tasks == ours.tasks
+    for one, other in zip(ours(texts), theirs(texts), strict=True):
+        assert one["subjects"]["labels"] == other["subjects"]["labels"]
+        scores = pytest.approx(other["subjects"]["scores"], abs=1e-5)
+        assert one["subjects"]["scores"] == scores
+        assert [tag["label"] for tag in one["pos"]] == [tag["label"] for tag in other["pos"]]
+
+
+@pytest.mark.peers
+def test_transformers_pipeline_gives_the_topics_of_the_predictor(run, tmp_path):
     peers = pytest.importorskip("transformers", reason="needs requirements-peers.txt")
     export(run, "hf", tmp_path / "out")
     pipe = peers.pipeline(
@@ -218,7 +403,7 @@ def test_sentence_transformers_gives_the_same_embeddings(pooling, tokenizer, tmp
 
 
 @pytest.mark.peers
-def test_an_exported_encoder_starts_the_next_run(run, tokenizer, tmp_path):
+def test_exported_encoder_is_read_back_unchanged(run, tokenizer, tmp_path):
     from mtt_jax.model import hf
 
     export(run, "hf", tmp_path / "out")
@@ -236,7 +421,7 @@ def test_an_exported_encoder_starts_the_next_run(run, tokenizer, tmp_path):
       "encoder__embedding_norm": True, "encoder__pooling": "max"}],
     ids=["bert", "rotary", "sinusoidal", "modernbert"],
 )  # fmt: skip
-def test_onnx_runtime_gives_the_same_outputs_at_any_batch_and_length(
+def test_onnx_runtime_gives_the_same_outputs_at_any_batch_size_and_length(
     overrides, tokenizer, tmp_path
 ):
     pytest.importorskip("jax2onnx", reason="needs: pip install -r requirements-onnx.txt")
@@ -255,15 +440,13 @@ def test_onnx_runtime_gives_the_same_outputs_at_any_batch_and_length(
 
 @pytest.mark.peers
 @pytest.mark.parametrize("aggregation", ["first", "max", "average"])
-def test_the_onnx_backend_predicts_what_the_jax_backend_predicts(
-    aggregation, run, tokenizer, tmp_path
-):
+def test_engine_onnx_predicts_what_engine_jax_predicts(aggregation, run, tokenizer, tmp_path):
     pytest.importorskip("jax2onnx", reason="needs: pip install -r requirements-onnx.txt")
     export(run, "onnx", tmp_path / "out")
     texts = [*TEXTS, "", " ".join(TEXTS * 5)]
     ours = Predictor.load(run, aggregation=aggregation)
     for place in (tmp_path / "out", run):  # a run is converted at its first load
-        theirs = Predictor.load(place, backend="onnx", aggregation=aggregation)
+        theirs = Predictor.load(place, engine="onnx", aggregation=aggregation)
         assert_same_results(ours(texts), theirs(texts))
         np.testing.assert_allclose(ours.encode(texts), theirs.encode(texts), atol=1e-5)
     with pytest.raises(UserError, match="an exported graph without parameters"):
@@ -274,21 +457,19 @@ def assert_same_results(ours, theirs):
     for one, other in zip(ours, theirs, strict=True):
         assert one["topic"]["label"] == other["topic"]["label"]
         assert one["topic"]["scores"] == pytest.approx(other["topic"]["scores"], abs=1e-5)
-        for entity, twin in zip(one["entities"], other["entities"], strict=True):
+        for entity, twin in zip(one["ner"], other["ner"], strict=True):
             assert entity == {**twin, "score": pytest.approx(twin["score"], abs=1e-5)}
 
 
 @pytest.mark.peers
-def test_the_int8_backend_stays_close_and_leaves_its_graph_beside_the_model(
-    run, tokenizer, tmp_path
-):
+def test_engine_onnx_int8_is_close_and_writes_its_graph_next_to_the_model(run, tokenizer, tmp_path):
     pytest.importorskip("jax2onnx", reason="needs: pip install -r requirements-onnx.txt")
     ignore = shutil.ignore_patterns("*.onnx")
     shutil.copytree(run / "model", tmp_path / "model", ignore=ignore)
     export(run, "onnx", tmp_path / "out")
     exact = Predictor.load(run)
     for place in (tmp_path / "model", tmp_path / "out"):
-        rough = Predictor.load(place, backend="onnx-int8")
+        rough = Predictor.load(place, engine="onnx-int8")
         assert (place / "model.int8.onnx").is_file()
         vectors = exact.encode(TEXTS), rough.encode(TEXTS)
         assert np.corrcoef(*map(np.ravel, vectors))[0, 1] > 0.99
@@ -297,18 +478,18 @@ def test_the_int8_backend_stays_close_and_leaves_its_graph_beside_the_model(
 
 
 @pytest.mark.peers
-@pytest.mark.parametrize("backend", ["onnx", "onnx-int8"])
-def test_a_damaged_graph_is_named(backend, run, tmp_path):
+@pytest.mark.parametrize("engine", ["onnx", "onnx-int8"])
+def test_damaged_graph_is_reported(engine, run, tmp_path):
     pytest.importorskip("jax2onnx", reason="needs: pip install -r requirements-onnx.txt")
     export(run, "onnx", tmp_path / "out")
     (tmp_path / "out" / "model.onnx").write_bytes(b"no graph")
-    with pytest.raises(UserError, match=r"model\.onnx: not a graph that ONNX Runtime reads: "):
-        Predictor.load(tmp_path / "out", backend=backend)
+    with pytest.raises(UserError, match=r"model\.onnx: not a graph that ONNX Runtime can read: "):
+        Predictor.load(tmp_path / "out", engine=engine)
     assert not list((tmp_path / "out").glob(".*"))
 
 
 @pytest.mark.peers
-def test_int8_is_smaller_and_close(run, tokenizer, tmp_path):
+def test_int8_graph_is_smaller_and_close(run, tokenizer, tmp_path):
     pytest.importorskip("jax2onnx", reason="needs: pip install -r requirements-onnx.txt")
     runtime = pytest.importorskip("onnxruntime", reason="needs requirements-onnx.txt")
     import onnx

@@ -1,4 +1,6 @@
-"""The predictor: any text in, offsets into the very text out."""
+"""The predictor: any text in, offsets into the text as given out."""
+
+import json
 
 import numpy as np
 import pytest
@@ -6,9 +8,9 @@ import pytest
 from mtt_jax import Predictor, UserError
 from mtt_jax.config.resolve import resolve
 from mtt_jax.config.schema import TaskConfig, default_config
-from mtt_jax.predict.predictor import _entities
+from mtt_jax.data.words import split_words
 from mtt_jax.weights import saved_model
-from tests.helpers import make_config, model_and_params, save_untrained
+from tests.helpers import model_and_params, save_four_tasks, save_untrained
 
 ODD = [
     "",
@@ -34,54 +36,54 @@ def predictor(run):
     return Predictor.load(run)
 
 
-def test_a_result_has_a_topic_with_scores_and_entities_with_offsets(predictor):
+def test_result_has_a_topic_with_scores_and_entities_with_offsets(predictor):
     result = predictor("Tom Fry of Acme United scored in Rome .")
-    assert list(result) == ["text", "topic", "entities"]
+    assert list(result) == ["text", "topic", "ner"]
     assert set(result["topic"]) == {"label", "score", "scores"}
     assert set(result["topic"]["scores"]) == {"sports", "politics", "others"}
     assert sum(result["topic"]["scores"].values()) == pytest.approx(1)
     assert result["topic"]["score"] == max(result["topic"]["scores"].values())
-    assert result["entities"]
-    for entity in result["entities"]:
+    assert result["ner"]
+    for entity in result["ner"]:
         assert set(entity) == {"text", "label", "start", "end", "score"}
         assert entity["label"] in ("PER", "ORG", "LOC", "MISC")
         assert 0 < entity["score"] <= 1
 
 
 @pytest.mark.parametrize("text", ODD, ids=lambda text: ascii(text[:12]))
-def test_offsets_point_into_the_text_as_given(predictor, text):
+def test_offsets_are_those_of_the_text_as_given(predictor, text):
     result = predictor(text)
     assert result["text"] == text
     end = 0
-    for entity in result["entities"]:
+    for entity in result["ner"]:
         assert end <= entity["start"] < entity["end"]
         end = entity["end"]
         assert text[entity["start"] : entity["end"]] == entity["text"]
 
 
-def test_a_list_gives_what_each_text_gives_alone_in_the_same_order(predictor):
+def test_list_gives_the_result_of_each_text_alone_in_order(predictor):
     for one, alone in zip(predictor(ODD), map(predictor, ODD), strict=True):
         assert one["text"] == alone["text"]
         assert one["topic"]["score"] == pytest.approx(alone["topic"]["score"], abs=1e-5)
-        assert [(e["start"], e["end"], e["label"]) for e in one["entities"]] == [
-            (e["start"], e["end"], e["label"]) for e in alone["entities"]
+        assert [(e["start"], e["end"], e["label"]) for e in one["ner"]] == [
+            (e["start"], e["end"], e["label"]) for e in alone["ner"]
         ]
 
 
-def test_an_empty_list_gives_an_empty_list(predictor):
+def test_empty_list_gives_an_empty_list(predictor):
     assert predictor([]) == []
 
 
 @pytest.mark.parametrize(("given", "message"), [([b"x"], "text 0"), (["a", None], "text 1")])
-def test_what_is_no_text_is_refused_by_its_place(predictor, given, message):
+def test_item_that_is_not_a_text_is_refused_with_its_position(predictor, given, message):
     with pytest.raises(UserError, match=f"{message}: expected a str"):
         predictor(given)
 
 
-def test_two_token_tasks_have_their_entities_under_their_own_names(tokenizer, tmp_path):
+def test_two_entity_tasks_have_their_answers_under_their_own_names(tokenizer, tmp_path):
     tasks = {
-        "people": TaskConfig(kind="token", labels=("O", "PER")),
-        "places": TaskConfig(kind="token", labels=("O", "LOC")),
+        "people": TaskConfig(kind="entities", labels=("O", "PER")),
+        "places": TaskConfig(kind="entities", labels=("O", "LOC")),
     }
     raw = default_config(tasks)
     raw.encoder.update(layers=1, width=16, heads=2, feedforward=16)
@@ -92,21 +94,12 @@ def test_two_token_tasks_have_their_entities_under_their_own_names(tokenizer, tm
     assert list(result) == ["text", "people", "places"]
 
 
-def test_the_score_of_an_entity_is_that_of_its_least_certain_word():
-    task = make_config().task_list[1]
-    probs = np.full((2, 5), 0.01)
-    probs[0, 1], probs[1, 1] = 0.96, 0.7
-    (entity,) = _entities(task, np.log(probs), "Tom Fry", [(0, 3), (4, 7)])
-    assert entity["text"] == "Tom Fry"
-    assert entity["score"] == pytest.approx(0.7)
-
-
-def test_a_directory_without_a_model_is_named(tmp_path):
-    with pytest.raises(UserError, match="no model here"):
+def test_directory_without_a_model_is_refused(tmp_path):
+    with pytest.raises(UserError, match="contains no model"):
         Predictor.load(tmp_path)
 
 
-def test_a_pipe_keeps_the_order_reads_no_further_than_a_batch_and_carries_what_belongs_to_a_text(
+def test_pipe_keeps_the_order_reads_one_batch_ahead_and_returns_the_second_item_of_each_pair(
     predictor,
 ):
     taken = []
@@ -125,12 +118,12 @@ def test_a_pipe_keeps_the_order_reads_no_further_than_a_batch_and_carries_what_b
     ]
 
 
-def test_what_is_no_text_is_named_by_its_place_in_the_whole_stream(predictor):
+def test_item_that_is_not_a_text_is_refused_with_its_position_in_the_whole_stream(predictor):
     with pytest.raises(UserError, match="text 4: expected a str, got int"):
         list(predictor.pipe(["a", "b", "c", "d", 5], batch_size=2))
 
 
-def test_embeddings_are_one_row_a_text_and_of_length_one_on_demand(predictor):
+def test_embeddings_are_one_row_per_text_and_of_length_1_if_normalized(predictor):
     plain, unit = predictor.encode(ODD), predictor.encode(ODD, normalize=True)
     assert plain.shape == (len(ODD), 16)
     assert plain.dtype == np.float32
@@ -146,35 +139,34 @@ def test_embeddings_are_one_row_a_text_and_of_length_one_on_demand(predictor):
      "👩‍👩‍👧" * 500, "e" + "\u0301" * 5000, "السلام عليكم في Oslo", "🇳🇴Tom🇳🇴", "'s " * 900],
     ids=["surrogates", "word", "control", "dots", "emoji", "marks", "arabic", "flags", "clitics"],
 )  # fmt: skip
-def test_any_text_gets_a_result_whose_offsets_hold(predictor, text):
+def test_any_text_gets_a_result_with_right_offsets(predictor, text):
     result = predictor(text)
     assert result["text"] == text
-    for entity in result["entities"]:
+    for entity in result["ner"]:
         assert text[entity["start"] : entity["end"]] == entity["text"]
 
 
-def test_a_megabyte_is_read_in_windows_and_its_entities_do_not_overlap(predictor):
+def test_long_text_is_read_in_windows_and_its_entities_do_not_overlap(predictor):
     text = "Tom Fry of Acme United scored in Rome . " * 2500
-    entities = predictor(text)["entities"]
+    entities = predictor(text)["ner"]
     edges = [edge for entity in entities for edge in (entity["start"], entity["end"])]
     assert edges == sorted(edges)
 
 
-def test_in_bfloat16_a_model_that_trained_in_float32_answers_nearly_the_same(run, predictor):
-    rough = Predictor.load(run, backend="jax-bfloat16")
+def test_engine_jax_bfloat16_answers_nearly_the_same_as_float32(run, predictor):
+    rough = Predictor.load(run, engine="jax-bfloat16")
     assert rough.config == predictor.config
     vectors = predictor.encode(ODD), rough.encode(ODD)
     np.testing.assert_allclose(*vectors, atol=0.05)
     assert np.abs(vectors[0] - vectors[1]).max() > 1e-5
 
 
-def test_a_backend_or_an_aggregation_that_is_none_is_named(predictor, tmp_path):
-    from mtt_jax.weights import saved_model
-
-    model = saved_model.SavedModel(predictor.config, {}, predictor._tokenizer, tmp_path)
+def test_unknown_engine_or_aggregation_is_refused(predictor, tmp_path):
+    config = predictor.config
+    model = saved_model.SavedModel(config, {}, predictor._tokenizer, tmp_path, config.task_list)
     known = "jax, jax-bfloat16, onnx, onnx-int8"
-    with pytest.raises(UserError, match=rf"backend: 'onxx' is not one of {known}\. Did you mean"):
-        Predictor(model, backend="onxx")
+    with pytest.raises(UserError, match=rf"engine: 'onxx' is not one of {known}\. Did you mean"):
+        Predictor(model, engine="onxx")
     with pytest.raises(UserError, match="aggregation: 'mean' is not one of first, max, average"):
         Predictor(model, aggregation="mean")
 
@@ -182,7 +174,7 @@ def test_a_backend_or_an_aggregation_that_is_none_is_named(predictor, tmp_path):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda p: p.encode("abc"), "expected a list of texts or the like, got str"),
+        (lambda p: p.encode("abc"), "expected a list of texts or another iterable, got str"),
         (lambda p: list(p.pipe("abc")), "got str"),
         (lambda p: p(None), "got NoneType"),
         (lambda p: p(3), "got int"),
@@ -190,14 +182,75 @@ def test_a_backend_or_an_aggregation_that_is_none_is_named(predictor, tmp_path):
         (lambda p: list(p.pipe(["a"], as_tuples=True)), "text 0: expected a pair"),
     ],
 )
-def test_a_call_that_makes_no_sense_is_refused(call, message, predictor):
+def test_call_with_a_wrong_argument_is_refused(call, message, predictor):
     with pytest.raises(UserError, match=message):
         call(predictor)
 
 
-def test_texts_may_come_from_anything_that_can_be_iterated(predictor):
+def test_texts_may_be_any_iterable(predictor):
     texts = ["Shares fell .", "Ann Lee joined Beta Bank ."]
     np.testing.assert_array_equal(
         predictor.encode(text for text in texts), predictor.encode(np.array(texts))
     )
     assert predictor(iter(texts)) == predictor(texts)
+
+
+def test_old_keyword_backend_selects_the_engine(run):
+    old = Predictor.load(run, backend="jax-bfloat16")
+    new = Predictor.load(run, engine="jax-bfloat16")
+    exact = Predictor.load(run)
+    np.testing.assert_array_equal(old.encode(ODD), new.encode(ODD))
+    assert not np.array_equal(old.encode(ODD), exact.encode(ODD))
+    with pytest.raises(UserError, match="engine: 'onxx' is not one of"):
+        Predictor.load(run, backend="onxx")
+
+
+# Tasks of all four kinds
+
+
+@pytest.fixture(scope="module")
+def four(tokenizer, tmp_path_factory):
+    folder = save_four_tasks(tmp_path_factory.mktemp("four"), tokenizer)
+    return Predictor.load(folder)
+
+
+@pytest.mark.parametrize("text", ODD, ids=lambda text: ascii(text[:12]))
+def test_result_has_the_answer_of_each_task_under_its_name(four, text):
+    result = four(text)
+    assert list(result) == ["text", "subjects", "topic", "ner", "pos"]
+    assert set(result["subjects"]) == {"labels", "scores"}
+    assert list(result["subjects"]["scores"]) == ["money", "law", "people"]
+    chosen = [name for name, score in result["subjects"]["scores"].items() if score >= 0.5]
+    assert result["subjects"]["labels"] == chosen
+    words = split_words(text)
+    assert [(tag["start"], tag["end"]) for tag in result["pos"]] == list(words)
+    for tag in result["pos"]:
+        assert set(tag) == {"text", "label", "start", "end", "score"}
+        assert tag["label"] in ("NOUN", "VERB", "OTHER")
+        assert text[tag["start"] : tag["end"]] == tag["text"]
+        assert 0 < tag["score"] <= 1
+    json.dumps(result, allow_nan=False)
+
+
+def test_list_gives_the_result_of_each_text_alone_for_all_four_kinds(four):
+    for one, alone in zip(four(ODD), map(four, ODD), strict=True):
+        assert one["subjects"]["scores"] == pytest.approx(alone["subjects"]["scores"], abs=1e-4)
+        assert [t["label"] for t in one["pos"]] == [t["label"] for t in alone["pos"]]
+
+
+def test_thresholds_that_were_chosen_on_dev_decide_a_multilabel_answer(tokenizer, tmp_path, four):
+    texts = [text for text in ODD if text.strip()]
+    plain = four(texts)
+    thresholds = [
+        float(np.quantile([r["subjects"]["scores"][name] for r in plain], 0.7, method="midpoint"))
+        for name in ("money", "law", "people")
+    ]
+    predictor = Predictor.load(save_four_tasks(tmp_path, tokenizer, tuple(thresholds)))
+    found = predictor(texts)
+    changed = 0
+    for before, after in zip(plain, found, strict=True):
+        scores = after["subjects"]["scores"]
+        chosen = [n for n, at in zip(scores, thresholds, strict=True) if scores[n] >= at]
+        assert after["subjects"]["labels"] == chosen
+        changed += before["subjects"]["labels"] != chosen
+    assert changed

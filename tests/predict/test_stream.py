@@ -1,4 +1,4 @@
-"""python -m mtt_jax predict, for real: files, pipes, kills, and every format read back."""
+"""`mtt predict` in processes of its own: files, pipes, kills, and every format read back."""
 
 import csv
 import json
@@ -8,10 +8,13 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
-from mtt_jax.__main__ import main
-from tests.helpers import ROOT, save_untrained
+from mtt_jax import Predictor
+from mtt_jax.cli import main
+from mtt_jax.predict.stream import FORMATS
+from tests.helpers import ROOT, read, save_four_tasks, save_untrained, word_texts
 
 TEXTS = ["Tom Fry of Acme United scored in Rome .", "", "Shares fell .", 'He said "no", then left']
 
@@ -40,14 +43,14 @@ def rows(path):
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def test_a_file_gives_a_result_a_line_in_order(run, file, tmp_path):
+def test_file_gives_one_result_per_line_in_order(run, file, tmp_path):
     output = tmp_path / "out.jsonl"
     assert main(["predict", str(run), str(file), f"--output={output}"]) == 0
     assert [row["text"] for row in rows(output)] == TEXTS
-    assert all({"topic", "entities"} <= row.keys() for row in rows(output))
+    assert all({"topic", "ner"} <= row.keys() for row in rows(output))
 
 
-def test_a_pipe_of_json_gives_json_and_nothing_else(run):
+def test_pipe_of_json_gives_json_and_nothing_else(run):
     process = command("predict", run, stdin=subprocess.PIPE)
     given = "".join(json.dumps({"text": text, "id": 1}) + "\n" for text in TEXTS)
     out, err = process.communicate(given)
@@ -56,7 +59,7 @@ def test_a_pipe_of_json_gives_json_and_nothing_else(run):
     assert err == ""
 
 
-def test_a_broken_line_is_named_and_does_not_stop_the_rest(run, tmp_path, capsys):
+def test_broken_line_is_reported_and_does_not_stop_the_rest(run, tmp_path, capsys):
     file, output = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
     file.write_text('{"text": "a"}\n{"text"\n{"txt": "b"}\n[1]\n{"text": "c"}\n')
     assert main(["predict", str(run), str(file), f"--output={output}"]) == 1
@@ -67,9 +70,7 @@ def test_a_broken_line_is_named_and_does_not_stop_the_rest(run, tmp_path, capsys
     assert f"{file}, line 3: no text under the key 'text'" in capsys.readouterr().err
 
 
-def test_strict_ends_at_the_first_broken_line_with_what_came_before_it_written(
-    run, tmp_path, capsys
-):
+def test_strict_stops_at_the_first_broken_line_after_writing_those_before_it(run, tmp_path, capsys):
     file, output = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
     file.write_text('{"text": "a"}\n{"text"\n{"text": "c"}\n')
     assert main(["predict", str(run), str(file), f"--output={output}", "--strict"]) == 2
@@ -77,30 +78,30 @@ def test_strict_ends_at_the_first_broken_line_with_what_came_before_it_written(
     assert f"error: {file}, line 2" in capsys.readouterr().err
 
 
-def test_csv_displacy_and_conll_say_the_same_as_jsonl(run, file, tmp_path):
+def test_csv_displacy_and_conll_give_the_same_answers_as_jsonl(run, file, tmp_path):
     outputs = {}
-    for kind in ("jsonl", "csv", "displacy", "conll"):
-        outputs[kind] = tmp_path / f"out.{kind}"
-        main(["predict", str(run), str(file), f"--format={kind}", f"--output={outputs[kind]}"])
+    for name in ("jsonl", "csv", "displacy", "conll"):
+        outputs[name] = tmp_path / f"out.{name}"
+        main(["predict", str(run), str(file), f"--format={name}", f"--output={outputs[name]}"])
     results = rows(outputs["jsonl"])
-    assert sum(len(result["entities"]) for result in results) > 2
+    assert sum(len(result["ner"]) for result in results) > 2
     with outputs["csv"].open(newline="", encoding="utf-8") as stream:
         table = list(csv.DictReader(stream))
     assert [row["text"] for row in table] == TEXTS
     assert [row["topic"] for row in table] == [result["topic"]["label"] for result in results]
-    assert [json.loads(row["entities"]) for row in table] == [r["entities"] for r in results]
+    assert [json.loads(row["ner"]) for row in table] == [r["ner"] for r in results]
     for drawn, result in zip(rows(outputs["displacy"]), results, strict=True):
         assert [(e["start"], e["end"], e["label"]) for e in drawn["ents"]] == [
-            (e["start"], e["end"], e["label"]) for e in result["entities"]
+            (e["start"], e["end"], e["label"]) for e in result["ner"]
         ]
     blocks = outputs["conll"].read_text(encoding="utf-8").removesuffix("\n\n").split("\n\n")
     for block, result in zip(blocks, results, strict=True):
         assert block.split("\n")[0] == f"# topic = {result['topic']['label']}"
         begun = [line for line in block.split("\n") if line.split(" ")[-1].startswith("B-")]
-        assert len(begun) == len(result["entities"])
+        assert len(begun) == len(result["ner"])
 
 
-def test_killed_and_started_again_it_goes_on_where_the_output_stops(run, tmp_path):
+def test_prediction_that_was_killed_is_resumed_where_the_output_stops(run, tmp_path):
     file, output = tmp_path / "in.txt", tmp_path / "out.jsonl"
     file.write_text("".join(f"Tom {i} visited Rome .\n" for i in range(8_000)))
     process = command("predict", run, file, f"--output={output}")
@@ -122,11 +123,13 @@ def test_killed_and_started_again_it_goes_on_where_the_output_stops(run, tmp_pat
     ("arguments", "message"),
     [
         (["no_such_file.txt"], "error: no_such_file.txt: no such file"),
-        (["{file}", "--output={there}", "--format=csv"], "is there already"),
-        (["{file}", "--output={there}"], "is not the result of the input's line"),
+        (["{file}", "--output={there}", "--format=csv"], "exists, and csv cannot be resumed"),
+        (["{file}", "--output={there}"], "line 1 is not the result of line 1 of the input"),
     ],
 )
-def test_a_mistake_is_one_line_and_exit_status_2(run, file, tmp_path, capsys, arguments, message):
+def test_mistake_of_the_user_is_one_line_and_exit_status_2(
+    run, file, tmp_path, capsys, arguments, message
+):
     there = tmp_path / "there.jsonl"
     there.write_text("{}\n" * 9)
     filled = [argument.format(file=file, there=there) for argument in arguments]
@@ -135,21 +138,23 @@ def test_a_mistake_is_one_line_and_exit_status_2(run, file, tmp_path, capsys, ar
     assert there.read_text() == "{}\n" * 9
 
 
-def test_info_says_what_a_run_holds(run, capsys):
+def test_info_prints_what_a_run_contains(run, capsys):
     assert main(["info", str(run)]) == 0
     about = json.loads(capsys.readouterr().out)
     assert about["tasks"]["ner"]["labels"] == ["O", "PER", "ORG", "LOC", "MISC"]
     assert about["parameters"] > 1000
 
 
-def test_options_may_stand_before_the_files(run, file, tmp_path):
+def test_options_may_come_before_the_files(run, file, tmp_path):
     output = tmp_path / "out.jsonl"
     assert main(["predict", str(run), "--output", str(output), "--strict", str(file)]) == 0
     assert [row["text"] for row in rows(output)] == TEXTS
 
 
 @pytest.mark.parametrize("content", ["Dear Ann,\nyours", "not json", '{"text": "another"}\n'])
-def test_an_output_that_holds_something_else_is_left_as_it_is(content, run, file, tmp_path, capsys):
+def test_output_that_contains_something_else_is_left_unchanged(
+    content, run, file, tmp_path, capsys
+):
     essay = tmp_path / "essay.txt"
     essay.write_text(content)
     assert main(["predict", str(run), str(file), f"--output={essay}"]) == 2
@@ -157,14 +162,14 @@ def test_an_output_that_holds_something_else_is_left_as_it_is(content, run, file
     assert "name another file" in capsys.readouterr().err
 
 
-def test_an_output_that_is_the_input_or_a_directory_is_refused(run, file, tmp_path, capsys):
+def test_output_that_is_the_input_or_a_directory_is_refused(run, file, tmp_path, capsys):
     assert main(["predict", str(run), str(file), f"--output={file}"]) == 2
     assert "is the input" in capsys.readouterr().err
     assert main(["predict", str(run), str(file), f"--output={tmp_path}"]) == 2
     assert "is a directory" in capsys.readouterr().err
 
 
-def test_broken_lines_of_before_count_when_a_file_is_gone_on_with(run, tmp_path):
+def test_broken_lines_are_counted_again_if_an_output_is_resumed(run, tmp_path):
     given, output = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
     deep, digits = "[" * 100_000, '{"text": ' + "9" * 5000 + "}"
     given.write_text(f'{{"text": "a"}}\n{deep}\n{digits}\n\n{{"text": "b"}}\n')
@@ -176,7 +181,7 @@ def test_broken_lines_of_before_count_when_a_file_is_gone_on_with(run, tmp_path)
     assert len(rows(output)) == 5
 
 
-def test_a_named_pipe_is_read_and_a_device_is_written(run, tmp_path):
+def test_named_pipe_is_read_and_a_device_is_written(run, tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     process = command("predict", run, pipe, "--output=/dev/null")
@@ -185,7 +190,7 @@ def test_a_named_pipe_is_read_and_a_device_is_written(run, tmp_path):
     assert (process.returncode, err) == (0, "")
 
 
-def test_any_terminal_gets_utf_8(run):
+def test_output_is_utf_8_whatever_the_terminal_uses(run):
     process = command("predict", run, stdin=subprocess.PIPE)
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     process.communicate("")
@@ -197,7 +202,7 @@ def test_any_terminal_gets_utf_8(run):
     assert json.loads(done.stdout.decode("utf-8"))["text"] == "Zoë left Łódź ."
 
 
-def test_ctrl_c_ends_in_one_line(run):
+def test_ctrl_c_ends_with_one_line(run):
     process = command("predict", run, stdin=subprocess.PIPE)
     process.stdin.write("Shares fell .\n")
     process.stdin.flush()
@@ -206,3 +211,169 @@ def test_ctrl_c_ends_in_one_line(run):
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert err == "stopped.\n"
+
+
+# Tasks of all four kinds
+
+MIXED = [*TEXTS, "# Rome , Oslo # and \tAT&T", "東京 : Zoë left", "-DOCSTART- ; = |"]
+
+
+@pytest.fixture(scope="module")
+def four(tokenizer, tmp_path_factory):
+    """A run whose multilabel task has thresholds, so that some sets are empty and others not."""
+    folder = tmp_path_factory.mktemp("four")
+    run = save_four_tasks(folder, tokenizer)
+    scores = [result["subjects"]["scores"] for result in Predictor.load(run)(MIXED)]
+    thresholds = [
+        float(np.quantile([s[name] for s in scores], 0.7, method="midpoint")) for name in scores[0]
+    ]
+    return save_four_tasks(folder, tokenizer, tuple(thresholds))
+
+
+@pytest.fixture(scope="module")
+def results(four):
+    """What the predictor says of MIXED, with entities and both empty sets and others."""
+    found = Predictor.load(four)(MIXED)
+    assert sum(len(result["ner"]) for result in found) > 2
+    assert {bool(result["subjects"]["labels"]) for result in found} == {False, True}
+    return found
+
+
+def output_of(four, folder, name, lines=MIXED):
+    """What `mtt predict` writes in a format."""
+    given, output = folder / "in.txt", folder / f"out.{name}"
+    given.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+    main(["predict", str(four), str(given), f"--format={name}", f"--output={output}"])
+    return output
+
+
+def assert_close(found, expected):
+    """Equal but for scores, which depend a little on how texts are packed."""
+    if isinstance(expected, dict):
+        assert list(found) == list(expected)
+        for key, value in expected.items():
+            assert_close(found[key], value)
+    elif isinstance(expected, list):
+        assert len(found) == len(expected)
+        for ours, theirs in zip(found, expected, strict=True):
+            assert_close(ours, theirs)
+    else:
+        same = pytest.approx(expected, abs=1e-5) if isinstance(expected, float) else expected
+        assert found == same
+
+
+def test_jsonl_has_the_answer_of_each_task_under_its_name(four, results, tmp_path):
+    assert_close(rows(output_of(four, tmp_path, "jsonl")), results)
+
+
+def test_csv_has_the_columns_of_each_task(four, results, tmp_path):
+    with output_of(four, tmp_path, "csv").open(newline="", encoding="utf-8") as stream:
+        header, *table = csv.reader(stream)
+    assert header == ["text", "subjects", "topic", "topic_score", "ner", "pos", "error"]
+    assert len(table) == len(MIXED)
+    for row, result in zip(table, results, strict=True):
+        text, subjects, topic, score, ner, pos, error = row
+        assert (text, error) == (result["text"], "")
+        assert subjects == "|".join(result["subjects"]["labels"])
+        assert topic == result["topic"]["label"]
+        assert float(score) == pytest.approx(result["topic"]["score"], abs=1e-5)
+        assert_close(json.loads(ner), result["ner"])
+        assert_close(json.loads(pos), result["pos"])
+
+
+def test_csv_of_a_broken_line_has_empty_cells_and_the_error(four, tmp_path):
+    given, output = tmp_path / "in.jsonl", tmp_path / "out.csv"
+    given.write_text('{"text"\n{"text": "Tom ran"}\n')
+    assert main(["predict", str(four), str(given), "--format=csv", f"--output={output}"]) == 1
+    with output.open(newline="", encoding="utf-8") as stream:
+        header, broken, good = csv.reader(stream)
+    assert broken[:-1] == [""] * (len(header) - 1)
+    assert "not valid JSON" in broken[-1]
+    assert good[0] == "Tom ran"
+    assert all(good[2:6])
+
+
+def test_conll_has_a_column_per_task_with_tags_and_comments_for_the_others(four, results, tmp_path):
+    blocks = output_of(four, tmp_path, "conll").read_text("utf-8").removesuffix("\n\n")
+    for block, result in zip(blocks.split("\n\n"), results, strict=True):
+        first, second, *lines = block.split("\n")
+        assert first == f"# subjects = {'|'.join(result['subjects']['labels'])}"
+        assert second == f"# topic = {result['topic']['label']}"
+        words = [(tag["text"], tag["label"]) for tag in result["pos"]]
+        columns = [line.split(" ") for line in lines if line]
+        assert [(word, pos) for word, _, pos in columns] == words
+        begun = [tag[2:] for _, tag, _ in columns if tag.startswith("B-")]
+        assert begun == [entity["label"] for entity in result["ner"]]
+
+
+def test_conll_is_read_back_by_the_reader_with_the_same_entities_and_tags(four, results, tmp_path):
+    output = output_of(four, tmp_path, "conll")
+    labelled = [result for result in results if result["pos"]]
+    ner, pos = (
+        read(output, task, label=label, clean=False).records
+        for task, label in (("ner", "2"), ("pos", "3"))
+    )
+    for result, named, tagged in zip(labelled, ner, pos, strict=True):
+        assert word_texts(tagged) == [tag["text"] for tag in result["pos"]]
+        assert tagged.labels["pos"] == tuple(tag["label"] for tag in result["pos"])
+        starts = [tag["start"] for tag in result["pos"]]
+        ends = [tag["end"] for tag in result["pos"]]
+        assert [tuple(span) for span in named.labels["ner"]] == [
+            (starts.index(e["start"]), ends.index(e["end"]) + 1, e["label"]) for e in result["ner"]
+        ]
+
+
+def test_displacy_has_the_entities_and_the_sentence_answers_as_its_title(four, results, tmp_path):
+    for drawn, result in zip(rows(output_of(four, tmp_path, "displacy")), results, strict=True):
+        assert drawn["text"] == result["text"]
+        assert drawn["ents"] == [
+            {key: entity[key] for key in ("start", "end", "label")} for entity in result["ner"]
+        ]
+        titles = ["|".join(result["subjects"]["labels"]), result["topic"]["label"]]
+        assert drawn["title"] == ", ".join(title for title in titles if title)
+
+
+def test_text_has_lines_per_task_for_people(four, results, tmp_path):
+    text = output_of(four, tmp_path, "text").read_text("utf-8")
+    expected = ""
+    for result in results:
+        scores = result["subjects"]["scores"]
+        subjects = [f"{name} {scores[name]:.2f}" for name in result["subjects"]["labels"]]
+        expected += f"  subjects: {', '.join(subjects) or '(none)'}\n"
+        expected += f"  topic: {result['topic']['label']} {result['topic']['score']:.2f}\n"
+        for entity in result["ner"]:
+            expected += f"  ner: {entity['text']} ({entity['label']}) {entity['score']:.2f}\n"
+        expected += "" if result["ner"] else "  ner: (none)\n"
+        tags = " ".join(f"{tag['text']}/{tag['label']}" for tag in result["pos"])
+        expected += f"  pos: {tags or '(none)'}\n"
+    assert [line.rstrip("0123456789") for line in text.split("\n")] == [
+        line.rstrip("0123456789") for line in expected.split("\n")
+    ]
+
+
+@pytest.mark.parametrize("name", ["jsonl", "displacy"])
+def test_output_of_all_four_kinds_is_resumed_after_its_last_whole_line(name, four, tmp_path):
+    whole = output_of(four, tmp_path, name).read_bytes()
+    output = tmp_path / f"out.{name}"
+    lines = whole.split(b"\n")
+    output.write_bytes(b"\n".join(lines[:3]) + b"\n" + lines[3][:-9])
+    output_of(four, tmp_path, name)
+    assert output.read_bytes().startswith(b"\n".join(lines[:3]) + b"\n")
+    assert_close(rows(output), [json.loads(line) for line in lines if line])
+
+
+@pytest.mark.parametrize("name", ["csv", "conll", "text"])
+def test_output_that_cannot_be_resumed_is_refused_and_left_unchanged(name, four, tmp_path, capsys):
+    output = tmp_path / f"out.{name}"
+    output.write_text("mine\n")
+    output_of(four, tmp_path, name)
+    message = capsys.readouterr().err
+    assert f"error: --output: {output} exists, and {name} cannot be resumed" in message
+    assert "--format=jsonl or displacy" in message
+    assert output.read_text() == "mine\n"
+
+
+def test_every_format_of_the_command_is_a_format_of_the_stream(capsys):
+    with pytest.raises(SystemExit):
+        main(["predict", "--help"])
+    assert "{" + ",".join(FORMATS) + "}" in capsys.readouterr().out.replace("\n", "")

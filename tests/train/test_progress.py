@@ -1,64 +1,184 @@
-"""What the progress line says of a run's speed."""
+"""Progress: metrics.jsonl as it happens, lines in a log without a terminal, and their wording."""
+
+import io
+import json
+from types import SimpleNamespace
 
 import pytest
-from flax.traverse_util import flatten_dict
+from rich.console import Console as RichConsole
 
-from mtt_jax.config.schema import EncoderConfig
-from mtt_jax.train import flops
-from mtt_jax.train.progress import speed
-from tests.helpers import make_config, model_and_params
+from mtt_jax.report.console import Console
+from mtt_jax.tasks import Score
+from mtt_jax.tasks.score import Figure
+from mtt_jax.train.progress import History, duration, headlines, progress_bar, speed
+from mtt_jax.train.step import StepMetrics
+from tests.helpers import make_config
 
-
-def test_flops_count_every_matrix_three_times_and_attention_over_the_whole_row():
-    encoder = EncoderConfig(layers=2, width=8, heads=2, feedforward=20)
-    matrices = 2 * (8 * 24 + 8 * 8 + 8 * 20 + 20 * 8)  # qkv, out, up, down
-    assert flops.per_token(encoder, 16) == 6 * matrices + 12 * 2 * 8 * 16
-    gated = EncoderConfig(layers=2, width=8, heads=2, feedforward=20, gated=True)
-    assert flops.per_token(gated, 16) - flops.per_token(encoder, 16) == 6 * 2 * 8 * 20
-
-
-@pytest.mark.parametrize("gated", [False, True])
-def test_the_matrices_counted_are_those_that_the_model_has(gated, tokenizer):
-    config = make_config(encoder__gated=gated)
-    _, params = model_and_params(config, tokenizer)
-    layers = [part for name, part in params["encoder"].items() if name.startswith("layer")]
-    leaves = flatten_dict(dict(enumerate(layers)))
-    matrices = sum(leaf.size for path, leaf in leaves.items() if path[-1] == "kernel")
-    assert flops.per_token(config.encoder, 0) == 6 * matrices
+CONFIG = make_config(train__steps=1000, train__log_every=2, train__tensorboard=False)
+METRICS = StepMetrics(
+    loss=1.5, losses={"topic": 0.5, "ner": 1.0}, counts={}, weights={"topic": 1.0, "ner": 1.0},
+    gradient_norm=2.0, tokens=300,
+)  # fmt: skip
+PHASES = [SimpleNamespace(config=CONFIG, start=0, end=1000)]
 
 
-@pytest.mark.parametrize(
-    ("kind", "dtype", "teraflops"),
-    [
-        ("NVIDIA H100 80GB HBM3", "bfloat16", 989.5),
-        ("NVIDIA H100 PCIe", "bfloat16", 756.5),
-        ("NVIDIA H200", "float32", 494.5),
-        ("NVIDIA A100-SXM4-40GB", "float32", 156),
-        ("NVIDIA L4", "bfloat16", 121),
-        ("Tesla T4", "float32", 8.1),
-    ],
-)
-def test_the_peak_of_a_device_is_found_by_its_name(kind, dtype, teraflops):
-    assert flops.peak(kind, dtype) == teraflops * 1e12
+def score_of(title, value):
+    return Score(
+        figures=(Figure("figure", title, value),), sentences=7, rows={}, totals={}, confusion=None,
+        ceiling=None, loss=0.5,
+    )  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "kind", ["cpu", "", "NVIDIA L40S", "NVIDIA GH200 480GB", "NVIDIA H100 80GB HBM3 MIG 1g.10gb"]
-)
-def test_a_device_without_a_figure_has_no_peak_and_no_utilisation(kind):
-    assert flops.peak(kind, "bfloat16") is None
-    assert flops.utilisation(EncoderConfig(), 128, 1e6, flops.peak(kind, "bfloat16")) is None
+SCORES = {"topic": score_of("macro F1", 0.925), "ner": score_of("entity F1, strict", 0.843)}
 
 
-def test_a_t4_has_no_bfloat16():
-    assert flops.peak("Tesla T4", "bfloat16") is None
+# metrics.jsonl
 
 
-def test_utilisation_is_one_where_every_flop_of_the_device_trains():
-    encoder = EncoderConfig()
-    assert flops.utilisation(encoder, 128, 1000, 1000 * flops.per_token(encoder, 128)) == 1
+def rows(run):
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
 
 
-def test_the_line_names_speed_padding_and_utilisation_where_it_is_known():
+def test_metrics_jsonl_has_each_line_as_soon_as_it_is_added(tmp_path):
+    with History(tmp_path, 0, CONFIG) as history:
+        history.trained(2, {"loss": 1.5})
+        assert rows(tmp_path) == [{"kind": "train", "step": 2, "loss": 1.5}]
+        history.evaluated(4, 0.9, SCORES)
+        assert len(rows(tmp_path)) == 2
+
+
+def test_a_dev_line_of_metrics_jsonl_holds_headlines_and_whole_scores(tmp_path):
+    with History(tmp_path, 0, CONFIG) as history:
+        history.evaluated(4, 0.9, SCORES)
+    (row,) = rows(tmp_path)
+    assert (row["kind"], row["step"], row["score"]) == ("dev", 4, 0.9)
+    assert row["scores"] == {"topic": 0.925, "ner": 0.843}
+    assert Score.from_json(row["topic"]) == SCORES["topic"]
+
+
+@pytest.mark.parametrize(("resumed", "kept"), [(0, []), (3, [2]), (4, [2, 4]), (9, [2, 4, 6])])
+def test_a_resumed_run_drops_the_lines_after_its_checkpoint(tmp_path, resumed, kept):
+    with History(tmp_path, 0, CONFIG) as history:
+        for step in (2, 4, 6):
+            history.trained(step, {})
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write('{"kind": "train", "ste')  # cut off by a kill
+    with History(tmp_path, resumed, CONFIG) as history:
+        history.trained(10, {})
+    assert [row["step"] for row in rows(tmp_path)] == [*kept, 10]
+    assert [row["step"] for row in History.read(tmp_path)] == [*kept, 10]
+
+
+def test_only_process_0_writes_metrics_jsonl(tmp_path):
+    with History(tmp_path, 0, CONFIG, writes=False) as history:
+        history.trained(2, {})
+    assert not (tmp_path / "metrics.jsonl").exists()
+
+
+# Progress lines
+
+
+class Log:
+    """Steps of a run whose console is not a terminal, on a clock that the test sets."""
+
+    def __init__(self, folder, first=0):
+        self.now, self.folder, self.text = 0.0, folder, io.StringIO()
+        self.console = Console(RichConsole(file=self.text, width=200))
+        self.history = History(folder, 0, CONFIG)
+        self.bar = progress_bar(self.console, CONFIG, PHASES, first, clock=lambda: self.now)
+
+    def __enter__(self):
+        self.progress = self.bar.__enter__()
+        return self
+
+    def __exit__(self, *error):
+        self.bar.__exit__(*error)
+        self.history.__exit__(*error)
+
+    def step(self, number, seconds):
+        self.now += seconds
+        self.progress.step(number, METRICS, self.history)
+
+    @property
+    def lines(self):
+        return self.text.getvalue().splitlines()
+
+
+def test_a_run_shorter_than_a_minute_prints_no_progress_line(tmp_path):
+    with Log(tmp_path) as log:
+        for number in range(1, 60):
+            log.step(number, 1.0)
+    assert log.lines == []
+
+
+def test_a_log_without_a_terminal_gets_a_progress_line_every_minute(tmp_path):
+    with Log(tmp_path) as log:
+        for number in range(1, 131):
+            log.step(number, 1.0)
+    assert log.lines == [
+        "step 60 of 1,000: loss topic 0.500, ner 1.000; 300 tokens/s; about 16 min left",
+        "step 120 of 1,000: loss topic 0.500, ner 1.000; 300 tokens/s; about 15 min left",
+    ]
+
+
+def test_steps_longer_than_a_minute_get_a_progress_line_each(tmp_path):
+    with Log(tmp_path, first=997) as log:
+        for number in (998, 999, 1000):
+            log.step(number, 90.0)
+    assert [line.split(";")[2] for line in log.lines] == [
+        " about 3 min left", " about 2 min left", " about 0 s left"
+    ]  # fmt: skip
+
+
+def test_after_an_evaluation_the_next_progress_line_is_a_minute_of_training_away(tmp_path):
+    with Log(tmp_path) as log:
+        for number in range(1, 51):
+            log.step(number, 1.0)
+        log.now += 500  # evaluating
+        log.progress.evaluated(50, 0.9, SCORES)
+        for number in range(51, 111):
+            log.step(number, 1.0)
+    assert log.lines == [
+        "step 50: dev topic macro F1 0.925, ner entity F1 0.843; score 0.9000",
+        "step 110 of 1,000: loss topic 0.500, ner 1.000; 300 tokens/s; about 15 min left",
+    ]
+
+
+def test_a_terminal_gets_a_bar_and_no_progress_lines(tmp_path):
+    with Log(tmp_path) as log:
+        log.console.rich = RichConsole(file=log.text, force_terminal=True)
+        log.step(1, 100.0)
+    assert "tokens/s; about" not in log.text.getvalue()
+
+
+def test_metrics_jsonl_is_written_every_log_every_steps_and_at_the_last(tmp_path):
+    with Log(tmp_path, first=996) as log:
+        for number in (997, 998, 999, 1000):
+            log.step(number, 2.0)
+        written = rows(tmp_path)
+    assert [row["step"] for row in written] == [998, 1000]
+    assert written[0]["losses"] == METRICS.losses
+    assert written[0]["tokens_per_second"] == 150
+    assert written[0]["fill"] == 300 / (CONFIG.train.batch_rows * CONFIG.train.row_length)
+
+
+# Wording
+
+
+def test_the_speed_names_tokens_padding_and_utilisation_if_known():
     assert speed(9000.4, 0.98, None) == "  9,000 tokens/s  2% padding"
     assert speed(9000.4, 0.5, 0.408) == "  9,000 tokens/s  50% padding  41% MFU"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0 s"), (59.4, "59 s"), (60, "1 min"), (3570, "1 h 0 min"), (11_100, "3 h 5 min")],
+)
+def test_a_duration_is_given_in_two_units_at_most(seconds, text):
+    assert duration(seconds) == text
+
+
+def test_headline_titles_are_named_once_if_all_tasks_have_the_same():
+    same = {"topic": score_of("macro F1", 0.5), "tone": score_of("macro F1", 0.25)}
+    assert headlines(same) == "macro F1 topic 0.500, tone 0.250"
+    assert headlines(SCORES) == "topic macro F1 0.925, ner entity F1 0.843"

@@ -28,8 +28,8 @@ def _sentences(file: Path, source: Source) -> Iterator[Tagged]:
                 yield Tagged(places, words, tags)
             words, tags, places = [], [], []
             continue
-        if not words and line.startswith("# ") and len(cells) != width:
-            continue
+        if not words and line.startswith("# ") and (len(cells) != width or cells[2:3] == ["="]):
+            continue  # a comment, as "# id = 7"
         place = Place(file, number)
         if not width:
             width, first = len(cells), number

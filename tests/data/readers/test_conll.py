@@ -39,6 +39,12 @@ def test_comments_before_a_sentence_are_left_out_but_a_hash_sign_is_a_word(tmp_p
     assert [record.text for record in records] == ["Tom # ran", "Ann"]
 
 
+def test_comments_are_left_out_though_they_have_as_many_parts_as_there_are_columns(tmp_path):
+    text = "Tom NNP B-NP B-PER\n\n# id = 7\n# NN B-NP O\nran VBD B-VP O\n"
+    records = read(written(tmp_path, "a.conll", text), "ner").records
+    assert [record.text for record in records] == ["Tom", "# ran"]
+
+
 def test_columns_separated_by_tabs_may_contain_spaces(tmp_path):
     text = "1\tTom\tsome note\tB-PER\n2\tNew York\t\tO\n"
     (record,) = read(written(tmp_path, "a.conll", text), "ner", word=2).records
