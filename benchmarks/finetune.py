@@ -86,7 +86,7 @@ def main():
                 f"learning rate {chosen[side, task]:g})"
             )
         ours, peer = (result[side][task][figure] for side in ("ours", "peer"))
-        result["ratio"][task] = ours / peer
+        result["ratio"][task] = ours / peer if peer else None
     print(json.dumps(result))
 
 

@@ -154,7 +154,7 @@ def fixed_gradient(
 def loss_balanced_gradient(
     objective: Objective, params: Any, batch: Batch, counts: dict, key: jax.Array, state: Any
 ) -> Gradient:
-    """The gradient of the losses' sum by weights that depend on the losses alone."""
+    """The gradient of the weighted sum of the losses, with weights that depend on the losses."""
 
     def total(params):
         values, losses = objective.losses(params, batch, counts, key)
@@ -175,7 +175,7 @@ def loss_balanced_gradient(
 def parameter_balanced_gradient(
     objective: Objective, params: Any, batch: Batch, counts: dict, key: jax.Array, state: Any
 ) -> Gradient:
-    """The sum of the tasks' gradients by weights from their inner products on the encoder."""
+    """The weighted sum of the tasks' gradients, with weights from their inner products."""
     values, back, losses = jax.vjp(
         lambda params: objective.losses(params, batch, counts, key), params, has_aux=True
     )
@@ -189,7 +189,7 @@ def parameter_balanced_gradient(
 def feature_balanced_gradient(
     objective: Objective, params: Any, batch: Batch, counts: dict, key: jax.Array, state: Any
 ) -> Gradient:
-    """As `parameter_balanced_gradient`, by inner products on what the encoder gives the heads."""
+    """Like `parameter_balanced_gradient`, with inner products on the output of the encoder."""
     shared, through_encoder = jax.vjp(
         lambda params: objective.encode(objective.cut(params), batch, key), params
     )

@@ -117,8 +117,8 @@ def make_losses(config: Config) -> Callable[..., TaskLosses]:
                 fields.label_smoothing,
             )
             count = jnp.maximum(counts[name], 1.0)
-            # Times 0 rather than left out: without this term XLA rounds the others differently, and
-            # a run in phases would no longer give what it always gave.
+            # Multiplied by 0, not left out: without the term XLA may round the other gradients
+            # differently, and runs in phases would no longer be reproduced bit for bit.
             weighted[name] = (fields.weight if active else 0.0) * total / count
             if active:
                 mean[name] = total / count

@@ -121,7 +121,7 @@ def speed(rate: float, fill: float, used: float | None) -> str:
 
 def duration(seconds: float) -> str:
     """A length of time in words, such as `40 s`, `12 min` or `3 h 5 min`."""
-    if seconds < 60:
+    if seconds < 59.5:
         return f"{seconds:.0f} s"
     hours, minutes = divmod(round(seconds / 60), 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"

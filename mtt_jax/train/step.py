@@ -94,7 +94,7 @@ def make_step(
         )
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         metrics = StepMetrics(
-            loss=sum(losses.weighted.values()),
+            loss=jnp.asarray(sum(losses.weighted.values())),
             losses=losses.mean,
             counts=counts,
             weights=dict(zip(names, weights, strict=True)),

@@ -27,7 +27,7 @@ def ids_of(tokenizer):
 
 
 def sentences(count=400, seed=0):
-    """Sentences of many scripts, no two alike."""
+    """Sentences of many scripts, all different."""
     rng = np.random.default_rng(seed)
     words = WORDS.split()
     endings = ["", "", "s", "ing", "ed", "-led"]

@@ -1,4 +1,4 @@
-"""The transform on Beam's own runners, and what it refuses before any of them starts."""
+"""The Beam transform on Beam's own runners, and what it refuses before any of them starts."""
 
 import glob
 import json
@@ -34,7 +34,7 @@ def beam():
 
 
 def collected(beam, elements, transform, tmp_path, options=()):
-    """(results, errors) of a pipeline, on the runner that Beam takes by itself."""
+    """(results, errors) of a pipeline, on the runner that Beam chooses."""
     with beam.Pipeline(argv=list(options)) as pipeline:
         source = pipeline | beam.Create(elements)
         outputs = source | transform
@@ -52,19 +52,19 @@ def by_text(rows):
 
 
 def assert_same(found, expected):
-    """Results alike, in any order; scores up to how a batch was packed."""
+    """The same results in any order; scores depend a little on how a batch was packed."""
     assert len(found) == len(expected)
     for ours, theirs in zip(by_text(found), by_text(expected), strict=True):
         assert ours["text"] == theirs["text"]
         assert ours["topic"]["label"] == theirs["topic"]["label"]
         assert ours["topic"]["scores"] == pytest.approx(theirs["topic"]["scores"], abs=1e-5)
-        assert [(e["start"], e["end"], e["label"]) for e in ours["entities"]] == [
-            (e["start"], e["end"], e["label"]) for e in theirs["entities"]
+        assert [(e["start"], e["end"], e["label"]) for e in ours["ner"]] == [
+            (e["start"], e["end"], e["label"]) for e in theirs["ner"]
         ]
 
 
 @peers
-def test_texts_get_what_the_predictor_gives_them(beam, run, tmp_path):
+def test_transform_gives_the_results_of_the_predictor(beam, run, tmp_path):
     texts = TEXTS * 5
     results, errors = collected(beam, texts, Predict(run, batch_size=3), tmp_path)
     assert_same(results, Predictor.load(run)(texts))
@@ -72,7 +72,7 @@ def test_texts_get_what_the_predictor_gives_them(beam, run, tmp_path):
 
 
 @peers
-def test_a_dict_keeps_its_other_keys_and_a_broken_element_is_told_apart(beam, run, tmp_path):
+def test_dict_keeps_its_other_keys_and_a_broken_element_goes_to_errors(beam, run, tmp_path):
     elements = [
         {"id": 1, "body": TEXTS[0]},
         {"id": 2, "body": None},
@@ -92,7 +92,7 @@ def test_a_dict_keeps_its_other_keys_and_a_broken_element_is_told_apart(beam, ru
 
 
 @peers
-def test_windows_and_timestamps_stay_those_of_the_elements(beam, run, tmp_path):
+def test_windows_and_timestamps_are_those_of_the_elements(beam, run, tmp_path):
     class Times(beam.DoFn):
         def process(self, row, time=beam.DoFn.TimestampParam, window=beam.DoFn.WindowParam):
             yield [row["text"], int(time), int(window.start), int(window.end)]
@@ -135,7 +135,7 @@ if __name__ == "__main__":
     [["--runner=DirectRunner"], THREADS, PROCESSES],
     ids=["direct", "threads", "processes"],
 )
-def test_a_pipeline_reads_a_file_and_writes_jsonl(beam, run, tmp_path, options):
+def test_pipeline_reads_a_file_and_writes_jsonl(beam, run, tmp_path, options):
     texts = [f"{text} {number}" for number in range(20) for text in TEXTS]
     (tmp_path / "news.txt").write_text("\n".join(texts) + "\n", encoding="utf-8")
     (tmp_path / "pipeline.py").write_text(PIPELINE, encoding="utf-8")
@@ -152,7 +152,7 @@ def test_a_pipeline_reads_a_file_and_writes_jsonl(beam, run, tmp_path, options):
 
 @peers
 @pytest.mark.parametrize("options", [[], THREADS], ids=["one thread", "two threads"])
-def test_the_model_is_loaded_once_in_a_process(beam, run, tmp_path, monkeypatch, options):
+def test_model_is_loaded_once_per_process(beam, run, tmp_path, monkeypatch, options):
     loads = []
     load = Predictor.load
     monkeypatch.setattr(Predictor, "load", lambda *args: loads.append(args) or load(*args))
@@ -161,15 +161,16 @@ def test_the_model_is_loaded_once_in_a_process(beam, run, tmp_path, monkeypatch,
 
 
 @peers
-def test_mistakes_are_named_where_the_pipeline_is_built(beam, run, tmp_path):
+def test_mistakes_are_reported_when_the_pipeline_is_built(beam, run, tmp_path):
     for given, message in [
-        ({"model_dir": tmp_path}, "no model here"),
+        ({"model_dir": tmp_path}, "contains no model"),
         ({"model_dir": tmp_path / "none"}, "no such directory"),
         (
-            {"backend": "onxx"},
+            {"engine": "onxx"},
             r"'onxx' is not one of jax, jax-bfloat16, onnx\. Did you mean 'onnx'",
         ),
-        ({"backend": "onnx"}, "no model.onnx for backend='onnx'"),
+        ({"engine": "onnx"}, "no model.onnx for engine='onnx'"),
+        ({"backend": "onnx"}, "no model.onnx for engine='onnx'"),
         ({"aggregation": "mean"}, "aggregation: 'mean' is not one of"),
         ({"batch_size": 0}, "batch_size: 0 is too small"),
     ]:
@@ -177,7 +178,7 @@ def test_mistakes_are_named_where_the_pipeline_is_built(beam, run, tmp_path):
             Predict(**{"model_dir": run, **given})
 
 
-def test_without_apache_beam_one_line_says_what_to_install(tmp_path, monkeypatch):
+def test_missing_apache_beam_is_reported_with_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setattr("mtt_jax.predict.beam._BEAM", False)
     with pytest.raises(UserError, match=r"^apache-beam is not installed: pip install -r requir"):
         Predict(tmp_path / "none")
@@ -193,12 +194,12 @@ def test_without_apache_beam_one_line_says_what_to_install(tmp_path, monkeypatch
         ("\ud83d", "half of a surrogate pair"),
     ],
 )
-def test_what_has_no_text_is_refused_with_the_reason(element, message):
+def test_element_without_a_text_is_refused_with_the_reason(element, message):
     with pytest.raises(UserError, match=message):
         text_of(element, "text")
 
 
-def test_no_key_of_an_element_is_lost():
+def test_key_that_the_result_uses_too_is_refused():
     result = {"text": "a", "topic": {}}
     assert beside(result, "a", "text") == result
     assert beside(result, {"text": "a", "id": 1}, "text") == {**result, "id": 1}

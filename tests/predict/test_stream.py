@@ -138,13 +138,6 @@ def test_mistake_of_the_user_is_one_line_and_exit_status_2(
     assert there.read_text() == "{}\n" * 9
 
 
-def test_info_prints_what_a_run_contains(run, capsys):
-    assert main(["info", str(run)]) == 0
-    about = json.loads(capsys.readouterr().out)
-    assert about["tasks"]["ner"]["labels"] == ["O", "PER", "ORG", "LOC", "MISC"]
-    assert about["parameters"] > 1000
-
-
 def test_options_may_come_before_the_files(run, file, tmp_path):
     output = tmp_path / "out.jsonl"
     assert main(["predict", str(run), "--output", str(output), "--strict", str(file)]) == 0

@@ -55,10 +55,9 @@ def _sentence(row: Mapping[str, Any], source: Source, place: Place) -> Record | 
     key, value = _label(row, source)
     if value is not None and "tags" in task.reads and _is_tags(value, tokens, task.reads):
         _check_tokens(tokens, value, key, place)
-        given = source.fields.text != "auto" or isinstance(row.get("text"), str)
-        text = _text(row, source, place) if given else None
+        text = _text(row, source, place)
         if not tokens:
-            return text_record(text or "", None, source, place)
+            return text_record(text, None, source, place)
         return Tagged([place] * len(value), tokens, [str(tag) for tag in value], text)
     text = _text(row, source, place)
     if "offsets" in task.reads and value is not None:
@@ -111,9 +110,10 @@ def _check_tokens(tokens: Any, tags: Any, key: str, place: Place) -> None:
 
 
 def _text(row: Mapping[str, Any], source: Source, place: Place) -> str:
+    """The text of an object; without one, its tokens joined by spaces."""
     key = "text" if source.fields.text == "auto" else source.fields.text
     text, tokens = row.get(key), row.get(_TOKENS)
-    if source.fields.text == "auto" and key not in row and isinstance(tokens, list):
+    if source.fields.text == "auto" and text is None and isinstance(tokens, list):
         text = " ".join(str(token) for token in tokens)
     if not isinstance(text, str):
         what = "is missing" if key not in row else f"is {text!r}, not a string"

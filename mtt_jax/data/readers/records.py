@@ -305,7 +305,7 @@ def _words_in_text(
     text, found, begin = sentence.text, [], 0
     for word, place in zip(sentence.words, sentence.places, strict=True):
         start = text.find(word, begin)
-        if start < 0 or not word:
+        if start < 0:
             raise UserError(
                 f"{place}: token {word!r} is not in the text after character {begin}; tokens must "
                 "be parts of the text in their order. Without a text the tokens are joined by "

@@ -88,8 +88,8 @@ def _columns(row: list[str], source: Source, file: Path) -> _Columns:
     titles = [names[column] for column in found] if names else list(task.labels)
     if len(titles) != len(found):
         raise UserError(
-            f"{file}: --{flag}.label names {len(found)} columns, and task '{task.name}' has "
-            f"{len(titles)} labels; name one column per label, in the order of the labels."
+            f"{file}, line 1: --{flag}.label names {len(found)} columns, and task '{task.name}' "
+            f"has {len(titles)} labels; name one column per label, in the order of the labels."
         )
     return _Columns(texts, -1, dict(zip(titles, found, strict=True)))
 

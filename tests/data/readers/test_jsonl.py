@@ -278,6 +278,32 @@ def test_tokens_with_spaces_at_their_ends_are_words_without_them(tmp_path):
     assert word_texts(record) == ["Tom", "ran", "."]
 
 
+def test_empty_tokens_are_left_out_with_their_tags(tmp_path):
+    tokens, tags = ["Tom", "", "ran", " ", "&nbsp;"], ["NOUN", "OTHER", "VERB", "OTHER", "OTHER"]
+    for text in ({}, {"text": None}, {"text": "Tom ran &nbsp;"}):
+        row = {"tokens": tokens, "tags": tags, **text}
+        (record,) = read(jsonl(tmp_path, row), "pos").records
+        assert record.text == "Tom ran"
+        assert word_texts(record) == ["Tom", "ran"]
+        assert record.labels["pos"] == ("NOUN", "VERB")
+
+
+def test_text_from_tokens_is_the_same_for_every_kind_of_task(tmp_path):
+    """Otherwise the records of several tasks could not be joined."""
+    rows = [["AT&amp;T", "<b>", "New York", " rose"], ["Tom's", "", "3", "&lt;", "5"], ["a\u00a0b"]]
+    file = jsonl(
+        tmp_path,
+        *(
+            {"tokens": tokens, "tags": ["NOUN"] * len(tokens), "label": "sports", "entities": []}
+            for tokens in rows
+        ),
+    )
+    texts = ["AT&T New York rose", "Tom's 3 < 5", "a b"]
+    for task in ("pos", "topic", "ner"):
+        assert [record.text for record in read(file, task).records] == texts
+    assert word_texts(read(file, "pos").records[0]) == ["AT&T", "New York", "rose"]
+
+
 def test_tokens_are_moved_with_the_text_that_cleaning_changes(tmp_path):
     row = {
         "text": "<b>AT&amp;T</b>  rose<br>today &nbsp;",
@@ -353,7 +379,7 @@ def test_tag_that_is_not_a_string_is_reported(tag, tmp_path):
     assert f"'tags' holds {tag!r}; expected tags as strings" in message
 
 
-@pytest.mark.parametrize("tokens", [["Tom", "run"], ["ran", "Tom"], ["Tom", ""]])
+@pytest.mark.parametrize("tokens", [["Tom", "run"], ["ran", "Tom"]])
 def test_token_that_is_not_in_the_text_is_reported_with_the_rule(tokens, tmp_path):
     row = {"text": "Tom ran.", "tokens": tokens, "tags": ["NOUN", "VERB"]}
     message = faulty(tmp_path, row)

@@ -260,7 +260,7 @@ def test_multilabel_columns_are_found_by_the_names_of_the_labels(tmp_path):
     for name, text in (("a.csv", JIGSAW), ("a.tsv", JIGSAW.replace(",", "\t"))):
         loaded = read(written(tmp_path, name, text), "subjects", header=True)
         assert sets(loaded) == JIGSAW_SETS
-        assert loaded.notes == [], "a row of zeros is the empty set, which is no empty cell"
+        assert loaded.notes == [], "a row of zeros is the empty set, not an empty cell"
 
 
 def test_multilabel_columns_are_named_in_the_config_in_any_order(tmp_path):
@@ -291,8 +291,7 @@ def test_wrong_number_of_multilabel_columns_without_a_header_is_reported(label, 
     file = written(tmp_path, "a.csv", JIGSAW.split("\n", 1)[1])
     message = complaint(file, "subjects", text="2", label=label)
     count = label.count(",") + 1
-    assert f"{file}" in message
-    assert f"--config.data.subjects.label names {count} columns" in message
+    assert f"{file}, line 1: --config.data.subjects.label names {count} columns" in message
     assert "task 'subjects' has 3 labels" in message
 
 

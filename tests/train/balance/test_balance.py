@@ -1,4 +1,4 @@
-"""Balancing: the numbers of an independent library, and what each method promises."""
+"""Balancing methods: compared with an independent library, and with what each one promises."""
 
 import functools
 
@@ -30,7 +30,7 @@ def gradients(kind, tasks, width=24):
 
 @functools.cache
 def compiled(name, **options):
-    """The method, its `weigh` compiled once for each number of tasks."""
+    """The method, its `weigh` compiled once per number of tasks."""
     balancer = make(name, **options)
     return balancer._replace(weigh=jax.jit(balancer.weigh))
 
@@ -54,7 +54,7 @@ def direction(name, matrix, **options):
 @pytest.mark.parametrize("name", METHODS)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("tasks", TASKS)
-def test_weights_are_finite_numbers_whatever_the_gradients(name, kind, tasks):
+def test_weights_are_finite_whatever_the_gradients(name, kind, tasks):
     matrix = gradients(kind, tasks)
     weights, state = weigh(name, matrix, losses=np.linspace(0.1, 3, tasks))
     assert weights.shape == (tasks,)
@@ -65,7 +65,7 @@ def test_weights_are_finite_numbers_whatever_the_gradients(name, kind, tasks):
 
 @pytest.mark.parametrize("name", METHODS)
 @pytest.mark.parametrize("kind", ["random", "conflicting"])
-def test_an_absent_task_gets_nothing_and_the_others_as_if_it_did_not_exist(name, kind):
+def test_an_absent_task_gets_weight_0_and_does_not_affect_the_others(name, kind):
     matrix = gradients(kind, 3)
     losses = np.array([0.5, 2.0, 1.5])
     present = [True, False, True]
@@ -147,7 +147,7 @@ def test_random_weights_differ_from_step_to_step_and_sum_to_the_number_of_tasks(
     np.testing.assert_allclose(drawn.mean(axis=0), 1, atol=0.1)
 
 
-def test_famo_turns_to_the_task_whose_loss_does_not_fall():
+def test_famo_moves_weight_to_the_task_whose_loss_does_not_fall():
     balancer, key = make("famo"), jax.random.key(0)
     state, present = balancer.init(2), jnp.ones(2, bool)
     for step in range(50):
@@ -187,7 +187,7 @@ def test_mgda_stops_where_no_loss_can_fall_without_another_rising():
     np.testing.assert_allclose(direction("mgda", gradients("zero", 3)), 0, atol=1e-5)
 
 
-def test_pcgrad_leaves_gradients_alone_that_do_not_conflict():
+def test_pcgrad_does_not_change_gradients_without_conflict():
     for tasks in TASKS:
         np.testing.assert_allclose(weigh("pcgrad", gradients("aligned", tasks))[0], 1, atol=1e-6)
 
@@ -263,7 +263,7 @@ def assert_same_direction(ours, theirs, tolerance):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("tasks", TASKS)
 @pytest.mark.parametrize("name", ["imtl_g", "aligned_mtl", "fairgrad", "config", "upgrad", "mgda"])
-def test_methods_without_chance_give_the_direction_of_torchjd(name, tasks, kind):
+def test_deterministic_methods_give_the_direction_of_torchjd(name, tasks, kind):
     _, jd = peers()
     from torchjd.linalg import QuadprogProjector
 
@@ -311,7 +311,7 @@ def test_nash_mtl_gives_the_direction_of_torchjd_wherever_that_solves_its_equati
 
 
 def in_our_order(torch, monkeypatch, tasks, seed=0, others_only=False):
-    """Makes torch.randperm give the orders in which our methods visit the tasks, one a task."""
+    """Makes torch.randperm give the orders in which our methods visit the tasks, one per task."""
     key = jax.random.key(seed)
     orders = [
         [int(i) for i in jax.random.permutation(jax.random.fold_in(key, task), tasks)]

@@ -1,0 +1,96 @@
+"""The terminal: tables of scores and phases."""
+
+import io
+
+import pytest
+from rich.console import Console as RichConsole
+
+from mtt_jax.report.console import Console, silent
+from mtt_jax.tasks import Score
+from tests.helpers import NER, POS_SCORE, SUBJECTS_SCORE, TOPIC
+
+SCORES = {
+    name: Score.from_json(plain)
+    for name, plain in (
+        ("subjects", SUBJECTS_SCORE),
+        ("topic", TOPIC),
+        ("ner", NER),
+        ("pos", POS_SCORE),
+    )
+}
+
+
+@pytest.fixture
+def console():
+    return Console(RichConsole(file=io.StringIO(), width=120, highlight=False))
+
+
+def shown(console):
+    return console.rich.file.getvalue()
+
+
+def cells(console):
+    """The cells of each line of a table, without its borders."""
+    lines = shown(console).replace("┃", "│").split("\n")
+    return [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines if "│" in line]
+
+
+def test_scores_of_all_four_kinds_are_a_line_per_label_and_per_total(console):
+    console.scores({"test": SCORES})
+    found = cells(console)
+    assert "test scores" in shown(console)
+    assert ["task", "", "precision", "recall", "F1", "support"] in found
+    assert ["subjects", "law", "0.250", "0.500", "0.333", "2"] in found
+    assert ["subjects", "micro, all labels", "0.500", "0.750", "0.625", ""] in found
+    assert ["topic", "accuracy 0.750", "", "", "0.700", ""] in found
+    assert ["ner", "PER", "0.500", "0.250", "0.333", "1,234"] in found
+    assert ["ner", "strict, overall", "0.500", "0.250", "0.333", ""] in found
+    assert ["pos", "accuracy 0.750", "", "", "0.700", ""] in found
+
+
+def test_ceiling_of_a_tag_scheme_is_stated_with_the_remedy(console):
+    console.scores({"test": SCORES})
+    assert (
+        "ner: the tag scheme io limits F1 on these sentences to 0.9876; "
+        "--config.tasks.ner.scheme=iob2 has no such limit." in " ".join(shown(console).split())
+    )
+
+
+def test_dev_is_shown_if_there_is_no_test_and_a_named_split_goes_first(console):
+    console.scores({"dev": SCORES})
+    assert "dev scores" in shown(console)
+    console.scores({"dev": SCORES, "test": SCORES}, "dev")
+    assert "test scores" not in shown(console)
+
+
+def test_nothing_to_score_is_stated(console):
+    console.scores({})
+    assert shown(console) == "No dev and no test sentences: nothing to score.\n"
+
+
+def test_phases_are_shown_with_the_change_of_each_headline(console):
+    row = {
+        "name": "a", "start": 0, "end": 1000, "tasks": ["topic", "ner"],
+        "before": {"topic": 0.75, "ner": 0.5}, "after": {"topic": 0.5, "ner": 0.875},
+    }  # fmt: skip
+    console.phases([row])
+    assert [
+        "a", "1 to 1,000", "topic, ner", "0.750 -> 0.500 (-0.250)", "0.500 -> 0.875 (+0.375)",
+    ] in cells(console)  # fmt: skip
+
+
+def test_phases_without_scores_show_no_table(console):
+    console.phases([{"name": "a", "start": 0, "end": 1, "tasks": [], "before": {}, "after": {}}])
+    assert shown(console) == ""
+
+
+def test_markup_in_a_line_is_printed_as_it_is(console):
+    console.say("[bold]a[/bold]")
+    assert shown(console) == "[bold]a[/bold]\n"
+
+
+def test_silent_console_prints_nothing(capsys):
+    console = silent()
+    console.say("a")
+    console.scores({"test": SCORES})
+    assert capsys.readouterr().out == ""

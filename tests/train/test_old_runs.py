@@ -1,0 +1,118 @@
+"""Run directories of version 0.1: they open, and a stopped one is resumed.
+
+tests/old_runs/v0_1 was written by version 0.1: a finished run, and one of two phases that was
+stopped at step 12 of 40. Paths in its configs are relative to that folder.
+"""
+
+import io
+import json
+import shutil
+
+import pytest
+from rich.console import Console as RichConsole
+
+import mtt_jax
+from mtt_jax.config.files import from_json, load_config
+from mtt_jax.report.console import Console
+from mtt_jax.train.loop import train
+from mtt_jax.train.progress import History
+from mtt_jax.train.run import Run
+from tests.helpers import ROOT
+
+OLD = ROOT / "tests" / "old_runs" / "v0_1"
+# Its config files use the names of that version.
+pytestmark = pytest.mark.filterwarnings("ignore::mtt_jax.errors.RenamedWarning")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A copy of the folder, as the working directory."""
+    copy = tmp_path / "v0_1"
+    shutil.copytree(OLD, copy)
+    monkeypatch.chdir(copy)
+    return copy
+
+
+def config_of(run):
+    return from_json((run / "config.json").read_text(encoding="utf-8"))
+
+
+def trained(config, run):
+    """(content of metrics.json, what was printed)."""
+    text = io.StringIO()
+    return train(config, run, Console(RichConsole(file=text, width=200))), text.getvalue()
+
+
+def close(ours, theirs, tolerance):
+    """Whether two JSON values are equal, numbers up to a tolerance."""
+    if isinstance(theirs, dict):
+        return ours.keys() == theirs.keys() and all(
+            close(ours[k], theirs[k], tolerance) for k in ours
+        )
+    if isinstance(theirs, list):
+        pairs = zip(ours, theirs, strict=True)
+        return len(ours) == len(theirs) and all(close(a, b, tolerance) for a, b in pairs)
+    if isinstance(theirs, float):
+        return ours == pytest.approx(theirs, abs=tolerance)
+    return ours == theirs
+
+
+def test_a_finished_run_of_version_0_1_predicts_what_it_predicted(folder):
+    predictor = mtt_jax.Predictor.load(folder / "finished")
+    expected = json.loads((folder / "expected_predictions.json").read_text(encoding="utf-8"))
+    found = predictor([row["text"] for row in expected])
+    for ours, row in zip(found, expected, strict=True):
+        # The only entity task answered under "entities" until version 0.1.
+        theirs = {("ner" if name == "entities" else name): value for name, value in row.items()}
+        assert close({name: ours[name] for name in theirs}, theirs, 1e-4)
+
+
+def test_a_finished_run_of_version_0_1_is_not_trained_again(folder):
+    run = folder / "finished"
+    before = (run / "metrics.json").read_bytes()
+    final, printed = trained(load_config("cfg.py"), run)
+    assert "is finished: 6 steps, best at 6" in printed
+    assert "test scores" in printed
+    assert "strict, overall" in printed
+    assert final == json.loads(before)
+    assert (run / "metrics.json").read_bytes() == before
+
+
+def test_the_scores_of_a_run_of_version_0_1_are_read_as_todays(folder):
+    run = Run(folder / "finished")
+    assert run.scores["test"]["topic"].headline == run.final["test"]["topic"]["macro_f1"]
+    assert run.scores["test"]["ner"].headline == run.final["test"]["ner"]["f1"]
+
+
+def test_a_run_of_version_0_1_is_evaluated_again_with_the_same_scores(folder, capsys):
+    from mtt_jax.cli import main
+
+    expected = Run(folder / "finished").scores["test"]
+    assert main(["evaluate", str(folder / "finished"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["test"]
+    for task, score in expected.items():
+        assert found[task][score.figures[0].name] == pytest.approx(score.headline, abs=1e-6)
+
+
+@pytest.mark.parametrize("config", ["phases.py", "config.json"])
+def test_a_stopped_run_of_version_0_1_is_resumed_in_its_second_phase(folder, config):
+    run = folder / "stopped"
+    given = config_of(run) if config == "config.json" else load_config(config)
+    final, printed = trained(given, run)
+    assert f"Resuming {run} from step 12." in printed
+    expected = json.loads((folder / "expected_metrics.json").read_text(encoding="utf-8"))
+    assert (final["steps"], final["best_step"]) == (40, expected["best_step"])
+    assert close(final["phases"], expected["phases"], 0.02)
+    for split in ("dev", "test"):
+        for task, score in Run(run).scores[split].items():
+            theirs = expected[split][task]
+            assert score.headline == pytest.approx(theirs[score.figures[0].name], abs=0.02)
+            assert score.loss == pytest.approx(theirs["loss"], rel=0.02)
+    steps = [row["step"] for row in History.read(run) if row["kind"] == "train"]
+    assert steps == list(range(1, 41))
+
+
+def test_a_run_of_version_0_1_is_not_resumed_with_another_config(folder):
+    config = load_config("phases.py", [("config.train.learning_rate", "0.5")])
+    with pytest.raises(mtt_jax.UserError, match="holds a run with another config:\n .*0.5 here"):
+        trained(config, folder / "stopped")
