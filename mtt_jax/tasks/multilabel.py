@@ -119,7 +119,7 @@ class Multilabel(Task):
     def fit(self, gold: Sequence[np.ndarray], log_probs: Sequence[np.ndarray]) -> "Multilabel":
         """With the threshold for each class that gives it the highest F1 on these sentences.
 
-        A threshold stands midway between two neighbouring probabilities; of equal ones the nearest
+        A threshold is midway between two adjacent probabilities; of equally good ones the nearest
         to 0.5 is taken. A class that occurs nowhere keeps 0.5.
         """
         if not len(gold):

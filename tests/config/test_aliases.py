@@ -134,9 +134,11 @@ def test_old_kinds_can_be_given_to_a_task_of_a_config_file():
     assert config == resolve(default_config(new))
 
 
-def test_an_alias_written_next_to_the_new_name_wins():
+@pytest.mark.parametrize("names", [("algorithm", "kind"), ("kind", "algorithm")])
+def test_an_alias_written_next_to_the_new_name_wins(names):
     """The new name of a ConfigDict holds the default; what the user wrote is the old name."""
-    fields = {"tokenizer": {"algorithm": "wordpiece", "kind": "bpe", "vocab_size": 300}}
+    values = {"algorithm": "wordpiece", "kind": "bpe"}
+    fields = {"tokenizer": {**{name: values[name] for name in names}, "vocab_size": 300}}
     assert rename(fields, warn=False) == {"tokenizer": {"algorithm": "bpe", "vocab_size": 300}}
 
 
@@ -250,6 +252,13 @@ def test_a_task_of_weight_0_in_a_phase_of_version_0_1_does_not_train_in_it(
     assert [(part.tasks, part.weights) for part in config.phases] == expected
     assert config.train.tasks == ()
     assert from_json(to_json(config)) == config
+
+
+def test_a_phase_of_version_0_1_keeps_to_its_own_tasks():
+    raw = json.loads(old_json(phases=[{"tasks": ["ner", "topic"], "weights": "topic=0"}]))
+    raw["tasks"]["third"] = raw["tasks"]["topic"]
+    raw["data"]["third"] = raw["data"]["topic"]
+    assert from_json(json.dumps(raw)).phases[0].tasks == ("ner",)
 
 
 def test_weight_0_of_today_trains_the_task_with_a_loss_weight_of_0():

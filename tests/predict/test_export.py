@@ -260,10 +260,11 @@ def test_hf_export_writes_problem_types_labels_and_thresholds(four, tmp_path):
         assert "problem_type" not in config
 
 
-def test_hf_export_without_fitted_thresholds_writes_none(tokenizer, tmp_path):
-    run = saved(tokenizer, tmp_path / "run", **FOUR)
-    (run / "model" / "fitted.json").unlink()
-    export(run, "hf", tmp_path / "out", tasks=["subjects"])
+def test_hf_export_without_fitted_thresholds_writes_none(four, tmp_path):
+    shutil.copytree(
+        four / "model", tmp_path / "model", ignore=shutil.ignore_patterns("fitted.json")
+    )
+    export(tmp_path / "model", "hf", tmp_path / "out", tasks=["subjects"])
     assert "thresholds" not in hf_config(tmp_path / "out", "subjects")
     written = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert written == ["encoder", "subjects"]
@@ -278,11 +279,14 @@ def test_hf_export_without_fitted_thresholds_writes_none(tokenizer, tmp_path):
     ],
 )
 def test_hf_export_of_a_head_that_a_bert_cannot_express_names_the_task_and_the_others(
-    overrides, message, tokenizer, tmp_path
+    overrides, message, four, tokenizer, tmp_path
 ):
-    run = saved(tokenizer, tmp_path / "run", **{**FOUR, **overrides})
+    params = saved_model.load(four).params  # heads are checked before parameters are read
+    saved_model.save(
+        tmp_path / "model", make_config(**{**FOUR, **overrides}), params, tokenizer, ""
+    )
     with pytest.raises(UserError) as error:
-        export(run, "hf", tmp_path / "out")
+        export(tmp_path / "model", "hf", tmp_path / "out")
     assert message in str(error.value)
     assert "--tasks=" in str(error.value)
     assert not (tmp_path / "out").exists()

@@ -206,7 +206,7 @@ def test_fitted_thresholds_give_each_class_the_highest_f1_of_any_threshold(seed,
 
 def test_fitted_thresholds_separate_probabilities_with_no_float_in_between():
     rng = np.random.default_rng(0)
-    # From log-odds of about 36 on, probabilities are neighbours in float64, or 1.
+    # From log-odds of about 36 on, probabilities are adjacent floats, or 1.
     steps = np.linspace(30, 42, 25).astype(np.float32)
     probs = probabilities(steps)
     assert len(np.unique(probs)) > 12
@@ -234,7 +234,7 @@ def fitted_to(given, probs):
     return task.fit(gold, log_odds).thresholds[0]
 
 
-def test_a_threshold_stands_midway_between_two_probabilities():
+def test_a_threshold_is_midway_between_two_probabilities():
     assert fitted_to([1, 1, 0, 0], [0.9, 0.8, 0.2, 0.1]) == pytest.approx(0.5)
     assert fitted_to([1, 1, 0, 0], [0.9, 0.3, 0.2, 0.1]) == pytest.approx(0.25)
     assert fitted_to([1, 0, 0], [0.99, 0.97, 0.1]) == pytest.approx(0.98)
