@@ -107,6 +107,15 @@ class Score(NamedTuple):
         )
 
 
+def read_scores(final: Mapping[str, Any]) -> dict[str, dict[str, Score]]:
+    """Split -> task -> score, from the content of metrics.json."""
+    return {
+        split: {task: Score.from_json(plain) for task, plain in final[split].items()}
+        for split in ("dev", "test")
+        if split in final
+    }
+
+
 def _row_as_json(row: Row) -> dict[str, float]:
     return {name: value for name, value in row._asdict().items() if value is not None}
 

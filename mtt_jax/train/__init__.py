@@ -1,7 +1,7 @@
 """Training: losses, optimizer, step, loop and run directory.
 
 The package can also be called, which trains a model: `run = mtt_jax.train("balanced")`. See
-`run.train_run`.
+`notebook.train_run`.
 """
 
 import sys
@@ -14,8 +14,8 @@ class _Callable(ModuleType):
     """A module that can be called; Python knows no other way to call one."""
 
     def __call__(self, config: Any, workdir: str | Path | None = None) -> Any:
-        """Trains a model, or resumes its run, and returns the `Run`; see `run.train_run`."""
-        from mtt_jax.train.run import train_run  # imports JAX, which takes a second
+        """Trains a model, or resumes its run, and returns the `Run`; see `notebook.train_run`."""
+        from mtt_jax.train.notebook import train_run  # imports JAX, which takes a second
 
         return train_run(config, workdir)
 

@@ -13,6 +13,7 @@ from mtt_jax.report import card, run_page
 from mtt_jax.report.console import Console
 from mtt_jax.scoring.evaluate import evaluate
 from mtt_jax.tasks import Score, Task
+from mtt_jax.tasks.score import read_scores
 from mtt_jax.train.phases import Phase
 from mtt_jax.train.progress import History
 from mtt_jax.train.run_directory import write
@@ -118,15 +119,6 @@ def effects(phases: Sequence[Phase], history: Sequence[dict]) -> list[dict[str, 
         }
         for phase in phases
     ]
-
-
-def read_scores(final: dict[str, Any]) -> dict[str, dict[str, Score]]:
-    """Split -> task -> score, from the content of metrics.json."""
-    return {
-        split: {task: Score.from_json(plain) for task, plain in final[split].items()}
-        for split in ("dev", "test")
-        if split in final
-    }
 
 
 def show(final: dict[str, Any], console: Console) -> None:

@@ -99,8 +99,9 @@ def test_on_a_terminal_with_format_jsonl_each_line_is_answered_in_json(run):
         assert terminal.end() == 0
 
 
-def test_on_a_terminal_an_output_file_is_jsonl_and_each_line_is_in_it_at_once(run, tmp_path):
+def test_on_a_terminal_an_output_file_is_jsonl_and_has_each_answer_at_once(run, tmp_path):
     output = tmp_path / "out.jsonl"
+    output.touch()
     with Terminal("predict", run, f"--output={output}") as terminal:
         terminal.read_until(r"Ctrl-D ends\.\n")
         for count, text in enumerate(TEXTS, start=1):
@@ -108,7 +109,7 @@ def test_on_a_terminal_an_output_file_is_jsonl_and_each_line_is_in_it_at_once(ru
             end = time.monotonic() + terminal.SECONDS
             while output.read_text().count("\n") < count and time.monotonic() < end:
                 time.sleep(0.01)
-            assert json.loads(output.read_text().splitlines()[-1])["text"] == text
+            assert [json.loads(row)["text"] for row in output.open()] == TEXTS[:count]
         assert terminal.end() == 0
 
 

@@ -13,10 +13,10 @@ from rich.console import Console as RichConsole
 
 import mtt_jax
 from mtt_jax.config.files import from_json, load_config
+from mtt_jax.predict.run import Run
 from mtt_jax.report.console import Console
 from mtt_jax.train.loop import train
 from mtt_jax.train.progress import History
-from mtt_jax.train.run import Run
 from tests.helpers import ROOT
 
 OLD = ROOT / "tests" / "old_runs" / "v0_1"

@@ -10,7 +10,7 @@ import mtt_jax
 from mtt_jax.config import TaskConfig, default_config
 from mtt_jax.config.resolve import resolve
 from mtt_jax.errors import UserError
-from mtt_jax.train.run import Run
+from mtt_jax.predict.run import Run
 from tests.helpers import ROOT
 
 
