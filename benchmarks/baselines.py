@@ -4,7 +4,7 @@
 
 Tasks per sentence: TF-IDF of words and word pairs with logistic regression. Entities: a gazetteer
 of the training entities, longest match first, each with its most frequent type; and a linear-chain
-CRF on words, shapes, affixes and neighbours (needs requirements-peers.txt). All are trained on the
+CRF on words, shapes, affixes and neighbors (needs requirements-peers.txt). All are trained on the
 training split alone and scored on test. The last line is JSON.
 """
 

@@ -12,8 +12,8 @@ by itself. All seeds then run with it. Ours is `python launch.py --config=config
 The peer is AutoModelForSequenceClassification and AutoModelForTokenClassification with AdamW,
 warm-up and linear decay, batches grouped by length. Test is read once per run and chooses nothing.
 
-Finished runs are kept in --out, so the same command resumes: twelve of them, eight of which are of
-one task alone. The last line is JSON.
+Finished runs are kept in --out, so the same command resumes: twelve of them, eight of which train
+a single task. The last line is JSON.
 """
 
 import argparse

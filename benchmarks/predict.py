@@ -114,7 +114,10 @@ def parse():
     parser.add_argument("--texts", type=existing_file, help="a CSV file, or one text per line")
     parser.add_argument("--count", type=positive, default=512, help="texts to read")
     parser.add_argument(
-        "--singles", type=positive, default=100, help="of them, one at a time and in batches"
+        "--singles",
+        type=positive,
+        default=100,
+        help="how many to read one at a time and in batches",
     )
     parser.add_argument(
         "--batches", type=positive, nargs="*", default=[8, 32], help="texts per call"

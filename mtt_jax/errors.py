@@ -20,10 +20,10 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def one_of(where: str, value: str, known: Iterable[str]) -> None:
-    """Checks a value against the few that there are.
+    """Checks that a value is one of the known ones.
 
     Raises:
-      UserError: naming `where`, the value, all that are known and the nearest of them.
+      UserError: naming `where`, the value, all known values and the nearest of them.
     """
     names = list(known)
     if value not in names:
@@ -32,4 +32,4 @@ def one_of(where: str, value: str, known: Iterable[str]) -> None:
 
 
 class RenamedWarning(FutureWarning):
-    """An old name was used; the message says the new one. Commands print it in one line."""
+    """An old name was used; the message gives the new one. Commands print it on one line."""

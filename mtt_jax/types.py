@@ -1,10 +1,10 @@
-"""The structs that pass between the rooms, and the letters of their axes.
+"""The structs that pass between the folders, and the letters of their axes.
 
     B  rows of a batch            L  positions of a row
     S  sentence slots of a row    D  width of the model
     H  attention heads            C  classes of a task           T  tasks
 
-Everything here is a NamedTuple, so JAX sees a pytree and no room needs another's library.
+Everything here is a NamedTuple, so JAX sees a pytree and no folder needs another's library.
 """
 
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ Array = Any
 
 
 class Span(NamedTuple):
-    """A labelled stretch: `start` inclusive, `end` exclusive, in words or in characters."""
+    """A labelled span: `start` inclusive, `end` exclusive, in words or in characters."""
 
     start: int
     end: int

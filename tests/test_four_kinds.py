@@ -134,7 +134,7 @@ def test_every_task_is_scored_by_its_own_headline(run):
     for title in ("accuracy", "micro, all labels", "macro, mean of labels", "strict, overall"):
         assert title in said
     assert final["test"]["pos"]["accuracy"] > 0.5  # punctuation and capitals alone give more
-    per_class = final["test"]["subjects"]["per_label"]
+    per_class = final["test"]["subjects"]["per_class"]
     assert set(per_class) == {"business", "people", "places", "science", "sports"}
 
 

@@ -142,7 +142,7 @@ def test_the_command_line_and_the_config_load_no_jax():
 def test_benchmarks_of_a_step_need_jax_flax_optax_and_tokenizers_alone():
     code = (
         "import sys\n"
-        "absent = 'ml_collections', 'grain', 'tensorflow_datasets', 'safetensors'\n"
+        "absent = 'ml_collections', 'grain', 'tensorflow_datasets', 'safetensors', 'jaxtyping'\n"
         "sys.modules.update(dict.fromkeys((*absent, 'torch', 'transformers', 'onnxruntime')))\n"
         "from benchmarks import balancing, frozen, train\n"
         "from benchmarks.common.corpora import generated_ids\n"

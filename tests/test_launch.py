@@ -129,7 +129,7 @@ def test_the_run_directory_holds_everything_that_the_docs_name(uninterrupted):
     }  # fmt: skip
     final = json.loads((run / "metrics.json").read_text())
     assert 0 <= final["test"]["topic"]["accuracy"] <= 1
-    assert set(final["test"]["ner"]["per_label"]) == {"PER", "ORG", "LOC", "MISC"}
+    assert set(final["test"]["ner"]["per_entity"]) == {"PER", "ORG", "LOC", "MISC"}
     assert sorted(losses(run)) == list(range(1, 31))
     assert next((run / "tensorboard").glob("events.*")).stat().st_size > 100
 

@@ -1,7 +1,7 @@
 """Our training step by itself: from a config to a step, its state and a generated batch.
 
-Configs are given as plain groups of fields, so that a step needs JAX, Flax, Optax and tokenizers
-alone.
+Configs are given as plain groups of fields, so that a step needs only JAX, Flax, Optax
+and tokenizers.
 """
 
 import argparse

@@ -1,7 +1,7 @@
-"""The command line: `mtt COMMAND`, or `python -m mtt_jax COMMAND`; a file per command.
+"""The command line: `mtt COMMAND`, or `python -m mtt_jax COMMAND`; one file per command.
 
 A command is a module with `HELP`, `add_arguments(parser)` and `run(options) -> exit status`, and a
-row in `COMMANDS`. Modules import what is slow to import in `run`, after the arguments are checked.
+row in `COMMANDS`. Slow imports are inside `run`, after the arguments are checked.
 """
 
 import argparse
@@ -80,7 +80,7 @@ def _command(arguments: list[str]) -> int:
         return 0
     if name not in COMMANDS:
         raise UserError(
-            f"{name}: no such command; there are {', '.join(COMMANDS)}."
+            f"{name}: no such command; the commands are {', '.join(COMMANDS)}."
             f"{did_you_mean(name, COMMANDS)}"
         )
     command = COMMANDS[name]

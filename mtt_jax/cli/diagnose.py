@@ -12,7 +12,7 @@ from mtt_jax.cli.options import parse_with_config as parse
 from mtt_jax.config.files import find_file, load_config
 from mtt_jax.config.values import parse_names
 
-HELP = "decide: one model or several, frozen or not; train each and compare on dev"
+HELP = "one model or several, frozen or not? train each and compare them on dev"
 
 __all__ = ["HELP", "add_arguments", "parse", "run"]
 
@@ -21,16 +21,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     add_config(parser, "the run to decide on")
     parser.add_argument("--out", help="folder to create; runs/diagnose-NAME by default")
-    parser.add_argument("--seeds", type=int, default=5, help="runs of each kind (5)")
+    parser.add_argument("--seeds", type=int, default=5, help="runs per option, 5 by default")
     parser.add_argument(
-        "--balancers", default="", help="values of train.balance to compare, as pcgrad,famo"
+        "--balancers", default="", help="values of train.balance to compare, such as pcgrad,famo"
     )
 
 
 def run(options: argparse.Namespace) -> int:
     """Trains, compares and prints the verdict; returns the exit status."""
     config = load_config(options.config, options.overrides)
-    # Only now: JAX takes a second to import, and a mistake above needs none of it.
+    # Only now: JAX takes a second to import, and a mistake above should not wait for it.
     from mtt_jax.devices import startup
     from mtt_jax.diagnose.study import diagnose
     from mtt_jax.report.console import Console

@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         help="hf: transformers, sentence-transformers; onnx: ONNX Runtime; stablehlo: jax.export",
     )
-    parser.add_argument("--tasks", default="", help="heads to write, as topic,ner (hf)")
+    parser.add_argument("--tasks", default="", help="heads to write, such as topic,ner (hf)")
     parser.add_argument("--int8", action="store_true", help="matrices as 8-bit integers (onnx)")
 
 

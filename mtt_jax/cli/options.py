@@ -11,7 +11,7 @@ RUN = "run or model directory, such as runs/balanced"
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are a line, like every other mistake of a user."""
+    """A parser whose errors are one line, like every other mistake of a user."""
 
     def error(self, message: str) -> NoReturn:
         """Refuses the arguments.

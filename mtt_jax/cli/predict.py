@@ -4,7 +4,7 @@
     mtt predict runs/balanced
 
 Without files it reads standard input. On a terminal each line is answered as it comes, in a form
-made for people; --format=jsonl and the others print that format instead.
+for people to read; --format=jsonl and the others print that format instead.
 """
 
 import argparse
@@ -27,9 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format",
         choices=("jsonl", "displacy", "csv", "conll", "text"),
-        help="jsonl by default; text, for people, if lines are typed",
+        help="jsonl by default; text, which is easier to read, if lines are typed",
     )
-    parser.add_argument("--text-key", default="text", help="where the text is in JSONL")
+    parser.add_argument("--text-key", default="text", help="key of the text in JSONL")
     add_engine(parser)
     parser.add_argument(
         "--aggregation",
@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
     default = "text" if typed and options.output == "-" else "jsonl"
     predictor = Predictor.load(options.run_dir, options.engine, options.aggregation)
     if typed:
-        print("Type a text and press Enter; Ctrl-D ends.", file=sys.stderr)
+        print("Type a text and press Enter; Ctrl-D to quit.", file=sys.stderr)
     terminal = RichConsole(stderr=True)
     columns = TextColumn("texts"), MofNCompleteColumn(), TimeElapsedColumn()
     hidden = typed or not terminal.is_terminal

@@ -71,7 +71,7 @@ def train_config(
       InterruptedRunError: after SIGTERM or Ctrl-C, once everything is saved.
     """
     config = load_config(name, overrides)
-    # Only now: JAX takes a second to import, and a mistake above needs none of it.
+    # Only now: JAX takes a second to import, and a mistake above should not wait for it.
     from mtt_jax.devices import processes as several
     from mtt_jax.devices import startup
     from mtt_jax.report.console import Console

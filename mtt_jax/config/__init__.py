@@ -8,7 +8,7 @@ __all__ = ["TaskConfig", "TaskDataConfig", "base_config", "default_config", "pha
 
 
 def base_config(name: str) -> Any:
-    """The `ConfigDict` of a shipped config, such as "pretrained", to change in one of your own."""
+    """The `ConfigDict` of a shipped config, such as "pretrained", to modify in one of your own."""
     from mtt_jax.config.files import load_file
 
     return load_file(name)

@@ -1,7 +1,7 @@
 """Old names of config fields and values, which keep working, and what old config.json files mean.
 
 A rename is a row in one of the tables below. Whoever writes an old name is told the new one, once,
-by a `RenamedWarning`; a config.json of an old version is read in silence.
+by a `RenamedWarning`; a config.json of an old version is read without a warning.
 """
 
 import warnings
@@ -26,7 +26,7 @@ _VALUES: dict[tuple[str, str], dict[str, str]] = {
 
 
 def renamed_field(path: str, tasks: Mapping[str, Any]) -> str:
-    """The new path of a field, such as `tokenizer.algorithm` of `tokenizer.kind`."""
+    """The new path of a field, such as `tokenizer.algorithm` for `tokenizer.kind`."""
     section, _, field = path.rpartition(".")
     group, _, name = section.partition(".")
     key = f"{group}.TASK" if group in ("data", "tasks") and name in tasks else section
@@ -44,7 +44,7 @@ def rename(raw: dict[str, Any], warn: bool = True) -> dict[str, Any]:
 
     Args:
       raw: of any version.
-      warn: whether to tell what was renamed.
+      warn: whether to warn about renamed fields.
     """
     raw = dict(raw)
     tasks = raw.get("tasks", {})
@@ -87,7 +87,7 @@ def _section(fields: Any, key: str, path: str, warn: bool) -> Any:
 def upgrade(raw: dict[str, Any]) -> dict[str, Any]:
     """A config.json of any version in today's form.
 
-    Until version 0.1 a task whose weight was 0 was left out altogether; now that is said by
+    Until version 0.1 a task whose weight was 0 was left out altogether; now this is expressed by
     `train.tasks`, and in a phase by its `tasks`.
 
     Raises:
@@ -97,7 +97,7 @@ def upgrade(raw: dict[str, Any]) -> dict[str, Any]:
     version = raw.pop("format", 1)
     if version not in range(1, FORMAT + 1):
         raise UserError(
-            f"format {version!r} is not among 1 to {FORMAT}, which this version of mtt_jax reads; "
+            f"format {version!r} is not one of 1 to {FORMAT}, which this version of mtt_jax reads; "
             "upgrade mtt_jax."
         )
     raw = rename(raw, warn=False)

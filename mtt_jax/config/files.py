@@ -92,7 +92,7 @@ def find_file(name: str) -> Path:
     """The config file of a path, or of the name of a shipped config such as "balanced".
 
     Raises:
-      UserError: if there is neither, with the nearest name.
+      UserError: if neither exists, with the nearest name.
     """
     file, folder = Path(name).expanduser(), shipped_configs()
     if file.is_file():
@@ -155,7 +155,7 @@ def _importable(folder: Path) -> Iterator[None]:
 
 
 def _rename_in_place(config: Any) -> None:
-    """Gives the fields that a config file set by an old name their new one."""
+    """Renames the fields that a config file set under an old name."""
     with config.unlocked():
         for section, fields in rename(config.to_dict()).items():
             if not isinstance(fields, Mapping) or section not in config:

@@ -28,7 +28,7 @@ from mtt_jax.config.values import check_names
 from mtt_jax.errors import UserError, did_you_mean
 from mtt_jax.tasks import KINDS, Task
 
-# Names that results, exports and commands use next to those of the tasks.
+# Names that results, exports and commands use in addition to those of the tasks.
 _TAKEN = frozenset(
     {"text", "encoder", "input_ids", "attention_mask", "sentence_embedding", "error", "split",
      "json", "help", "config", "engine", "backend"}
@@ -77,7 +77,9 @@ def _tasks(tasks: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, TaskC
     built = {}
     for name, values in tasks.items():
         if not name.isidentifier() or name in _TAKEN | {f.name for f in fields(DataConfig)}:
-            raise UserError(f"config.tasks: {name!r} is reserved or not an identifier; rename it.")
+            raise UserError(
+                f"config.tasks: {name!r} is a reserved name or not an identifier; rename it."
+            )
         task = build_section(TaskConfig, values, f"tasks.{name}.")
         source = build_section(TaskDataConfig, data.get(name, {}), f"data.{name}.")
         built[name] = dataclasses.replace(task, data=source)
@@ -90,7 +92,7 @@ def check(config: Config) -> None:
     """Checks that no fields contradict one another.
 
     Raises:
-      UserError: for the first that do.
+      UserError: for the first ones that do.
     """
     for problem in _contradictions(config):
         raise UserError(problem)
@@ -105,7 +107,7 @@ def _phases(values: Any) -> tuple[PhaseConfig, ...]:
 
 
 def _plain(values: Any) -> Any:
-    """A ConfigDict as a dict, recognised by its method; anything else unchanged."""
+    """A ConfigDict as a dict, recognized by its method; anything else unchanged."""
     return values.to_dict() if hasattr(values, "to_dict") else values
 
 
@@ -147,18 +149,18 @@ def build_section(section: type, values: Any, path: str) -> Any:
 
 
 def _value(field: dataclasses.Field, hint: Any, value: Any, path: str) -> Any:
-    """One value, of its type and in its range."""
+    """One value, its type and range checked."""
     where = f"config.{path}{field.name}"
     limits = field.metadata
     if limits["codec"]:
         if isinstance(value, (str, Mapping, tuple, list, range)):
             return limits["codec"].parse(limits["codec"].text(value), where)
-        raise UserError(f"{where}: expected a text, got {value!r}.")
+        raise UserError(f"{where}: expected a string, got {value!r}.")
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if hint == tuple[str, ...]:
         if not isinstance(value, (list, tuple)) or not all(isinstance(v, str) for v in value):
-            raise UserError(f"{where}: expected a tuple of texts, got {value!r}.")
+            raise UserError(f"{where}: expected a tuple of strings, got {value!r}.")
         value = tuple(value)
     elif type(value) is not hint:
         raise UserError(f"{where}: expected {_TYPE_NAMES[hint]}, got {value!r}.")
@@ -168,9 +170,9 @@ def _value(field: dataclasses.Field, hint: Any, value: Any, path: str) -> Any:
         raise UserError(f"{where}: {value!r} is not one of {options}.{nearest}")
     # `not (x >= low)` rather than `x < low`, so that NaN is refused too.
     if limits["low"] is not None and not value >= limits["low"]:
-        raise UserError(f"{where}: {value} is too small; at least {limits['low']}.")
+        raise UserError(f"{where}: {value} is too small; must be at least {limits['low']}.")
     if limits["high"] is not None and not value <= limits["high"]:
-        raise UserError(f"{where}: {value} is too large; at most {limits['high']}.")
+        raise UserError(f"{where}: {value} is too large; must be at most {limits['high']}.")
     if hint is float and value == float("inf"):
         raise UserError(f"{where}: expected a finite number.")
     return value
@@ -251,7 +253,7 @@ def _contradictions(config: Config) -> Iterator[str]:
         yield "config.tasks: every task that trains has weight 0; nothing would be learned."
     if train.balance == "fixed" and train.balance_options:
         yield (
-            "config.train.balance_options: train.balance=fixed has none; fixed weights are "
+            "config.train.balance_options: train.balance=fixed has no options; fixed weights are "
             "tasks.NAME.weight, as in --config.tasks.ner.weight=2."
         )
     if train.balance_on == "features" and train.balance not in BALANCERS_BY_GRADIENT:
@@ -293,7 +295,7 @@ def _contradictions_of_task(task: Task, config: Config) -> Iterator[str]:
         check_names(task_config.class_sampling, task.labels, f"{where}.class_sampling")
     elif task_config.class_sampling not in ("", "over", "under"):
         yield (
-            f"{where}.class_sampling: expected over, under or times per class as "
+            f"{where}.class_sampling: expected over, under or a factor per class as in "
             f"'{task.labels[-1]}=2', got {task_config.class_sampling!r}."
         )
     if task_config.sampling and train.mixing != "explicit":
@@ -322,7 +324,7 @@ def _contradictions_of_synthesis(task: Task, config: Config) -> Iterator[str]:
     if source.gazetteer and not source.synthetic:
         yield f"{where}.gazetteer: has names for synthetic sentences; set {where}.synthetic too."
     if source.newswire and config.data.source == "newswire":
-        yield f"{where}.newswire: data.source=newswire is that corpus already."
+        yield f"{where}.newswire: data.source=newswire already uses that corpus."
 
 
 def _contradictions_of_phases(config: Config) -> Iterator[str]:

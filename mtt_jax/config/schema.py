@@ -3,7 +3,7 @@
 The dataclasses below are the schema. `default_config` turns them into an
 `ml_collections.ConfigDict` that a file in configs/ edits and flags override; `resolve` in
 resolve.py checks the result and returns the frozen dataclasses that the package works with. Fields
-that are written as a text, such as 'PER=2, O=0.5', are parsed there, once.
+that are written as a string, such as 'PER=2, O=0.5', are parsed there, once.
 
 Fields of one task are under the task's name: `--config.tasks.ner.weight=2`, and those of its data
 `--config.data.ner.train=train.conll`. Resolved, they are one object: `config.tasks["ner"].data`.
@@ -18,7 +18,7 @@ from mtt_jax.config.values import NAMES, NUMBERS, PAIRS, STEPS, WORD_OR_NUMBERS,
 from mtt_jax.tasks import KINDS, Task, make_task
 from mtt_jax.tasks.schemes import FILE_SCHEMES, MODEL_SCHEMES
 
-# Methods that go by the losses and by the gradients, as in train/balance.
+# Loss-based and gradient-based methods, as in train/balance.
 BALANCERS_BY_LOSS = (
     "fixed", "uncertainty", "dwa", "geometric", "random", "famo", "imtl_l", "stch"
 )  # fmt: skip
@@ -46,10 +46,10 @@ def option(
     Args:
       default: as a resolved config holds it.
       meaning: for `--help` and docs/config.md.
-      choices: the values that a text may have.
+      choices: the values that a string may have.
       low: the smallest number.
       high: the largest number.
-      codec: for a field that config files and flags write as a text.
+      codec: for a field that config files and flags write as a string.
     """
     metadata = {"meaning": meaning, "choices": choices, "low": low, "high": high, "codec": codec}
     if isinstance(default, dict):
@@ -76,7 +76,7 @@ class TaskConfig:
     scheme: str = option("io", "tag scheme of the head (entities)", choices=MODEL_SCHEMES)
     weight: float = option(1.0, "weight of the task's loss in the sum", low=0)
     class_weights: Mapping[str, float] = option(
-        {}, "loss weight per class as 'O=0.5, PER=2'; 1 for a class not named", codec=NUMBERS
+        {}, "loss weight per class, as in 'O=0.5, PER=2'; 1 for a class not named", codec=NUMBERS
     )
     label_smoothing: float = option(
         0.0, "share of the target spread over all classes", low=0, high=0.99
@@ -90,16 +90,18 @@ class TaskConfig:
         low=0,
     )
     sampling_cap: int = option(
-        0, "most sentences that count towards its share, however many there are; 0 for all", low=0
+        0, "maximum number of sentences that count towards its share; 0 for all", low=0
     )
     class_sampling: str | Mapping[str, float] = option(
         "",
         "over: sentences of rare classes are repeated; under: sentences of frequent ones are "
-        "dropped; or times per class, as 'PER=2, O=0.5'. The class that repeats a sentence most "
-        "decides",
+        "dropped; or a factor per class, as in 'PER=2, O=0.5'. If the classes of a sentence "
+        "differ, the largest factor counts",
         codec=WORD_OR_NUMBERS,
     )
-    repeat_cap: float = option(10.0, "most times that class_sampling repeats a sentence", low=1)
+    repeat_cap: float = option(
+        10.0, "maximum factor by which class_sampling repeats a sentence", low=1
+    )
     data: "TaskDataConfig" = dataclasses.field(default_factory=lambda: TaskDataConfig())
 
 
@@ -108,7 +110,9 @@ class TaskDataConfig:
     """data.NAME: where one task's labels come from."""
 
     train: str = option("", "file to train on (files), or split (tfds)")
-    dev: str = option("", "file or split to choose on; if none is given, part of train is held out")
+    dev: str = option(
+        "", "file or split for model selection; if none is given, part of train is held out"
+    )
     test: str = option("", "file or split for the final scores")
     name: str = option("", "TFDS data set, such as ag_news_subset (tfds)")
     format: str = option(
@@ -119,7 +123,7 @@ class TaskDataConfig:
     header: bool = option(False, "a CSV or TSV file starts with a line of column names")
     text: str = option(
         "auto",
-        "where the text is: column numbers from 1 or header names, several joined as '2,3' "
+        "where the text is: column numbers from 1 or header names, several joined as in '2,3' "
         "(csv, tsv), a key (jsonl), or feature names (tfds); auto: text",
     )
     label: str = option(
@@ -128,13 +132,15 @@ class TaskDataConfig:
         "several, one per label, with 0 or 1 in them; the column of the tag, -1 for the last "
         "(conll); a key (jsonl) or a feature name (tfds); auto: docs/tasks.md",
     )
-    separator: str = option("|", "what stands between several labels in one cell (multilabel)")
+    separator: str = option("|", "separator between several labels in one cell (multilabel)")
     word: int = option(1, "column of the word, counted from 1 (conll)", low=1)
     scheme: str = option(
         "auto", "tag scheme of the data; auto detects it", choices=("auto", *FILE_SCHEMES)
     )
     limit: int = option(
-        0, "training sentences with this task's label to use, drawn by the seed; 0 for all", low=0
+        0,
+        "how many training sentences with this task's label to use, drawn by seed; 0 for all",
+        low=0,
     )
     synthetic: float = option(
         0.0, "synthetic training sentences per labelled one (entities)", low=0, high=100
@@ -148,13 +154,13 @@ class TaskDataConfig:
         0.5, "probability that each entity, word or segment of one is changed", low=0, high=1
     )
     gazetteer: str = option(
-        "", "file of further entities for the method mention: per line a type, a tab and a name"
+        "", "file of additional names for the method mention: a type, a tab and a name per line"
     )
     newswire: int = option(
         0, "sentences of the embedded corpus to train on in addition to the task's own", low=0
     )
     label_map: Mapping[str, str] = option(
-        {}, "renames labels of the data, as 'World=politics, Sports=sports'", codec=PAIRS
+        {}, "renames labels of the data, as in 'World=politics, Sports=sports'", codec=PAIRS
     )
 
 
@@ -169,16 +175,16 @@ class DataConfig:
     )
     cache_dir: str = option("~/.cache/mtt_jax", "built corpora and encoded data; safe to delete")
     encoding: str = option("utf-8", "encoding of files")
-    clean: bool = option(True, "turn HTML entities and markup in texts into plain text")
+    clean: bool = option(True, "convert HTML entities and markup in texts to plain text")
     seed: int = option(
         -1,
         "seed of what is drawn from the data once: the dev share, limits, synthetic sentences; "
-        "-1 for config.seed. If it is set, runs of several seeds use the same sentences",
+        "-1 for config.seed. If it is set, runs with different seeds use the same sentences",
         low=-1,
     )
     shards: int = option(
         0,
-        "parts in which the training data are read, each packed separately into its share of "
+        "parts in which the training data is read, each packed separately into its share of "
         "batch_rows; 0 for one per process. The results of a run depend on it, not on how many "
         "processes and devices share the work; docs/distributed.md",
         low=0,
@@ -187,7 +193,7 @@ class DataConfig:
         0.1, "share of train held out as dev if none is given", low=0.001, high=0.5
     )
     max_length: int = option(
-        128, "subwords of a sentence, [CLS] and [SEP] included; longer sentences are cut", low=8
+        128, "maximum subwords per sentence, with [CLS] and [SEP]; longer sentences are cut", low=8
     )
     overlap: int = option(
         32, "subwords that neighboring windows of a long text share in evaluation", low=0
@@ -200,8 +206,10 @@ class TokenizerConfig:
 
     file: str = option("", "a tokenizer.json to load; empty trains one on the training text")
     algorithm: str = option("wordpiece", "algorithm to train with", choices=("wordpiece", "bpe"))
-    vocab_size: int = option(8000, "subwords to train", low=100)
-    lowercase: bool = option(False, "lower-case and strip accents; costs entities their capitals")
+    vocab_size: int = option(8000, "vocabulary size to train", low=100)
+    lowercase: bool = option(
+        False, "lowercase text and strip accents; entities lose their capitals"
+    )
 
 
 @dataclass(frozen=True)
@@ -215,7 +223,7 @@ class EncoderConfig:
     )
     layers: int = option(4, "transformer layers", low=1)
     width: int = option(128, "size D of a token vector", low=4)
-    heads: int = option(4, "attention heads; divides width", low=1)
+    heads: int = option(4, "attention heads; must divide width", low=1)
     feedforward: int = option(512, "width of the feed-forward layer", low=4)
     positions: str = option(
         "learned", "position information", choices=("learned", "sinusoidal", "rotary")
@@ -253,7 +261,7 @@ class EncoderConfig:
     )
     token_dropout: float = option(
         0.0,
-        "share of subwords hidden in training, so that context counts (Gal & Ghahramani 2016)",
+        "share of subwords hidden in training, to make context count (Gal & Ghahramani 2016)",
         low=0,
         high=0.99,
     )
@@ -311,11 +319,13 @@ class TrainConfig:
     temperature: float = option(
         5.0, "T of mixing=temperature and annealed: 1 is by size, higher is more equal", low=1
     )
-    batch_rows: int = option(32, "rows of a batch over all devices", low=1)
-    row_length: int = option(128, "positions of a row; at least data.max_length", low=8)
-    slots: int = option(0, "most sentences per row; 0 for row_length / 8", low=0)
+    batch_rows: int = option(32, "rows per batch, over all devices", low=1)
+    row_length: int = option(128, "positions per row; at least data.max_length", low=8)
+    slots: int = option(0, "maximum sentences per row; 0 for row_length / 8", low=0)
     accumulate: int = option(
-        1, "gradient accumulation: parts in which a batch is computed; divides batch_rows", low=1
+        1,
+        "gradient accumulation: parts in which a batch is computed; must divide batch_rows",
+        low=1,
     )
     learning_rate: float = option(1e-3, "peak learning rate", low=0)
     warmup: int = option(100, "steps of linear warm-up", low=0)
@@ -332,7 +342,7 @@ class TrainConfig:
     weight_decay: float = option(0.01, "AdamW weight decay; not on biases and normalization", low=0)
     beta1: float = option(0.9, "AdamW decay of the first moment", low=0, high=0.9999)
     beta2: float = option(0.98, "AdamW decay of the second moment", low=0, high=0.999999)
-    clip: float = option(1.0, "largest global norm of the gradient; 0 for none", low=0)
+    clip: float = option(1.0, "maximum global norm of the gradient; 0 for no clipping", low=0)
     freeze: tuple[str, ...] = option(
         (), "regular expressions of parameter paths that are frozen: 'encoder/.*'"
     )
@@ -347,7 +357,7 @@ class TrainConfig:
         choices=BALANCERS,
     )
     balance_options: Mapping[str, float] = option(
-        {}, "options of the method, as 'alpha=1.5, learning_rate=0.02'", codec=NUMBERS
+        {}, "options of the method, as in 'alpha=1.5, learning_rate=0.02'", codec=NUMBERS
     )
     balance_on: str = option(
         "parameters",
@@ -364,7 +374,7 @@ class TrainConfig:
     tensorboard: bool = option(True, "write TensorBoard events")
     profile: range = option(
         range(0),
-        "steps to trace into profile/, as '10:20', first and last; docs/profile.md",
+        "first and last step to trace into profile/, as in '10:20'; docs/profile.md",
         codec=STEPS,
     )
 
@@ -385,7 +395,7 @@ class PhaseConfig:
         (), "tasks that train in this phase; the other heads are frozen; () for train.tasks"
     )
     weights: Mapping[str, float] = option(
-        {}, "replaces tasks.NAME.weight in this phase, as 'topic=1, ner=2'", codec=NUMBERS
+        {}, "replaces tasks.NAME.weight in this phase, as in 'topic=1, ner=2'", codec=NUMBERS
     )
     trainable: tuple[str, ...] = option(
         (".*",), "regular expressions of parameter paths that train; the others are frozen"
@@ -396,7 +406,7 @@ class PhaseConfig:
     )
     schedule: str = option(
         "same",
-        "decay after warm-up, to zero at the phase's end; same for train.schedule",
+        "decay after warm-up, to zero at the phase's end; same: train.schedule",
         choices=("same", "cosine", "linear", "constant"),
     )
 
@@ -476,7 +486,7 @@ def default_config(tasks: Mapping[str, TaskConfig] | None = None) -> Any:
     Args:
       tasks: name -> task; topic and ner by default.
     """
-    from ml_collections import ConfigDict  # to open a model or take a step needs none
+    from ml_collections import ConfigDict  # not needed to open a model or take a step
 
     tasks = default_tasks() if tasks is None else tasks
     plain: dict[str, Any] = {name: as_plain(section()) for name, section in SECTIONS.items()}

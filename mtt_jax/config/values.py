@@ -1,4 +1,4 @@
-"""Values that a config file or a flag writes as a text: 'PER=2, O=0.5', 'a, b' and '10:20'.
+"""Values that a config file or a flag writes as a string: 'PER=2, O=0.5', 'a, b' and '10:20'.
 
 Each form is a codec: `parse` reads the text, naming the field in its errors, and `text` writes the
 value back as config.json holds it.

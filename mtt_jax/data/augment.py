@@ -7,7 +7,7 @@ The four label-preserving methods of Dai & Adel 2020 (arXiv:2010.11683), one dra
     shuffle   the words of a segment (an entity, or what is between two) are shuffled
     case      a segment is written in lower case, in capitals or with initial capitals
 
-A synthetic sentence carries the entities alone: its topic may have changed.
+A synthetic sentence carries only entity labels: its topic may have changed.
 """
 
 from collections import defaultdict
@@ -23,7 +23,7 @@ from mtt_jax.tasks import Task
 from mtt_jax.tasks.schemes import OUTSIDE, entity_types, spans_to_tags
 from mtt_jax.types import Record, Span
 
-# How often to try again if a sentence comes out as one that exists already.
+# How often to try again if a sentence comes out as one that already exists.
 _TRIES = 5
 
 
@@ -56,12 +56,12 @@ def augment(
     Args:
       records: training sentences; those without labels of `task` are left out.
       task: an entity task.
-      count: sentences to make; fewer are returned if no more different ones are found.
+      count: sentences to make; fewer are returned if no more new ones are found.
       methods: of SYNTHETIC_METHODS, one of which is drawn for each sentence.
       rate: probability that each entity, word or segment is changed.
-      gazetteer: entity type -> further names.
+      gazetteer: entity type -> additional names.
       taken: texts that no synthetic sentence may have, those of dev and test included.
-      seed: of the randomness; the same arguments give the same sentences.
+      seed: of all draws; the same arguments give the same sentences.
     """
     sources = [(r.text, _segments(r, task.name)) for r in records if task.name in r.labels]
     mentions, words = _pools([segments for _, segments in sources], gazetteer)

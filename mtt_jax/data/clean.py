@@ -25,7 +25,7 @@ _RULES = re.compile(
     """,
     re.VERBOSE,
 )
-# Enough for an entity of an entity of a tag; a bound, so that no text can loop.
+# Enough for an entity of an entity of a tag; a bound, so that no text loops forever.
 _PASSES = 4
 
 

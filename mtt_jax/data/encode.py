@@ -1,7 +1,7 @@
 """Encoding: records to subword ids with labels by id, kept in flat arrays and on disk.
 
 A word's label is on its first subword. If a sentence is longer than the model reads, training cuts
-it and says how many were cut; evaluation and prediction read it in overlapping windows, so that
+it and reports how many were cut; evaluation and prediction read it in overlapping windows, so that
 every word is decided exactly once.
 """
 

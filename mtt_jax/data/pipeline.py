@@ -76,13 +76,13 @@ class Shards:
 def open_shards(
     examples: ExampleSet, config: Config, process: int = 0, processes: int = 1
 ) -> Shards:
-    """The stream of one process: shards process * K / processes and on, K = data.shards.
+    """The stream of one process: K / processes of the K = data.shards shards, in order.
 
     Its batches have train.batch_rows / processes rows; concatenated, those of all processes are the
     batch of the run.
 
     Raises:
-      UserError: if the processes do not divide the shards, or a task has too few sentences.
+      UserError: if the number of processes does not divide that of the shards, or a task has too few sentences.
     """
     count = config.data.shards or 1
     if count % processes:
@@ -93,7 +93,7 @@ def open_shards(
         if len(part) < count:
             raise UserError(
                 f"config.data.shards: {count} shards, but task '{name}' has only {len(part)} "
-                "training sentences; use fewer."
+                "training sentences; use fewer shards."
             )
     each = count // processes
     return Shards(

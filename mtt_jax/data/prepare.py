@@ -32,9 +32,9 @@ from mtt_jax.errors import UserError
 from mtt_jax.tasks import Task, make_task
 from mtt_jax.types import Record
 
-# Raise it when the same data are encoded differently, so that older runs are not resumed on them.
+# Increase it if the same data is encoded differently, so that older runs are not resumed on them.
 _VERSION = 2
-# Raise it when the arrays of the cache are laid out differently.
+# Increase it if the arrays of the cache are laid out differently.
 _LAYOUT = 2
 
 
@@ -44,7 +44,7 @@ class Prepared(NamedTuple):
     Attributes:
       tokenizer: trained or loaded.
       splits: "train", "dev", "test" -> examples; dev and test may be empty.
-      notes: what the user is told about the data, a line each.
+      notes: what the user is told about the data, one line per note.
     """
 
     tokenizer: Tokenizer
@@ -63,7 +63,7 @@ def prepare(
       given_tokenizer: used instead of training or loading one.
 
     Raises:
-      UserError: for every fault of the data, naming file, line and remedy.
+      UserError: for every fault in the data, naming file, line and remedy.
     """
     made_of = _made_of(config, given_tokenizer)
     if run:
@@ -79,7 +79,7 @@ def prepare(
 
 
 def _made_of(config: Config, given: Tokenizer | None) -> dict[str, Any]:
-    """All that the encoded data depends on, with file contents as checksums."""
+    """Everything that the encoded data depends on, with file contents as checksums."""
     files = {}
     sources = {name: task.data for name, task in config.tasks.items()}
     for name, fields in sources.items():
@@ -225,7 +225,7 @@ def _limited(records: Sequence[Record], config: Config, notes: list[str]) -> lis
 def _additional(
     records: Sequence[Record], known: frozenset[str], config: Config, notes: list[str]
 ) -> list[Record]:
-    """What is trained on besides the user's own sentences; `known` are the texts of all splits."""
+    """Training data beyond the user's own sentences; `known` are the texts of all splits."""
     made: list[Record] = []
     for task in config.task_list:
         fields = config.tasks[task.name].data

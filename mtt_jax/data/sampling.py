@@ -1,6 +1,6 @@
 """Sampling: which training sentences are drawn for a task, how often, and the tasks' shares.
 
-    train.mixing     share of a task with n sentences, n no more than its sampling_cap
+    train.mixing     share of a task with n sentences, n at most its sampling_cap
     size             n
     equal            1
     temperature      n^(1/T)                   T = train.temperature
@@ -19,7 +19,7 @@ from mtt_jax.config.schema import Config, TaskConfig
 from mtt_jax.data.encode import ExampleSet
 from mtt_jax.tasks import Task
 
-# Annealing changes the shares in so many steps.
+# Annealing changes the shares in this many steps.
 _STAGES = 20
 # Draws in which the shares of a stage are met exactly.
 _CYCLE = 1000

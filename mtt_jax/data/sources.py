@@ -17,7 +17,7 @@ def read_records(config: Config) -> Splits:
     """Split -> records of the config's source, before they are encoded; and notes.
 
     Raises:
-      UserError: for every fault of the data, naming file, line and remedy.
+      UserError: for every fault in the data, naming file, line and remedy.
     """
     return _SOURCES[config.data.source](config, Path(config.data.cache_dir).expanduser())
 
@@ -26,7 +26,7 @@ def read_files(config: Config, cache: Path) -> Splits:
     """Split -> records of the user's files; and notes.
 
     Raises:
-      UserError: for every fault of a file.
+      UserError: for every fault in a file.
     """
     del cache
     joined = {split: Joined(config.task_list) for split in SPLITS}
@@ -46,14 +46,14 @@ def read_files(config: Config, cache: Path) -> Splits:
 
 
 def read_named(config: Config, files: Mapping[str, str]) -> tuple[list[Record], list[str]]:
-    """Records of other files than the config's, in the layouts that it gives; and notes.
+    """Records of files other than the config's, in the layouts that it gives; and notes.
 
     Args:
       config: the columns, keys and label maps of each task.
       files: task -> file.
 
     Raises:
-      UserError: for every fault of a file.
+      UserError: for every fault in a file.
     """
     joined, notes = Joined(config.task_list), []
     for task in config.task_list:

@@ -21,7 +21,7 @@ def hold_out(
     """Divides records into (train, dev) by a checksum of seed and text.
 
     The same text goes to the same side wherever and however often it occurs, so that a duplicate
-    never leaks from train into dev, and adding data moves no sentence that was there.
+    never leaks from train into dev, and adding data does not move any earlier sentence.
     """
     digests = {
         record.text: hashlib.sha256(f"{seed} {record.text}".encode()).digest() for record in records

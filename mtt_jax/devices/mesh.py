@@ -22,10 +22,10 @@ _SMALL = 1024
 
 
 def make_mesh(data: int, batch_rows: int, accumulate: int = 1, fsdp: int = 1) -> Mesh:
-    """A mesh of `data` times `fsdp` devices, equally many from each process.
+    """A mesh of `data` times `fsdp` devices, the same number from each process.
 
     Args:
-      data: devices along the axis "data"; 0 for the most that exist and divide the batch.
+      data: devices along the axis "data"; 0 for as many as exist and divide the batch.
       batch_rows: rows of a batch over all devices.
       accumulate: parts in which a batch is computed.
       fsdp: devices along the axis "fsdp".
@@ -74,12 +74,12 @@ def make_mesh(data: int, batch_rows: int, accumulate: int = 1, fsdp: int = 1) ->
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
-    """The sharding of what every device holds a full copy of."""
+    """The sharding of arrays of which every device holds a full copy."""
     return NamedSharding(mesh, PartitionSpec())
 
 
 def by_rows(mesh: Mesh) -> NamedSharding:
-    """The sharding of what is divided along its first axis."""
+    """The sharding of arrays that are divided along their first axis."""
     return NamedSharding(mesh, PartitionSpec(("data", "fsdp")))
 
 
@@ -91,8 +91,8 @@ def of_state(tree: Any, mesh: Mesh) -> Any:
       mesh: devices.
 
     Returns:
-      A tree of shardings: a large leaf is divided over "fsdp" along its longest axis that can be,
-      any other is replicated.
+      A tree of shardings: a large leaf is divided over "fsdp" along its longest axis that can be
+      divided, any other is replicated.
     """
     return jax.tree.map(lambda leaf: NamedSharding(mesh, _spec(leaf.shape, mesh)), tree)
 
@@ -161,7 +161,7 @@ def over_mesh(
 
     Returns:
       forward(params, NumPy batch), which all processes call with the same batch. Its outputs have
-      None for `tokens`: no score or answer needs them, and they would be the most to send.
+      None for `tokens`: no score or answer needs them, and they would be the largest to send.
     """
     compiled = jax.jit(
         lambda params, batch: forward(params, batch)._replace(tokens=None),

@@ -76,7 +76,7 @@ def _check(missing: list[str], coordinator: str, processes: int, process: int) -
     if not host or not re.fullmatch("[0-9]{1,5}", port) or not 0 < int(port) < 1 << 16:
         raise UserError(f"--coordinator: expected HOST:PORT, got {coordinator!r}.")
     if processes < 1:
-        raise UserError(f"--processes: {processes} is too small; at least 1.")
+        raise UserError(f"--processes: {processes} is too small; must be at least 1.")
     if not 0 <= process < processes:
         raise UserError(f"--process: expected 0 to {processes - 1}, got {process}.")
     try:

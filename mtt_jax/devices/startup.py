@@ -35,7 +35,7 @@ def prepare() -> None:
         jax.config.update("jax_platforms", "cpu")
     _keep_freed_memory()
     _keep_compiled()
-    # Orbax and JAX log their every step through absl; users read our messages.
+    # Orbax and JAX log every step of theirs through absl; users read our messages.
     for name in ("absl", "jax", "orbax"):
         logging.getLogger(name).setLevel(logging.ERROR)
 

@@ -1,8 +1,8 @@
-"""Arms: the ways to train that a diagnosis compares, as configs of equal budget.
+"""Arms: the training setups that a diagnosis compares, as configs with equal budgets.
 
     joint             one model, all tasks, train.steps
     TASK alone        a model of one task that reads as many of its task's subwords as joint
-    frozen            joint with the encoder frozen at what the run starts from: heads alone train,
+    frozen            joint with the encoder frozen at what the run starts from: only heads train,
                       at ten times the learning rate
     real sentences    joint without synthetic sentences and the embedded corpus, if the run has
                       some, with the same shares of the draws
@@ -21,7 +21,7 @@ from mtt_jax.data.sampling import expected_draws, lengths_read, mixing_weights, 
 from mtt_jax.errors import UserError
 from mtt_jax.tasks import Task
 
-# Heads alone need a higher learning rate than an encoder that is fine-tuned.
+# Heads on their own need a higher learning rate than an encoder that is fine-tuned.
 _FROZEN_RATE = 10.0
 # With a single task, or a frozen encoder, there is nothing to balance.
 _UNBALANCED = {"balance": "fixed", "balance_options": {}, "balance_on": "parameters"}

@@ -86,7 +86,7 @@ def prepare_study(
             "config.tasks: a diagnosis needs at least two tasks that train with a weight above 0."
         )
     if seeds < 2:
-        raise UserError(f"--seeds: {seeds} cannot show what is chance; at least 2.")
+        raise UserError(f"--seeds: {seeds} is too few to measure chance; use at least 2.")
     for name in balancers:
         one_of("--balancers", name, BALANCERS[1:])
     config = pretrained.complete(config)
@@ -103,7 +103,7 @@ def prepare_study(
     for task in compared_tasks(config):
         if not dev[task.name]:
             raise UserError(
-                f"config.data.{task.name}.dev: no labelled sentence; a diagnosis needs some."
+                f"config.data.{task.name}.dev: no labelled sentences; a diagnosis needs some."
             )
     arms = make_arms(config, data.splits["train"], balancers)
     return Study(config, out, data, arms, seeds, balancers, console)

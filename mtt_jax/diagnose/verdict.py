@@ -125,7 +125,7 @@ def share_or_separate(
         f"Raise the weight of {worse}, or train separate models. {cost}",
         _NONE: f"No difference found at this budget ({shown}): one of {widest:.3f} or less would "
         f"not have shown. {cost} More seeds, more dev sentences or longer runs would show smaller "
-        "differences; until then nothing speaks against the cheaper choice.",
+        "differences; until then, take the cheaper choice.",
     }[finding]
     return Verdict(finding, text)
 

@@ -6,17 +6,17 @@
              whose blocks are sized for a GPU's on-chip memory)
     cudnn    NVIDIA's fused kernel through `jax.nn.dot_product_attention`, for bfloat16
 
-All compute the same function; their results differ by rounding alone. Besides the letters of
-types.py, K is the width of a head, and [Q, P] are the L queries by the L keys.
+All compute the same function; their results differ only by rounding. In addition to the
+letters of types.py, K is the width of a head, and [Q, P] are the L queries by the L keys.
 """
 
 from functools import partial
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Float32, Int, UInt8
 
 from mtt_jax.model.dropout import drop_by, random_bytes
+from mtt_jax.model.shapes import Array, Float, Float32, Int, UInt8
 
 # Bytes of attention weights per block: what two cores keep in their caches.
 _BLOCK_BYTES = 4 << 20
@@ -172,7 +172,7 @@ def _sum_over_queries(
 ) -> Float[Array, "b H P K"]:
     """Transposed weights times x.
 
-    It is the small matrix that is transposed, and held so: left alone, the compiler transposes
+    The small matrix is transposed, and the barrier keeps it so: otherwise the compiler transposes
     the large one, and that matmul is slower.
     """
     transposed = jax.lax.optimization_barrier(jnp.swapaxes(x, -1, -2))  # [b, H, K, Q]

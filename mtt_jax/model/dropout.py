@@ -3,7 +3,8 @@
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
-from jaxtyping import Array, Float, UInt8
+
+from mtt_jax.model.shapes import Array, Float, UInt8
 
 _LEVELS = 256
 
@@ -14,7 +15,7 @@ def dropped_levels(rate: float) -> int:
 
 
 def drop(x: Float[Array, "*shape"], key: Array, rate: float) -> Float[Array, "*shape"]:
-    """Zeroes a share of x and scales up the rest, so that the mean stays.
+    """Zeroes a share of x and scales up the rest, so that the mean is preserved.
 
     Args:
       x: any array.

@@ -11,13 +11,13 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
-from jaxtyping import Array, Float, Float32, Int
 
 from mtt_jax.model.attention import attend, rotate, segment_bias, window_bias
 from mtt_jax.model.dropout import Dropout
 from mtt_jax.model.lora import Linear
 from mtt_jax.model.matmul import bfloat16_dot_general
 from mtt_jax.model.pooling import Pooling
+from mtt_jax.model.shapes import Array, Float, Float32, Int
 from mtt_jax.model.spec import EncoderSpec
 
 ACTIVATIONS: dict[str, Callable] = {
@@ -140,7 +140,7 @@ class Layer(nn.Module):
     def _residual(
         self, name: str, x: Float[Array, "B L D"], block: Callable, train: bool
     ) -> Float[Array, "B L D"]:
-        """X + block(norm(x)), or norm(x + block(x)) with post-normalization; no norm without name.
+        """X + block(norm(x)), or norm(x + block(x)) with post-normalization; no norm if name is "".
 
         Args:
           name: of the norm; "" for none.
@@ -177,7 +177,7 @@ class Encoder(nn.Module):
           train: applies dropout, with the random stream "dropout".
 
         Returns:
-          Token vectors and sentence vectors, of the spec's `dtype`.
+          Token vectors and sentence vectors, in the spec's `dtype`.
         """
         spec = self.spec
         x = self._embed(tokens, positions, train).astype(jnp.dtype(spec.dtype))

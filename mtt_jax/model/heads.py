@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import jax.numpy as jnp
 from flax import linen as nn
-from jaxtyping import Array, Float, Float32
 
+from mtt_jax.model.shapes import Array, Float, Float32
 from mtt_jax.model.spec import HeadSpec
 
 

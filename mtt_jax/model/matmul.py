@@ -2,8 +2,8 @@
 
 A CPU with instructions for it (AVX512-BF16, AMX) multiplies bfloat16 twice as fast as float32;
 everything else gains nothing from bfloat16, since the CPU adds and normalizes in float32 anyway.
-So only the operands of matmuls are rounded, and the result is float32. XLA is that fast in one
-form only, which the functions below keep to:
+So only the operands of matmuls are rounded, and the result is float32. XLA is that fast in only
+one form, which the functions below use:
 
     sums in float32       a matmul whose result is rounded to bfloat16 at once takes twice as long
     no implicit transpose the weights' gradient x^T g sums over rows; by default XLA reads x column
@@ -16,7 +16,8 @@ import math
 import jax
 import jax.numpy as jnp
 from jax.experimental.layout import Layout, with_layout_constraint
-from jaxtyping import Array, BFloat16, Float32
+
+from mtt_jax.model.shapes import Array, BFloat16, Float32
 
 
 def bfloat16_dot_general(

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 from flax import linen as nn
-from jaxtyping import Array, Float, Float32
 
 from mtt_jax.model.encoder import Encoder
 from mtt_jax.model.heads import Heads
+from mtt_jax.model.shapes import Array, Float, Float32
 from mtt_jax.model.spec import EncoderSpec, HeadSpec
 from mtt_jax.types import Batch, Outputs
 

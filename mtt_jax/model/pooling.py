@@ -3,7 +3,8 @@
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
-from jaxtyping import Array, Float, Float32, Int
+
+from mtt_jax.model.shapes import Array, Float, Float32, Int
 
 
 class Pooling(nn.Module):

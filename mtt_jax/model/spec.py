@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class EncoderSpec:
-    """The encoder. Fields that a config's `encoder` section has too mean the same as there.
+    """The encoder. Fields that a config's `encoder` section also has mean the same there.
 
     Attributes:
       vocab_size: subwords of the tokenizer.
-      slots: S, the most sentences per row; no parameter depends on it.
+      slots: S, the maximum sentences per row; no parameter depends on it.
       layers: transformer layers.
       width: D, the size of a token vector.
       heads: H, attention heads; divides the width.

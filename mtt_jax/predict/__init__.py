@@ -1,1 +1,1 @@
-"""Prediction: a trained model in a user's hands; imports neither training nor its libraries."""
+"""Prediction: using a trained model; imports neither training code nor its libraries."""

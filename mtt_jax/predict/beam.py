@@ -65,7 +65,7 @@ class Predict(_PTransform):
           backend: the old name of `engine`.
 
         Raises:
-          UserError: if apache-beam is missing, there is no model, or an argument makes no sense.
+          UserError: if apache-beam is missing, there is no model, or an argument is invalid.
         """
         if not _BEAM:
             raise UserError("apache-beam is not installed: pip install -r requirements-beam.txt")
@@ -74,7 +74,7 @@ class Predict(_PTransform):
         one_of("engine", engine, _FILES)
         one_of("aggregation", aggregation, AGGREGATIONS)
         if batch_size < 1:
-            raise UserError(f"batch_size: {batch_size} is too small; at least 1.")
+            raise UserError(f"batch_size: {batch_size} is too small; must be at least 1.")
         folder = saved_model.find(model_dir).absolute()
         if not (folder / _FILES[engine]).is_file():
             # Not left to the workers, several of which would write the same file.
@@ -166,5 +166,5 @@ def beside(result: dict[str, Any], element: str | dict, text_key: str) -> dict[s
     rest = {key: value for key, value in element.items() if key != text_key}
     for key in rest:
         if key in result:
-            raise UserError(f"the result has a key {key!r} too; rename the element's.")
+            raise UserError(f"the result has a key {key!r} too; rename it in the element.")
     return {**result, **rest}

@@ -26,12 +26,12 @@ from mtt_jax.weights.saved_model import SavedModel
 Engine = Callable[[Sequence[Example], str], list[Inference]]
 
 # Shapes of a compiled batch. With all-MiniLM-L6-v2 on two cores, 8 rows of 128 positions run at
-# 8,100 tokens a second, 16 at 7,900 and a single one at 6,200; what fits in one row takes 7 ms at
+# 8,100 tokens per second, 16 at 7,900 and a single one at 6,200; what fits in one row takes 7 ms at
 # 32 positions, 11 at 64, 15 at 96 and 20 at 128.
 _ROWS = (1, 2, 4, 8)
 _POSITIONS = 32
 # Positions of a batch for ONNX Runtime. Of 256 to 8,192, measured with all-MiniLM-L6-v2 on news and
-# two cores, 512 was fastest: 135 texts a second, against 125 with 2,048 and 85 with 8,192.
+# two cores, 512 was fastest: 135 texts per second, against 125 with 2,048 and 85 with 8,192.
 _ONNX_POSITIONS = 512
 
 
@@ -41,7 +41,7 @@ def load_for(engine: str, path: str | Path) -> SavedModel:
 
 
 def open_engine(name: str, model: SavedModel) -> Engine:
-    """The engine of a name, ready to run a model.
+    """The engine with this name, ready to run a model.
 
     Raises:
       UserError: for an unknown name, or a package that is missing.

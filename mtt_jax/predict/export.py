@@ -2,7 +2,7 @@
 
 hf          encoder/ for sentence-transformers, and a folder per task for transformers
 onnx        model.onnx with tokenizer and config, for ONNX Runtime or the predictor
-stablehlo   model.stablehlo, a serialised jax.export
+stablehlo   model.stablehlo, a serialized jax.export
 """
 
 import os
@@ -19,7 +19,7 @@ from mtt_jax.weights.saved_model import FITTED, SavedModel
 def export(
     path: str | Path, to: str, folder: str | Path, tasks: Sequence[str] = (), int8: bool = False
 ) -> list[Path]:
-    """Writes the model of a run in another format: all of it or, after a mistake, nothing.
+    """Writes the model of a run in another format: all of it or, if there is an error, nothing.
 
     Args:
       path: run or model directory.
@@ -37,7 +37,7 @@ def export(
     """
     model, out = saved_model.load(path), Path(folder).expanduser()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"{folder}: exists already; name a new folder.")
+        raise UserError(f"{folder}: already exists; name a new folder.")
     if (tasks and to != "hf") or (int8 and to != "onnx"):
         flag, fitting = ("--tasks", "hf") if tasks and to != "hf" else ("--int8", "onnx")
         raise UserError(f"{flag}: works only with --to={fitting}.")
@@ -79,7 +79,7 @@ def _stablehlo(model: SavedModel, folder: Path, tasks: Sequence[str], int8: bool
 
 
 def _beside(model: SavedModel, folder: Path) -> None:
-    """What a graph does not contain: labels, in the config, the tokenizer, and thresholds."""
+    """Writes what a graph does not contain: config (with labels), tokenizer and thresholds."""
     for name in ("config.json", "tokenizer.json", "README.md", FITTED):
         if (model.path / name).is_file():
             shutil.copyfile(model.path / name, folder / name)

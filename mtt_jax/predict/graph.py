@@ -181,7 +181,7 @@ def _missing(package: str) -> UserError:
 
 @contextlib.contextmanager
 def _quiet():
-    """Keeps the converters' notices about shapes and operators from the terminal."""
+    """Keeps the converters' messages about shapes and operators off the terminal."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

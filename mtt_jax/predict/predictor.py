@@ -68,8 +68,8 @@ class Predictor:
           path: the directory.
           engine: "jax", or "onnx" for ONNX Runtime, which needs requirements-onnx.txt; a model
             that was not exported is converted at the first load. "jax-bfloat16" and "onnx-int8"
-            run the matmuls in these dtypes, whatever the model was trained in: faster, and not
-            quite the same answers.
+            run the matmuls in these dtypes, whatever the model was trained in: faster, but
+            the answers differ slightly.
           aggregation: how a word of several subwords is decided: by its "first", which is the one
             that carries the label in training; by the most confident one ("max"); or by their
             "average".
@@ -130,7 +130,7 @@ class Predictor:
           as_tuples: as for `pipe`.
         """
         if batch_size < 1:
-            raise UserError(f"batch_size: {batch_size} is too small; at least 1.")
+            raise UserError(f"batch_size: {batch_size} is too small; must be at least 1.")
         place, source = 0, iter(_several(texts))
         while batch := list(islice(source, batch_size)):
             plain = (
@@ -143,7 +143,7 @@ class Predictor:
             place += len(batch)
 
     def encode(self, texts: Iterable[str], normalize: bool = False) -> np.ndarray:
-        """Sentence embeddings, float32 [n, D]; of length 1 if `normalize` is true.
+        """Sentence embeddings, float32 [n, D]; of unit length if `normalize` is true.
 
         A text longer than the model reads gets the mean of its windows.
 
@@ -159,7 +159,7 @@ class Predictor:
         return vectors
 
     def _infer(self, texts: list[str]) -> tuple[list[Any], list[Inference]]:
-        """The words of each text, and what the model says of it."""
+        """The words of each text, and what the model says about it."""
         # Half of a surrogate pair has no bytes for the tokenizer; a "?" replaces it.
         texts = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
         words = [split_words(text) for text in texts]
@@ -178,7 +178,7 @@ class Predictor:
 
 
 def _several(texts: Any) -> Iterable[Any]:
-    """What holds several texts, unchanged.
+    """A collection of texts, unchanged.
 
     Raises:
       UserError: for a single text, which would be read character by character, and for anything

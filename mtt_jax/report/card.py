@@ -12,7 +12,7 @@ from mtt_jax.tasks import Score, Task
 _LIMITS = """\
 - Scores hold for sentences like those it was tested on; measure it on your own before you rely
   on it.
-- It gives an answer for any input, also for text that is not news at all.
+- It gives an answer for any input, even for text that is not news at all.
 - The scores of a prediction are the model's probabilities, and they are not calibrated."""
 
 
@@ -31,7 +31,7 @@ def render(
       tasks: all.
       config: as nested dicts, as in config.json.
       final: as in metrics.json.
-      notes: what was said about the data.
+      notes: what the user was told about the data.
       counts: split -> task -> labelled sentences.
     """
     scores = {

@@ -10,7 +10,7 @@ from mtt_jax.tasks.score import Row, Score
 
 
 class Console:
-    """Where a user reads what happens.
+    """The console on which a user follows a run.
 
     Attributes:
       rich: Rich's console, for bars and tables.
@@ -76,7 +76,7 @@ class Console:
 
 
 def silent() -> Console:
-    """A console that shows nothing, for all processes but one."""
+    """A console that shows nothing, for all processes except process 0."""
     return Console(RichConsole(quiet=True))
 
 

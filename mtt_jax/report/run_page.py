@@ -185,7 +185,7 @@ def chart(title: str, curves: Mapping[str, Curve]) -> str:
     caption = f"<figcaption>{escape(title)}</figcaption>"
     points = [point for curve in curves.values() for point in curve]
     if not points:
-        return f'<figure>{caption}<p class="note">no figures</p></figure>'
+        return f'<figure>{caption}<p class="note">no data</p></figure>'
     right = max(x for x, _ in points)
     top = max(max(y for _, y in points), 1e-12)
     bottom = min(0.0, min(y for _, y in points))
@@ -238,7 +238,7 @@ def _colours(count: int) -> list[str]:
 
 
 def _settings(config: Mapping[str, Any], prefix: str = "") -> str:
-    """The config as `a.b.c = value`, a line each."""
+    """The config as `a.b.c = value`, one field per line."""
     lines = []
     for key, value in config.items():
         if isinstance(value, Mapping):

@@ -44,7 +44,7 @@ def evaluate(
       rows: B.
       tasks: as another evaluation returned them, for what was chosen on dev; those of the config by
         default.
-      fit: whether the tasks choose on this split; for dev alone.
+      fit: whether the tasks choose on this split; for dev only.
     """
     inferences = list(infer(forward, params, examples, config, rows))
     chosen = tuple(tasks or config.task_list)
@@ -130,6 +130,6 @@ def overall_score(scores: Mapping[str, Score], config: Config) -> float:
 def _labelled(
     task: Task, inferences: Sequence[Inference], examples: ExampleSet
 ) -> Iterator[tuple[Example, Inference]]:
-    """The examples that carry a label of a task, with what the model says of them."""
+    """The examples that carry a label of a task, with what the model says about them."""
     for index in np.flatnonzero(examples.labelled(task)):
         yield examples[int(index)], inferences[int(index)]

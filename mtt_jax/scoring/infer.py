@@ -1,4 +1,4 @@
-"""Inference: what the model says of whole sentences, with windows and subwords joined."""
+"""Inference: what the model says about whole sentences, with windows and subwords joined."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ AGGREGATIONS = ("first", "max", "average")
 
 
 class Inference(NamedTuple):
-    """What the model says of one example.
+    """What the model says about one example.
 
     Attributes:
       log_probs: task -> float32 [C] for a task per sentence, [w, C] for one per word, as
@@ -42,7 +42,7 @@ def infer(
     aggregation: str = "first",
     row_length: int = 0,
 ) -> Iterator[Inference]:
-    """Runs the model over a finite set and yields what it says of each example, in order.
+    """Runs the model over a finite set and yields what it says about each example, in order.
 
     Args:
       forward: as returned by `make_forward`.
@@ -65,7 +65,7 @@ def infer(
         rows=rows,
     ):
         outputs = forward(params, packed.batch)
-        # Without the token vectors, which are the largest to copy to the host.
+        # Without the token vectors, the largest output to copy to the host.
         logits_of, sentences = jax.tree.map(np.asarray, (outputs.logits, outputs.sentences))
         for row, slot, offset, window in packed.windows:
             here = slice(offset, offset + len(window.tokens))
@@ -103,7 +103,7 @@ def add_window(
     embedding: np.ndarray,
     aggregation: str,
 ) -> None:
-    """Enters what one window of an example says.
+    """Adds what the model says about one window of an example.
 
     For the whole sentence the mean over the windows is taken, each weighted by its share.
 

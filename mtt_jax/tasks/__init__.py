@@ -1,4 +1,4 @@
-"""Tasks: one object per question, which answers whatever depends on the kind of a task.
+"""Tasks: one object per question, which handles everything that depends on the task's kind.
 
 A new kind is a file of its own here and a row in `KINDS`; docs/tasks.md walks through it.
 """
@@ -18,10 +18,10 @@ KINDS: dict[str, type[Task]] = {task.kind: task for task in (Classes, Multilabel
 
 
 def make_task(name: str, config: Any) -> Task:
-    """The task of a name, from its section of a config.
+    """The task with this name, from its section of a config.
 
     Args:
       name: of the task.
-      config: has `kind`, `labels` and what the kind takes besides.
+      config: has `kind`, `labels` and whatever else the kind takes.
     """
     return KINDS[config.kind].make(name, config)

@@ -1,6 +1,6 @@
-"""What a task is: the one object that answers whatever depends on the kind of a task.
+"""What a task is: the one object that handles everything that depends on its kind.
 
-Rooms above ask a task and never its kind. In the order in which a sentence passes through them:
+Other code asks the task and never branches on its kind. In the order in which a sentence passes through them:
 
     from a file    reads, fields, from_value, from_tags, from_spans, recut
     to arrays      encode, example, labelled, holds
@@ -10,7 +10,7 @@ Rooms above ask a task and never its kind. In the order in which a sentence pass
     to a score     count, tallies, headline, score
     to the user    as_json, as_cells, as_tags, as_title, as_lines, as_spans
 
-NumPy alone: no JAX, no config, no files.
+NumPy only: no JAX, no config, no files.
 """
 
 import json
@@ -43,7 +43,7 @@ class Task(ABC):
       kind: what a config calls this kind of task.
       unit: what carries a label and gets an answer, "sentence" or "word".
       loss: name of the loss in train/losses.py.
-      reads: what a file may hold for it: a "value" per sentence, "columns" with one of 0 and 1 per
+      reads: what a file may hold for it: a "value" per sentence, "columns" with a 0 or 1 per
         label, "tags" per word, character "offsets".
       fields: reader -> where the label is, if the config does not say.
       target_shape: further axes of a target: () for a class id, (C,) for a set of classes.
@@ -106,7 +106,7 @@ class Task(ABC):
 
         Args:
           value: as the file gives it.
-          separator: what stands between several labels in one cell.
+          separator: what separates several labels in one cell.
           read: name in the file -> the task's name of the label; raises for one that is unknown.
 
         Raises:
@@ -123,13 +123,13 @@ class Task(ABC):
         raise NotImplementedError
 
     def recut(self, label: Any, places: Sequence[tuple[int, int]], count: int) -> Any:
-        """A label after words were cut finer.
+        """A label after some words were split further.
 
         Args:
           label: of a record.
           places: for each word before, the first of the words that it became and the one after
             the last.
-          count: words that there are now.
+          count: how many words there are now.
         """
         del places, count
         return label
@@ -182,7 +182,7 @@ class Task(ABC):
         return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
 
     def unread(self) -> np.ndarray:
-        """float32 [C] log-probabilities of what no subword says anything about."""
+        """float32 [C] log-probabilities of a word without a subword."""
         return np.full(len(self.classes), -np.log(len(self.classes)), np.float32)
 
     @abstractmethod
@@ -217,15 +217,15 @@ class Task(ABC):
 
     @abstractmethod
     def count(self, gold: Any, answer: Any, words: int) -> Counter:
-        """Counts of one sentence of so many words; those of several sentences add up."""
+        """Counts of one sentence of `words` words; those of several sentences add up."""
 
     @abstractmethod
     def tallies(self, counts: Counter) -> np.ndarray:
-        """int64 [3, X]: what was right, found and given, as far as the headline needs it."""
+        """int64 [3, X]: what was right, found and given, with only what the headline needs."""
 
     @abstractmethod
     def headline(self, tallies: np.ndarray) -> np.ndarray:
-        """[...] the figure that stands for the task, from tallies [..., 3, X]."""
+        """[...] the figure that represents the task, from tallies [..., 3, X]."""
 
     @abstractmethod
     def score(self, counts: Counter, loss: float) -> Score:
@@ -239,7 +239,7 @@ class Task(ABC):
 
     @abstractmethod
     def as_cells(self, result: Any) -> dict[str, str]:
-        """Column -> cell of a CSV file, for `as_json` of an answer; of None, empty cells."""
+        """Column -> cell of a CSV file, from what `as_json` returned; empty cells for None."""
 
     def as_tags(self, result: Any, words: Words) -> list[str] | None:
         """One tag per word, for CoNLL columns; None for a task that answers per sentence."""
@@ -247,16 +247,16 @@ class Task(ABC):
         return None
 
     def as_title(self, result: Any) -> str:
-        """The answer in a line, for a comment or a title; "" for a task that answers per word."""
+        """The answer on one line, for a comment or a title; "" for a task that answers per word."""
         del result
         return ""
 
     @abstractmethod
     def as_lines(self, result: Any) -> list[str]:
-        """The answer for a person at a terminal, a line or more."""
+        """The answer for a person at a terminal, as one or more lines."""
 
     def as_spans(self, result: Any) -> list[dict[str, Any]]:
-        """The labelled stretches of the text, for a drawing; [] for a task without any."""
+        """The labelled spans of the text, for a drawing; [] for a task without any."""
         del result
         return []
 

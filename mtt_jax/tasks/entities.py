@@ -1,4 +1,4 @@
-"""Entities: spans of words with a type, such as persons and places."""
+"""Entities: spans of words with a type, such as people and places."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -115,7 +115,7 @@ class Entities(Task):
         held = np.zeros((len(part), len(self.labels)), bool)
         columns = np.array([self.labels.index(name) for name in self.entity_types])
         ends, spans = arrays["span_ends"], arrays["spans"]
-        # The sentence that each entity stands in, and the row of the part that this is.
+        # The sentence that each entity is in, and its row in the part.
         owner = np.repeat(np.arange(len(ends)), np.diff(ends, prepend=0))
         row = np.full(len(ends), -1)
         row[part] = np.arange(len(part))
@@ -127,7 +127,7 @@ class Entities(Task):
     def target(
         self, gold: np.ndarray, words: np.ndarray, starts: np.ndarray, length: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Class ids int32 [length] and mask: a word's label sits on its first subword."""
+        """Class ids int32 [length] and mask: a word's label is on its first subword."""
         count = int(max(words.max(initial=-1) + 1, gold[:, 1].max(initial=0)))
         ids = class_ids(gold, count, self.scheme)
         values, mask = np.zeros(length, np.int32), np.zeros(length, np.float32)
@@ -202,6 +202,7 @@ class Entities(Task):
             ),
             ceiling=Ceiling(self.scheme, float(best or 0.0)),
             loss=loss,
+            rows_name="per_entity",
         )
 
     def as_json(self, answer: Any, log_probs: np.ndarray, text: str, words: Words) -> list[dict]:

@@ -19,10 +19,10 @@ _THRESHOLD = 0.5
 class Multilabel(Task):
     """A set of classes per sentence; a label is a tuple of names, float32 [C] of 0 and 1 in arrays.
 
-    Each class is decided by itself: its log-probabilities are log-odds, log(p / (1 - p)).
+    Each class is decided on its own: its log-probabilities are log-odds, log(p / (1 - p)).
 
     Attributes:
-      thresholds: C probabilities from which on a class is in the answer; () for 0.5 each.
+      thresholds: C probabilities that a class must reach to be in the answer; () for 0.5 each.
     """
 
     thresholds: tuple[float, ...] = ()
@@ -59,11 +59,11 @@ class Multilabel(Task):
             wrong = [flag for flag in value.values() if flag not in (0, 1, "0", "1")]
             if wrong:
                 raise ValueError(f"expected 0 or 1 per label, got {wrong[0]!r}")
-            # Every name is checked, also those of classes that the sentence does not have.
+            # Every name is checked, including those of classes that the sentence does not have.
             named = [(read(str(name)), flag in (1, "1")) for name, flag in value.items()]
             missing = [label for label in self.labels if label not in dict(named)]
             if missing:
-                raise ValueError(f"expected 0 or 1 for each label, also for {missing[0]!r}")
+                raise ValueError(f"expected 0 or 1 for each label, including {missing[0]!r}")
             names = [name for name, flag in named if flag]
         elif isinstance(value, (list, tuple)):
             if not all(isinstance(x, (str, int)) and not isinstance(x, bool) for x in value):
@@ -117,7 +117,7 @@ class Multilabel(Task):
         return _sigmoid(log_probs) >= self._thresholds()
 
     def fit(self, gold: Sequence[np.ndarray], log_probs: Sequence[np.ndarray]) -> "Multilabel":
-        """With the threshold for each class that gives it the highest F1 on these sentences.
+        """The task with the threshold per class that gives the highest F1 on these sentences.
 
         A threshold is midway between two adjacent probabilities; of equally good ones the nearest
         to 0.5 is taken. A class that occurs nowhere keeps 0.5.
@@ -133,7 +133,7 @@ class Multilabel(Task):
         return {"thresholds": self._by_label(self.thresholds)} if self.thresholds else {}
 
     def with_fitted(self, values: Mapping[str, Any]) -> "Multilabel":
-        """With the thresholds of `fitted`."""
+        """The task with the thresholds of `fitted`."""
         found = values.get("thresholds", {})
         if not found:
             return self
@@ -218,7 +218,7 @@ def _best_threshold(given: np.ndarray, probs: np.ndarray) -> float:
     ranked, right = probs[order], np.cumsum(given[order])
     found = np.arange(1, len(probs) + 1)
     below = np.append(ranked[1:], 0.0)
-    # Only where a threshold fits between two neighbours.
+    # Only where a threshold fits between two neighbors.
     f1 = np.where(ranked > below, 2 * right / (found + given.sum()), -1.0)
     middle = (ranked + below) / 2
     middle = np.where(middle > below, middle, ranked)  # the next float64 has nothing in between

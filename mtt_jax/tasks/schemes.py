@@ -1,9 +1,9 @@
 """Tag schemes: the one codec between tags, class ids and entities.
 
-A tag scheme writes entities as one tag per word. With two persons side by side, A B | C:
+A tag scheme writes entities as one tag per word. With two people side by side, A B | C:
 
     io      PER PER PER         adjacent entities of one type merge
-    iob1    I-PER I-PER B-PER   B- only where an entity follows another of its type
+    iob1    I-PER I-PER B-PER   B- only if an entity follows another of its type
     iob2    B-PER I-PER B-PER   B- at every start
     bioes   B-PER E-PER S-PER   E- at an end, S- for a single word
     bilou   B-PER L-PER U-PER   the same with other letters

@@ -1,9 +1,13 @@
-"""A score: what console, report, card, evaluate and diagnose show of a task on a split."""
+"""A score: what console, report, card, evaluate and diagnose show for a task on a split."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+
+
+# What metrics.json calls the rows of a score.
+_ROWS_NAMES = ("per_class", "per_entity")
 
 
 class Figure(NamedTuple):
@@ -48,6 +52,7 @@ class Score(NamedTuple):
       confusion: None for a task that has none.
       ceiling: None for a task that has none.
       loss: mean cross-entropy per label.
+      rows_name: what metrics.json calls the rows, "per_class" or "per_entity".
     """
 
     figures: tuple[Figure, ...]
@@ -57,6 +62,7 @@ class Score(NamedTuple):
     confusion: Confusion | None
     ceiling: Ceiling | None
     loss: float
+    rows_name: str = "per_class"
 
     @property
     def headline(self) -> float:
@@ -71,7 +77,7 @@ class Score(NamedTuple):
             "headline": self.figures[0].name,
             "titles": {figure.name: figure.title for figure in self.figures},
             "count": self.sentences,
-            "per_label": rows,
+            self.rows_name: rows,
             "totals": {title: _row_as_json(row) for title, row in self.totals.items()},
             **({"ceiling": self.ceiling._asdict()} if self.ceiling else {}),
             **(
@@ -94,16 +100,18 @@ class Score(NamedTuple):
             plain = _from_version_0_1(plain)
         titles = {plain["headline"]: "", **plain["titles"]}
         confusion = plain.get("confusion")
+        rows_name = next(name for name in _ROWS_NAMES if name in plain)
         return Score(
             figures=tuple(Figure(n, plain["titles"][n], plain[n]) for n in titles),
             sentences=plain["count"],
-            rows={label: Row(**row) for label, row in plain["per_label"].items()},
+            rows={label: Row(**row) for label, row in plain[rows_name].items()},
             totals={title: Row(**row) for title, row in plain["totals"].items()},
             confusion=Confusion(tuple(confusion["labels"]), tuple(map(tuple, confusion["counts"])))
             if confusion
             else None,
             ceiling=Ceiling(**plain["ceiling"]) if "ceiling" in plain else None,
             loss=plain["loss"],
+            rows_name=rows_name,
         )
 
 
@@ -125,16 +133,15 @@ def _from_version_0_1(plain: Mapping[str, Any]) -> dict[str, Any]:
     if "per_class" in plain:
         titles = {"macro_f1": "macro F1", "accuracy": "accuracy"}
         totals = accuracy_total(plain["accuracy"], plain["macro_f1"])
-        headline, rows = "macro_f1", plain["per_class"]
+        headline = "macro_f1"
     else:
         titles = {f"{prefix}": f"entity {title}, strict" for prefix, title in _STRICT.items()}
         totals = {"strict, overall": Row(plain["precision"], plain["recall"], plain["f1"])}
-        headline, rows = "f1", plain["per_entity"]
+        headline = "f1"
     return {
         **plain,
         "headline": headline,
         "titles": titles,
-        "per_label": rows,
         "totals": {title: _row_as_json(row) for title, row in totals.items()},
     }
 
@@ -156,7 +163,7 @@ def accuracy_total(accuracy: float, macro_f1: float) -> dict[str, Row]:
 
 
 def ratios(right: float, found: float, given: float, support: int | None = None) -> Row:
-    """Precision, recall and F1; 0 where there is nothing to divide by."""
+    """Precision, recall and F1; 0 if there is nothing to divide by."""
     return Row(
         right / found if found else 0.0,
         right / given if given else 0.0,

@@ -25,7 +25,7 @@ class Tags(Task):
     hub: ClassVar[str] = "token-classification"
 
     def from_tags(self, tags: Sequence[str], scheme: str, read: Read) -> tuple[str, ...]:
-        """The tags as they stand, whatever scheme they look like."""
+        """The tags as they are, whatever scheme they look like."""
         del scheme
         return tuple(read(tag, tag, index) for index, tag in enumerate(tags))
 
@@ -65,7 +65,7 @@ class Tags(Task):
     def target(
         self, gold: np.ndarray, words: np.ndarray, starts: np.ndarray, length: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Class ids int32 [length] and mask: a word's tag sits on its first subword."""
+        """Class ids int32 [length] and mask: a word's tag is on its first subword."""
         values, mask = np.zeros(length, np.int32), np.zeros(length, np.float32)
         known = gold[words] >= 0
         values[starts[known]], mask[starts[known]] = gold[words][known], 1.0

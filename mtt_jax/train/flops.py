@@ -1,4 +1,4 @@
-"""How many FLOPs training needs and a device can do: model FLOP utilisation (MFU)."""
+"""How many FLOPs training needs and a device can do: model FLOP utilization (MFU)."""
 
 import re
 
@@ -22,7 +22,7 @@ def per_token(encoder: EncoderConfig, row_length: int) -> int:
 
     6 per parameter of a matrix, as a multiply-add is 2 FLOPs and the backward pass costs twice the
     forward pass; 12 * layers * width * row_length for attention, whose two matmuls run over the
-    whole row (Chowdhery et al. 2022, appendix B). Heads, embeddings, normalisation and what `remat`
+    whole row (Chowdhery et al. 2022, appendix B). Heads, embeddings, normalization and what `remat`
     recomputes are left out, and nothing is subtracted for frozen parameters.
 
     Args:

@@ -20,11 +20,11 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
 
 from mtt_jax.config.schema import Config
 from mtt_jax.errors import UserError, did_you_mean
 from mtt_jax.model.multitask import MultiTask
+from mtt_jax.model.shapes import Array, Float
 from mtt_jax.train import balance
 from mtt_jax.train.balance import Balancer
 from mtt_jax.train.losses import TaskLosses, make_losses
@@ -72,7 +72,7 @@ def make_gradient(model: MultiTask, config: Config, frozen: Any) -> Callable[...
 
 
 class Objective(NamedTuple):
-    """What is minimised; the ways to a gradient share it.
+    """What is minimized, shared by the four ways of computing its gradient.
 
     Attributes:
       model: what is trained.

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
 
 from mtt_jax.config.schema import Config
+from mtt_jax.model.shapes import Array, Float, Int
 from mtt_jax.types import Batch
 
 Sum = tuple[Float[Array, ""], Float[Array, ""]]
@@ -62,8 +62,8 @@ def masked_binary_cross_entropy(
       logits: log-odds, computed in float32 whatever their dtype.
       targets: 1 for a class in the set, 0 for the others; anything where the mask is 0.
       mask: 0 where there is no label.
-      class_weights: C factors, each for its class's term, both where the class is in the set and
-        where it is not.
+      class_weights: C factors, each for its class's term, whether or not the class is in the
+        set.
       label_smoothing: pulls targets towards 0.5: with 0.1 they are 0.05 and 0.95.
     """
     # Replaced before anything is computed, as the gradient of a masked NaN would be NaN.

@@ -10,7 +10,7 @@ import optax
 from mtt_jax.config.schema import Config, TrainConfig
 from mtt_jax.train.phases import Phase, param_paths
 
-# Weight decay applies to matrices and tables, not to biases and normalisation.
+# Weight decay applies to matrices and tables, not to biases and normalization.
 _DECAYED = ("kernel", "embedding", "lora_a", "lora_b")
 
 

@@ -1,4 +1,4 @@
-"""The course of a run: metrics.jsonl, TensorBoard events, the progress bar and progress lines."""
+"""The progress of a run: metrics.jsonl, TensorBoard events, the progress bar and progress lines."""
 
 import json
 import os
@@ -113,7 +113,7 @@ def speed(rate: float, fill: float, used: float | None) -> str:
     Args:
       rate: subwords per second.
       fill: share of positions that hold a subword.
-      used: model FLOP utilisation; None if it is unknown.
+      used: model FLOP utilization; None if it is unknown.
     """
     utilisation = "" if used is None else f"  {used:.0%} MFU"
     return f"  {rate:,.0f} tokens/s  {1 - fill:.0%} padding{utilisation}"

@@ -1,4 +1,4 @@
-"""The run directory: created, recognized, and written so that a kill leaves no file half done."""
+"""The run directory: created, recognized, and written so that a kill leaves no file half written."""
 
 import dataclasses
 from pathlib import Path
@@ -84,14 +84,14 @@ def open_folder(folder: Path, config: Config, layout: Layout) -> None:
 def _decisive(config: Config) -> Config:
     """The config without the fields that no result depends on: how devices share the work.
 
-    With data.shards=0, as in a config that no run has completed yet, the data are read in 1 shard.
+    With data.shards=0, as in a config that no run has completed yet, the data is read in 1 shard.
     """
     data = dataclasses.replace(config.data, shards=config.data.shards or 1)
     return dataclasses.replace(config, mesh=MeshConfig(), data=data)
 
 
 def write(path: Path, text: str) -> None:
-    """Writes a file in one move: after a kill it is either the old one or the new one."""
+    """Writes a file atomically: after a kill it is either the old one or the new one."""
     fresh = path.with_name(f".{path.name}.new")
     fresh.write_text(text, encoding="utf-8")
     fresh.replace(path)

@@ -7,11 +7,11 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh
-from jaxtyping import Array, Float, Int
 
 from mtt_jax.config.schema import Config
 from mtt_jax.devices.mesh import by_rows, of_state, replicated
 from mtt_jax.model.multitask import MultiTask
+from mtt_jax.model.shapes import Array, Float, Int
 from mtt_jax.train.gradient import make_balancer, make_gradient
 from mtt_jax.types import Batch
 from mtt_jax.weights.build import init_params

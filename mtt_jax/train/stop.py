@@ -43,7 +43,7 @@ def stop_signals() -> Iterator[list[int]]:
     """Collects SIGTERM and SIGINT in a list; a second Ctrl-C ends the process at once.
 
     At once means without unwinding, during which an interrupted compiler would crash; all files are
-    written in one move, so none is left half written.
+    written atomically, so none is left half written.
     """
     asked: list[int] = []
     if threading.current_thread() is not threading.main_thread():

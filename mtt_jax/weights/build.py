@@ -41,7 +41,7 @@ def encoder_spec(
 ) -> EncoderSpec:
     """The spec of a config's encoder on this machine; for the arguments see `build_model`."""
     fields = dataclasses.asdict(encoder)
-    del fields["init"]  # where its parameters come from is no part of what it is
+    del fields["init"]  # where its parameters come from is not part of what it is
     fields["attention"] = _attention_here(attention or encoder.attention)
     fields["dtype"], fields["matmul_dtype"] = _dtypes_here(encoder.dtype)
     return EncoderSpec(**fields, vocab_size=vocab_size, slots=slots)
@@ -68,5 +68,5 @@ def init_params(model: MultiTask, key: jax.Array, row_length: int) -> dict:
 
 
 def count_parameters(params) -> int:
-    """How many numbers a tree of parameters holds."""
+    """The number of elements in a tree of parameters."""
     return sum(leaf.size for leaf in jax.tree.leaves(params))

@@ -1,4 +1,4 @@
-"""Initial parameters: what a run starts from besides random numbers.
+"""Initial parameters: what a run starts from other than random numbers.
 
 init_from      encoder, heads or both of another run, by parameter path
 encoder.init   a pretrained encoder

@@ -3,7 +3,7 @@
 model/config.json          the run's config
 model/model.safetensors    parameters, float32, named by their paths
 model/tokenizer.json       Hugging Face tokenizers
-model/fitted.json          what tasks chose on dev, such as thresholds; not there if none did
+model/fitted.json          what tasks chose on dev, such as thresholds; absent if none did
 model/README.md            the model card
 """
 

@@ -47,7 +47,7 @@ def test_a_file_of_one_task_is_scored_for_that_task_alone(run, ner, form, capsys
     score = found[str(ner)]["ner"]
     assert score["count"] == 2
     assert score["headline"] == "f1"
-    assert {name: row["support"] for name, row in score["per_label"].items()} == {
+    assert {name: row["support"] for name, row in score["per_entity"].items()} == {
         "PER": 1, "ORG": 0, "LOC": 1, "MISC": 0
     }  # fmt: skip
     assert "tags in scheme iob2" in err
@@ -88,7 +88,7 @@ def test_without_json_the_scores_are_a_table(run, ner, capsys):
         (["--ner=none.conll"], "none.conll: no such file."),
         (
             ["--config.data.topic.text=2"],
-            "--config.data.topic.text: describes other files; name one: --TASK=FILE.",
+            "--config.data.topic.text: describes other files, but none is given; add --TASK=FILE.",
         ),
         (
             ["--ner=x", "--config.data.nre.word=2"],

@@ -69,7 +69,7 @@ def test_version_is_printed(capsys):
 def test_an_unknown_command_is_refused_with_the_known_ones_and_the_nearest(capsys):
     err = refused(capsys, "evalute")
     assert err == (
-        f"error: evalute: no such command; there are {', '.join(COMMANDS)}. "
+        f"error: evalute: no such command; the commands are {', '.join(COMMANDS)}. "
         "Did you mean 'evaluate'?"
     )
 

@@ -78,7 +78,7 @@ class Terminal:
 
 def test_on_a_terminal_each_line_is_answered_in_text_before_the_next_is_typed(run):
     with Terminal("predict", run) as terminal:
-        terminal.read_until(r"^Type a text and press Enter; Ctrl-D ends\.\n")
+        terminal.read_until(r"^Type a text and press Enter; Ctrl-D to quit\.\n")
         for text in TEXTS:
             terminal.type(f"{text}\n")
             label = terminal.read_until(r"^  topic: (\w+) [01]\.\d\d\n")[1]
@@ -89,7 +89,7 @@ def test_on_a_terminal_each_line_is_answered_in_text_before_the_next_is_typed(ru
 
 def test_on_a_terminal_with_format_jsonl_each_line_is_answered_in_json(run):
     with Terminal("predict", run, "--format=jsonl") as terminal:
-        terminal.read_until(r"Ctrl-D ends\.\n")
+        terminal.read_until(r"Ctrl-D to quit\.\n")
         for text in TEXTS:
             terminal.type(f"{text}\n")
             answer = json.loads(terminal.read_until(r"^\{.*\}\n")[0])
@@ -103,7 +103,7 @@ def test_on_a_terminal_an_output_file_is_jsonl_and_has_each_answer_at_once(run, 
     output = tmp_path / "out.jsonl"
     output.touch()
     with Terminal("predict", run, f"--output={output}") as terminal:
-        terminal.read_until(r"Ctrl-D ends\.\n")
+        terminal.read_until(r"Ctrl-D to quit\.\n")
         for count, text in enumerate(TEXTS, start=1):
             terminal.type(f"{text}\n")
             end = time.monotonic() + terminal.SECONDS

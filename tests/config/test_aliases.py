@@ -284,7 +284,7 @@ def test_config_json_of_a_later_version_is_refused(version):
     with pytest.raises(UserError) as caught:
         from_json(json.dumps(raw), "runs/a/config.json")
     assert str(caught.value) == (
-        f"runs/a/config.json: format {version!r} is not among 1 to {FORMAT}, which this version of "
+        f"runs/a/config.json: format {version!r} is not one of 1 to {FORMAT}, which this version of "
         "mtt_jax reads; upgrade mtt_jax."
     )
 
@@ -294,8 +294,8 @@ def test_config_json_of_a_later_version_is_refused(version):
     [
         ({"phases": 3}, "config.phases: expected a tuple of phases, got 3."),
         ({"phases": [3]}, "config.phases[0]: expected a group of fields, got 3."),
-        ({"phases": [{"weights": 3}]}, "config.phases[0].weights: expected a text, got 3."),
-        ({"phases": [{"tasks": 3}]}, "config.phases[0].tasks: expected a tuple of texts, got 3."),
+        ({"phases": [{"weights": 3}]}, "config.phases[0].weights: expected a string, got 3."),
+        ({"phases": [{"tasks": 3}]}, "config.phases[0].tasks: expected a tuple of strings, got 3."),
         (
             {"phases": [{"weights": "ner"}]},
             "config.phases[0].weights: expected 'NAME=VALUE, NAME=VALUE', got 'ner'.",

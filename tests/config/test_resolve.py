@@ -91,20 +91,20 @@ def test_an_unknown_field_without_a_near_name_gets_no_suggestion():
         ({"train__clip": "1"}, "config.train.clip: expected a number, got '1'."),
         ({"train__clip": True}, "config.train.clip: expected a number, got True."),
         ({"encoder__scan": 1}, "config.encoder.scan: expected a boolean, got 1."),
-        ({"init_from": None}, "config.init_from: expected a text, got None."),
-        ({"train__freeze": "a.*"}, "config.train.freeze: expected a tuple of texts, got 'a.*'."),
-        ({"train__freeze": (1,)}, "config.train.freeze: expected a tuple of texts, got (1,)."),
-        ({"train__freeze": 3}, "config.train.freeze: expected a tuple of texts, got 3."),
+        ({"init_from": None}, "config.init_from: expected a string, got None."),
+        ({"train__freeze": "a.*"}, "config.train.freeze: expected a tuple of strings, got 'a.*'."),
+        ({"train__freeze": (1,)}, "config.train.freeze: expected a tuple of strings, got (1,)."),
+        ({"train__freeze": 3}, "config.train.freeze: expected a tuple of strings, got 3."),
         (
             {"tasks__topic__labels": None},
-            "config.tasks.topic.labels: expected a tuple of texts, got None.",
+            "config.tasks.topic.labels: expected a tuple of strings, got None.",
         ),
         ({"train": 3}, "config.train: expected a group of fields, got 3."),
         ({"data__ner": "x"}, "config.data.ner: expected a group of fields, got 'x'."),
         ({"tasks__ner": 3}, "config.tasks.ner: expected a group of fields, got 3."),
         ({"tasks": 3}, "config.tasks: expected a group of fields, got 3."),
         ({"data": 3}, "config.data: expected a group of fields, got 3."),
-        ({"tasks__ner__kind": 3}, "config.tasks.ner.kind: expected a text, got 3."),
+        ({"tasks__ner__kind": 3}, "config.tasks.ner.kind: expected a string, got 3."),
     ],
 )
 def test_a_value_of_another_type_is_refused_with_the_type_expected(overrides, message):
@@ -123,12 +123,18 @@ def test_a_list_is_accepted_for_a_tuple():
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ({"train__steps": 0}, "config.train.steps: 0 is too small; at least 1."),
-        ({"seed": -1}, "config.seed: -1 is too small; at least 0."),
-        ({"tasks__ner__weight": -0.5}, "config.tasks.ner.weight: -0.5 is too small; at least 0."),
-        ({"encoder__dropout": 1.0}, "config.encoder.dropout: 1.0 is too large; at most 0.99."),
-        ({"data__dev_share": 0.6}, "config.data.dev_share: 0.6 is too large; at most 0.5."),
-        ({"data__ner__word": 0}, "config.data.ner.word: 0 is too small; at least 1."),
+        ({"train__steps": 0}, "config.train.steps: 0 is too small; must be at least 1."),
+        ({"seed": -1}, "config.seed: -1 is too small; must be at least 0."),
+        (
+            {"tasks__ner__weight": -0.5},
+            "config.tasks.ner.weight: -0.5 is too small; must be at least 0.",
+        ),
+        (
+            {"encoder__dropout": 1.0},
+            "config.encoder.dropout: 1.0 is too large; must be at most 0.99.",
+        ),
+        ({"data__dev_share": 0.6}, "config.data.dev_share: 0.6 is too large; must be at most 0.5."),
+        ({"data__ner__word": 0}, "config.data.ner.word: 0 is too small; must be at least 1."),
     ],
 )
 def test_a_value_out_of_range_is_refused_with_the_limit(overrides, message):
@@ -302,7 +308,7 @@ def test_a_number_must_not_be_nan_or_infinite(path, value):
         ),
         (
             {"data__ner__newswire": 5},
-            "config.data.ner.newswire: data.source=newswire is that corpus already.",
+            "config.data.ner.newswire: data.source=newswire already uses that corpus.",
         ),
         (
             {"encoder__lora_rank": 600},
@@ -322,12 +328,12 @@ def test_a_number_must_not_be_nan_or_infinite(path, value):
         ),
         (
             {"tasks__topic__class_sampling": "ovre"},
-            "config.tasks.topic.class_sampling: expected over, under or times per class as "
+            "config.tasks.topic.class_sampling: expected over, under or a factor per class as in "
             "'others=2', got 'ovre'.",
         ),
         (
             {"train__balance_options": "alpha=1"},
-            "config.train.balance_options: train.balance=fixed has none;",
+            "config.train.balance_options: train.balance=fixed has no options;",
         ),
         (
             {"train__balance_on": "features", "train__balance": "dwa"},
@@ -469,7 +475,7 @@ def test_a_task_name_must_be_an_identifier_that_means_nothing_else(name):
     config = default_config().to_dict() | {"tasks": {name: plain_task}}
     with pytest.raises(UserError) as caught:
         resolve(config)
-    expected = f"config.tasks: {name!r} is reserved or not an identifier; rename it."
+    expected = f"config.tasks: {name!r} is a reserved name or not an identifier; rename it."
     assert str(caught.value) == expected
 
 
@@ -547,8 +553,8 @@ def test_values_are_accepted_in_place_of_their_texts():
         "train__profile": range(10, 21),
     }
     assert resolve(plain(**values)) == resolve(plain(**texts))
-    assert refusal(train__score=3) == "config.train.score: expected a text, got 3."
-    assert refusal(data__ner__label_map=None).endswith("label_map: expected a text, got None.")
+    assert refusal(train__score=3) == "config.train.score: expected a string, got 3."
+    assert refusal(data__ner__label_map=None).endswith("label_map: expected a string, got None.")
 
 
 def test_a_resolved_config_is_frozen():

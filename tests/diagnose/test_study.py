@@ -115,7 +115,7 @@ def test_a_mistake_is_an_error_before_the_work_begins(raw, tmp_path):
     config = resolve(raw)
     plain = raw.to_dict()
     cases = [
-        (config, 1, (), "--seeds: 1 cannot show what is chance"),
+        (config, 1, (), "--seeds: 1 is too few to measure chance"),
         (config, 2, ("pcgard",), "--balancers: 'pcgard' is not one of .*Did you mean 'pcgrad'"),
         (resolve({**plain, "phases": (phase("a", steps=1),)}), 2, (), "config.phases: a diagnosis"),
         (

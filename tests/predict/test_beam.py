@@ -203,5 +203,7 @@ def test_key_that_the_result_uses_too_is_refused():
     result = {"text": "a", "topic": {}}
     assert beside(result, "a", "text") == result
     assert beside(result, {"text": "a", "id": 1}, "text") == {**result, "id": 1}
-    with pytest.raises(UserError, match="the result has a key 'text' too; rename the element's"):
+    with pytest.raises(
+        UserError, match="the result has a key 'text' too; rename it in the element"
+    ):
         beside(result, {"body": "a", "text": "b"}, "body")

@@ -155,7 +155,7 @@ def test_options_of_another_format_are_refused(arguments, message, run, tmp_path
 
 def test_folder_that_is_not_empty_is_refused_and_left_unchanged(run, tmp_path):
     (tmp_path / "mine.txt").write_text("keep")
-    with pytest.raises(UserError, match="exists already; name a new folder"):
+    with pytest.raises(UserError, match="already exists; name a new folder"):
         export(run, "hf", tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 

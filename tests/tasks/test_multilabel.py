@@ -89,7 +89,7 @@ def test_a_mapping_says_0_or_1_for_each_label(flags, expected):
         ({"money": 0.5}, "expected 0 or 1 per label, got 0.5"),
         ({"money": None}, "expected 0 or 1 per label, got None"),
         ({"money": ""}, "expected 0 or 1 per label, got ''"),
-        ({"money": 1, "law": 0}, "expected 0 or 1 for each label, also for 'people'"),
+        ({"money": 1, "law": 0}, "expected 0 or 1 for each label, including 'people'"),
         (["money", ["law"]], "expected a list of labels as strings, [] for none"),
         (["money", True], "expected a list of labels as strings, [] for none"),
         ([None], "expected a list of labels as strings, [] for none"),

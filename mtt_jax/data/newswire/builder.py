@@ -35,7 +35,7 @@ class Newswire(tfds.core.GeneratorBasedBuilder):
                     "entities": tfds.features.Text(),  # JSON: [[start, end, label], ...]
                 }
             ),
-            description="Sentences in the manner of news, written by a grammar.",
+            description="News-like sentences, written by a grammar.",
         )
 
     def _split_generators(self, dl_manager):

@@ -1,4 +1,4 @@
-"""The embedded corpus as records, for tasks that ask what it labels."""
+"""The embedded corpus as records, for tasks whose labels it has."""
 
 from collections.abc import Sequence
 from pathlib import Path

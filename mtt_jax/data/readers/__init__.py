@@ -2,7 +2,7 @@
 
 A fault that would teach the model something wrong ends the run with file, line and remedy. What is
 harmless (an empty text, an illegal tag that has one sensible reading) is counted, and the count is
-stated with the first place. A new format is a file here and a row in `READERS`.
+printed with the location of the first. A new format is a file here and a row in `READERS`.
 """
 
 from collections.abc import Callable
@@ -62,7 +62,7 @@ def read_file(path: str, task: Task, data: DataConfig, fields: TaskDataConfig, f
     records = reader.read(file, source)
     if not records:
         raise UserError(
-            f"{flag}: {file} contains no sentence; expected at least one, as {reader.name}."
+            f"{flag}: {file} contains no sentence; expected at least one in {reader.name} format."
         )
     return Loaded(records, source.tally.notes())
 
@@ -72,7 +72,9 @@ def _existing(path: str, flag: str) -> Path:
     if file.is_dir():
         raise UserError(f"{flag}: {path} is a directory; name a file in it.")
     if file.exists() and not file.is_file():
-        raise UserError(f"{flag}: {path} is a device or a pipe, read only once; name a file.")
+        raise UserError(
+            f"{flag}: {path} is a device or a pipe, which can be read only once; name a file."
+        )
     if not file.is_file():
         siblings = file.parent.iterdir() if file.parent.is_dir() else ()
         near = did_you_mean(path, (str(Path(path).parent / other.name) for other in siblings))
@@ -83,7 +85,7 @@ def _existing(path: str, flag: str) -> Path:
 
 
 def _reader(file: Path, task: Task, fields: TaskDataConfig) -> Reader:
-    """The reader that the config names, or that the file's extension tells."""
+    """The reader that the config names, or that the file's extension implies."""
     flag = f"--config.data.{task.name}.format"
     extension = file.suffix.lower()
     found = next(

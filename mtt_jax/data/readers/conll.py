@@ -29,12 +29,14 @@ def _sentences(file: Path, source: Source) -> Iterator[Tagged]:
             words, tags, places = [], [], []
             continue
         if not words and line.startswith("# ") and (len(cells) != width or cells[2:3] == ["="]):
-            continue  # a comment, as "# id = 7"
+            continue  # a comment, such as "# id = 7"
         place = Place(file, number)
         if not width:
             width, first = len(cells), number
             if width < 2:
-                raise UserError(f"{place}: one column; expected a word and a tag, as 'Oslo B-LOC'.")
+                raise UserError(
+                    f"{place}: one column; expected a word and a tag, as in 'Oslo B-LOC'."
+                )
         if len(cells) != width:
             raise UserError(
                 f"{place}: {len(cells)} columns, but line {first} has {width}; columns are "

@@ -45,7 +45,7 @@ def _rows(file: Path, encoding: str) -> Iterator[tuple[Place, dict[str, Any]]]:
                 f"{place}: not valid JSON{json_fault(error)}. JSONL has one whole object per line."
             ) from None
         if not isinstance(row, dict):
-            raise UserError(f'{place}: expected an object, as {{"text": ...}}, got {line[:40]}')
+            raise UserError(f'{place}: expected an object, as in {{"text": ...}}, got {line[:40]}')
         yield place, row
 
 
@@ -66,8 +66,8 @@ def _sentence(row: Mapping[str, Any], source: Source, place: Place) -> Record | 
         value = source.read_value(value, repr(key), place)
     elif value is not None:
         raise UserError(
-            f"{place}: {key!r} is {value!r}; expected one tag per token, beside the key "
-            f"{_TOKENS!r} with the list of tokens."
+            f"{place}: {key!r} is {value!r}; expected one tag per token, with the key "
+            f"{_TOKENS!r} holding the list of tokens."
         )
     return text_record(text, value, source, place)
 
@@ -128,7 +128,7 @@ def _text(row: Mapping[str, Any], source: Source, place: Place) -> str:
 def _check_surrogates(text: str, key: str, place: Place) -> None:
     if any("\ud800" <= character <= "\udfff" for character in text):
         raise UserError(
-            f"{place}: {key!r} holds half of a surrogate pair, as \\ud83d without the other half; "
+            f"{place}: {key!r} holds half of a surrogate pair, such as \\ud83d alone; "
             "the program that wrote it cut a text inside an emoji. Remove it."
         )
 

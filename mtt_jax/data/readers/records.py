@@ -32,7 +32,7 @@ class Place(NamedTuple):
 
 
 class Tally:
-    """What a reader has to say: harmless faults with their number and first place, and notes."""
+    """What a reader reports: notes, and harmless faults with their count and first place."""
 
     def __init__(self) -> None:
         self._found: dict[str, list[Place]] = {}
@@ -43,7 +43,7 @@ class Tally:
         self._found.setdefault(fault, []).append(place)
 
     def note(self, text: str) -> None:
-        """Adds a line that is no fault."""
+        """Adds a line about something that is not a fault."""
         self._notes.append(text)
 
     def notes(self) -> list[str]:
@@ -139,8 +139,8 @@ def lines(file: Path, encoding: str) -> Iterator[tuple[int, str]]:
         decoder = "utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding
         with file.open("rb") as stream:
             if stream.read(2) in (b"\xff\xfe", b"\xfe\xff") and decoder == "utf-8-sig":
-                raise UserError(f"{file}: is UTF-16; set --config.data.encoding=utf-16.")
-        if "16" in decoder or "32" in decoder:  # whose line ends are no single byte
+                raise UserError(f"{file}: is encoded in UTF-16; set --config.data.encoding=utf-16.")
+        if "16" in decoder or "32" in decoder:  # whose line ends are not a single byte
             text = file.read_text(encoding=decoder)
             yield from enumerate(text.split("\n"), start=1)
             return

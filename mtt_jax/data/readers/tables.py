@@ -27,7 +27,7 @@ class _Columns(NamedTuple):
     """Where text and label are.
 
     Attributes:
-      texts: columns that are joined to the text.
+      texts: columns that are joined to form the text.
       label: column of the label; -1 if each label has a column.
       flags: label -> column with 0 or 1.
     """

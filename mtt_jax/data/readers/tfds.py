@@ -50,7 +50,7 @@ def read_tfds(config: Config, cache: Path) -> tuple[dict[str, list[Record]], lis
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keeps TFDS's progress bars and notices from the terminal."""
+    """Keeps TFDS's progress bars and messages off the terminal."""
     import tensorflow_datasets as tfds
 
     tfds.disable_progress_bar()
@@ -63,12 +63,12 @@ def _builder(name: str, home: Path, task: str) -> Any:
     """A TFDS data set, downloaded if need be.
 
     Raises:
-      UserError: for an unknown name, or if it cannot be downloaded, with a way around it.
+      UserError: for an unknown name, or if it cannot be downloaded, with a workaround.
     """
     import tensorflow_datasets as tfds
     from tensorflow_datasets.core.download import downloader
 
-    downloader.MAX_RETRIES = 4  # seconds without a network, where its own ten take minutes
+    downloader.MAX_RETRIES = 4  # fails within seconds without a network; its own ten take minutes
     logging.getLogger("urllib3").setLevel(logging.ERROR)
     # Without TensorFlow, TFDS does not find data sets of its older layout.
     with contextlib.suppress(ImportError):

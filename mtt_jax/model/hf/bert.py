@@ -22,7 +22,7 @@ from mtt_jax.model.hf.weights import Weights
 
 
 class Architecture(NamedTuple):
-    """Under which names an architecture stores its tensors and settings.
+    """The names under which an architecture stores its tensors and settings.
 
     Attributes:
       prefix: of the encoder's keys in a model with a head.
@@ -185,7 +185,7 @@ def config_json(ours: Any, vocab_size: int, pad_id: int) -> dict[str, Any]:
       pad_id: id of the padding subword.
 
     Raises:
-      UserError: naming the fields that make the encoder something else than a BERT.
+      UserError: naming the fields that make the encoder something other than a BERT.
     """
     wanted = {"norm": "post", "positions": "learned", "gated": False, "window": 0}
     wrong = [name for name, value in wanted.items() if getattr(ours, name) != value]

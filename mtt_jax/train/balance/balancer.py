@@ -14,7 +14,7 @@ class Balancer(NamedTuple):
 
     Attributes:
       needs_gram: whether `weigh` reads the Gram matrix; known before compiling, so that a method
-        that does not needs no more backward passes than a plain sum.
+        that does not read it takes only the backward pass of a plain sum.
       init: T -> state, a tree of arrays; () for a stateless method.
       weigh: (losses [T], gram [T, T], state, key, present bool [T]) -> (weights [T], state), all
         float32. The losses of present tasks are above 0; `gram[i, j]` is the inner product of the

@@ -59,7 +59,7 @@ def gradnorm(alpha: float = 1.5, learning_rate: float = 0.01) -> Balancer:
 def mgda() -> Balancer:
     """The shortest vector that the tasks' gradients enclose; weights sum to 1.
 
-    MGDA, Désidéri 2012; Sener and Koltun 2018 (arXiv:1810.04650): minimises |sum w_i g_i| over the
+    MGDA, Désidéri 2012; Sener and Koltun 2018 (arXiv:1810.04650): minimizes |sum w_i g_i| over the
     simplex. Its direction lowers every loss, or is zero if none can fall without another's
     rising. Closed form for two tasks.
     """
@@ -162,10 +162,10 @@ def cagrad(c: float = 0.4) -> Balancer:
     """The best direction for the task that gains least, within a ball around the mean gradient.
 
     CAGrad, Liu et al. 2021 (arXiv:2110.14048): with mean gradient g and radius c |g|, it is g plus
-    c |g| / |h| times h, where h = sum w_i g_i minimises h . g + c |g| |h| over the simplex.
+    c |g| / |h| times h, where h = sum w_i g_i minimizes h . g + c |g| |h| over the simplex.
 
     Args:
-      c: 0 gives the mean gradient; towards 1 it nears MGDA's.
+      c: 0 gives the mean gradient; towards 1 it approaches MGDA's.
     """
 
     def weights(losses, gram, key, present):
@@ -222,7 +222,7 @@ def fairgrad(alpha: float = 2.0) -> Balancer:
     """The direction that is alpha-fair to the tasks' gains.
 
     FairGrad, Ban and Ji 2024 (arXiv:2402.15638): weights solve G w = w^(-1 / alpha). With alpha 1
-    it is Nash-MTL; larger ones favour the task that gains least. A task whose gradient is zero
+    it is Nash-MTL; larger values favor the task that gains least. A task whose gradient is zero
     gets the weight 0.
 
     Args:

@@ -160,7 +160,7 @@ def famo(learning_rate: float = 0.025, decay: float = 0.001) -> Balancer:
 def stch(sharpness: float = 1.0, preference: tuple[float, ...] = ()) -> Balancer:
     """The gradient of a smooth maximum of the weighted losses: T p softmax(p loss / sharpness).
 
-    Smooth Tchebycheff scalarisation, Lin et al. 2024 (arXiv:2402.19078), with the ideal loss 0 of
+    Smooth Tchebycheff scalarization, Lin et al. 2024 (arXiv:2402.19078), with the ideal loss 0 of
     cross-entropy. Costs nothing.
 
     Args:

@@ -15,7 +15,7 @@ _BISECTIONS = 40
 def minimise_on_simplex(
     gradient: Callable[[jax.Array], jax.Array], allowed: jax.Array, rounds: int = 500
 ) -> jax.Array:
-    """Minimises a convex function over weights that are at least 0 and sum to 1.
+    """Minimizes a convex function over weights that are at least 0 and sum to 1.
 
     Pairwise Frank-Wolfe (Lacoste-Julien and Jaggi 2015, arXiv:1511.05932): each round moves weight
     from the worst task that has some to the best one, as far as that helps, found by bisection.
@@ -62,7 +62,7 @@ def minimise_on_simplex(
 
 
 def least_above(matrix: jax.Array, bound: jax.Array, rounds: int = 2000) -> jax.Array:
-    """Minimises x' M x over x >= bound, coordinate by coordinate.
+    """Minimizes x' M x over x >= bound, coordinate by coordinate.
 
     Args:
       matrix: [T, T], positive semi-definite with a diagonal of 1 (or 0 in an empty row).

@@ -169,7 +169,7 @@ def test_word_without_a_tag_is_reported(tmp_path):
     file = written(tmp_path, "a.conll", "-DOCSTART-\n\nTom\nran\n")
     message = complaint(file, "ner")
     assert f"{file}, line 3: one column" in message
-    assert "expected a word and a tag, as 'Oslo B-LOC'" in message
+    assert "expected a word and a tag, as in 'Oslo B-LOC'" in message
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ def test_json_array_over_many_lines_is_refused(tmp_path):
 @pytest.mark.parametrize("line", ["[1, 2]", '"Tom ran."', "7", "null"])
 def test_json_that_is_not_an_object_is_reported_with_what_is_expected(line, tmp_path):
     message = complaint(written(tmp_path, "a.jsonl", f"{line}\n"))
-    assert f'a.jsonl, line 1: expected an object, as {{"text": ...}}, got {line}' in message
+    assert f'a.jsonl, line 1: expected an object, as in {{"text": ...}}, got {line}' in message
 
 
 def test_missing_text_is_reported_with_the_nearest_key(tmp_path):
@@ -219,7 +219,7 @@ def test_multilabel_keys_that_do_not_cover_every_label_are_reported(tmp_path):
     file = jsonl(tmp_path, {"text": "Tom ran.", "money": 1, "law": 0, "people": 0})
     message = complaint(file, "subjects", label="money, law")
     assert f"{file}, line 1: " in message
-    assert "expected 0 or 1 for each label, also for 'people'" in message
+    assert "expected 0 or 1 for each label, including 'people'" in message
 
 
 @pytest.mark.parametrize("value", [2, -1, "2", "yes", 0.5, None, []])

@@ -70,7 +70,9 @@ def test_directory_in_place_of_a_file_is_refused(tmp_path):
 
 
 def test_device_in_place_of_a_file_is_refused():
-    assert "/dev/null is a device or a pipe, read only once; name a file" in complaint("/dev/null")
+    assert "/dev/null is a device or a pipe, which can be read only once; name a file" in complaint(
+        "/dev/null"
+    )
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.conll", "a.jsonl"])

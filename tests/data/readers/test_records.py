@@ -62,7 +62,7 @@ def test_utf_16_is_recognized_by_its_byte_order_mark(encoding, tmp_path):
     mark = "" if encoding == "utf-16" else "\ufeff"
     file = written(tmp_path, "a.csv", mark + "Tom ran,sports\n", encoding)
     message = complaint(file, text="1", label="2")
-    assert f"{file}: is UTF-16; set --config.data.encoding=utf-16." in message
+    assert f"{file}: is encoded in UTF-16; set --config.data.encoding=utf-16." in message
 
 
 def test_file_that_is_not_utf_16_is_reported(tmp_path):

@@ -300,7 +300,7 @@ def test_wrong_number_of_multilabel_columns_under_a_header_is_reported(tmp_path)
     for label in ("people,money", "people,money,people"):
         message = complaint(file, "subjects", header=True, label=label)
         assert f"{file}, line 2: " in message
-        assert "expected 0 or 1 for each label, also for 'law'" in message
+        assert "expected 0 or 1 for each label, including 'law'" in message
 
 
 def test_multilabel_columns_that_are_mapped_to_one_label_are_united(tmp_path):
