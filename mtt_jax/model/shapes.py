@@ -19,6 +19,6 @@ except ImportError:
             """Any type."""
             return Any
 
-    BFloat16 = Float = Float32 = Int = UInt8 = _Unchecked  # type: ignore[assignment, misc]
+    BFloat16 = Float = Float32 = Int = UInt8 = _Unchecked  # type: ignore[assignment]
 
 __all__ = ["Array", "BFloat16", "Float", "Float32", "Int", "UInt8"]

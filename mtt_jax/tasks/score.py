@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-
 # What metrics.json calls the rows of a score.
 _ROWS_NAMES = ("per_class", "per_entity")
 
