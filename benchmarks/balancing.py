@@ -4,7 +4,7 @@
 
 All steps run in one process, in interleaved rounds, on the same generated batch, with an encoder of
 the given size (by default that of all-MiniLM-L6-v2). The last line is JSON: `peer` is the plain
-step's median in seconds, `ours` the methods', `ratio` ours divided by peer, so that 1 means no cost.
+step's median in seconds, `ours` the methods', `ratio` ours divided by peer, so 1 means no cost.
 """
 
 import json

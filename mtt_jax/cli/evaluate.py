@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
     files = _files(options.files, list(model.config.tasks))
     if options.overrides and not files:
         raise UserError(
-            f"--{options.overrides[0][0]}: describes other files, but none is given; add --TASK=FILE."
+            f"--{options.overrides[0][0]}: describes other files; give one: --TASK=FILE."
         )
     split = options.split
     if files:

@@ -82,7 +82,7 @@ def open_shards(
     batch of the run.
 
     Raises:
-      UserError: if the number of processes does not divide that of the shards, or a task has too few sentences.
+      UserError: if the processes do not divide the shards, or a task has too few sentences.
     """
     count = config.data.shards or 1
     if count % processes:

@@ -1,6 +1,7 @@
 """What a task is: the one object that handles everything that depends on its kind.
 
-Other code asks the task and never branches on its kind. In the order in which a sentence passes through them:
+Other code asks the task and never branches on its kind. The methods, in the order in which a
+sentence passes through them:
 
     from a file    reads, fields, from_value, from_tags, from_spans, recut
     to arrays      encode, example, labelled, holds
@@ -49,6 +50,7 @@ class Task(ABC):
       target_shape: further axes of a target: () for a class id, (C,) for a set of classes.
       target_dtype: of a target.
       hub: what model hubs call this kind of task.
+      fewest_labels: how many labels a task needs.
       problem_type: what transformers calls it in config.json, None for a task per word.
     """
 
@@ -63,6 +65,7 @@ class Task(ABC):
     target_dtype: ClassVar[type] = np.int32
     hub: ClassVar[str]
     problem_type: ClassVar[str | None] = None
+    fewest_labels: ClassVar[int] = 2
 
     @classmethod
     def make(cls, name: str, config: Any) -> "Task":
@@ -87,8 +90,11 @@ class Task(ABC):
         """Yields what is wrong with the labels, each naming the field: `labels: ...`."""
         if len(set(self.labels)) < len(self.labels):
             yield f"labels: the same label twice in {', '.join(self.labels)}."
-        if len(self.labels) < 2:
-            yield "labels: name at least two labels, as in ('sports', 'others')."
+        if "" in self.labels:
+            yield "labels: a label is an empty text."
+        if len(self.labels) < self.fewest_labels:
+            count = "one label" if self.fewest_labels == 1 else "two labels"
+            yield f"labels: name at least {count}, as in ('sports', 'others')."
 
     @property
     def weight_names(self) -> tuple[str, ...]:

@@ -35,6 +35,7 @@ class Multilabel(Task):
     target_dtype: ClassVar[type] = np.float32
     hub: ClassVar[str] = "text-classification"
     problem_type: ClassVar[str | None] = "multi_label_classification"
+    fewest_labels: ClassVar[int] = 1  # a yes or a no
 
     @property
     def target_shape(self) -> tuple[int, ...]:

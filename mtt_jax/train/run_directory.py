@@ -1,4 +1,4 @@
-"""The run directory: created, recognized, and written so that a kill leaves no file half written."""
+"""The run directory: created, recognized, and written so that a kill leaves no partial file."""
 
 import dataclasses
 from pathlib import Path

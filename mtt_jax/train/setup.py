@@ -1,4 +1,4 @@
-"""Set-up: from a config to everything that a run works with, up to the state before its next step."""
+"""Set-up: from a config to everything a run works with, up to the state before its next step."""
 
 import dataclasses
 import json

@@ -88,7 +88,7 @@ def test_without_json_the_scores_are_a_table(run, ner, capsys):
         (["--ner=none.conll"], "none.conll: no such file."),
         (
             ["--config.data.topic.text=2"],
-            "--config.data.topic.text: describes other files, but none is given; add --TASK=FILE.",
+            "--config.data.topic.text: describes other files; give one: --TASK=FILE.",
         ),
         (
             ["--ner=x", "--config.data.nre.word=2"],

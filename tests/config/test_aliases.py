@@ -284,8 +284,8 @@ def test_config_json_of_a_later_version_is_refused(version):
     with pytest.raises(UserError) as caught:
         from_json(json.dumps(raw), "runs/a/config.json")
     assert str(caught.value) == (
-        f"runs/a/config.json: format {version!r} is not one of 1 to {FORMAT}, which this version of "
-        "mtt_jax reads; upgrade mtt_jax."
+        f"runs/a/config.json: format {version!r} is not one of 1 to {FORMAT}, which this version "
+        "of mtt_jax reads; upgrade mtt_jax."
     )
 
 

@@ -293,12 +293,24 @@ def test_what_was_chosen_on_dev_can_be_written_and_read(name):
 
 
 @pytest.mark.parametrize("kind", [Classes, Multilabel, Tags])
-def test_labels_that_occur_twice_or_are_too_few_are_a_problem(kind):
+def test_labels_that_occur_twice_or_are_empty_are_a_problem(kind):
     assert list(kind("x", ("a", "b")).problems()) == []
     (twice,) = kind("x", ("a", "b", "a")).problems()
     assert twice == "labels: the same label twice in a, b, a."
+    (empty,) = kind("x", ("a", "")).problems()
+    assert empty == "labels: a label is an empty text."
+
+
+@pytest.mark.parametrize("kind", [Classes, Tags])
+def test_a_single_label_is_a_problem_because_it_leaves_nothing_to_decide(kind):
     (few,) = kind("x", ("a",)).problems()
     assert few == "labels: name at least two labels, as in ('sports', 'others')."
+
+
+def test_a_multilabel_task_may_have_one_label_which_is_a_yes_or_a_no():
+    assert list(Multilabel("x", ("toxic",)).problems()) == []
+    (few,) = Multilabel("x", ()).problems()
+    assert few == "labels: name at least one label, as in ('sports', 'others')."
 
 
 # One word is not split into a prefix and a type unless the task writes tags in a scheme.
