@@ -1,4 +1,4 @@
-"""What every reader shares: file and line for messages, label names, and records from text and words."""
+"""What every reader shares: places of faults, label names, and records from text and words."""
 
 import json
 from collections.abc import Iterator, Sequence
