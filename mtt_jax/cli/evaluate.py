@@ -8,9 +8,9 @@ import argparse
 import json
 import sys
 
-from mtt_jax.cli.options import RUN, add_engine
+from mtt_jax.cli.options import RUN, add_engine, option_names, parse_strictly
 from mtt_jax.config.files import override, split_overrides, to_plain
-from mtt_jax.errors import UserError
+from mtt_jax.errors import UserError, did_you_mean
 
 HELP = "score a finished run on its own splits, or on other files"
 EPILOG = (
@@ -28,11 +28,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def parse(parser: argparse.ArgumentParser, arguments: list[str]) -> argparse.Namespace:
-    """Parses arguments; files by task and overrides are kept for `run`, which knows the tasks."""
+    """Parses arguments; files by task and overrides are kept for `run`, which knows the tasks.
+
+    Raises:
+      UserError: for an override of anything but the layout of files.
+    """
     overrides, rest = split_overrides(arguments)
-    options, unknown = parser.parse_known_args(rest)
-    options.overrides, options.files = overrides, unknown
+    for flag, _ in overrides:
+        if not flag.startswith("config.data."):
+            raise UserError(
+                f"--{flag}: a trained model keeps its config; only --config.data... can be given, "
+                "to describe other files."
+            )
+    files, rest = _split_files(parser, rest)
+    options = parse_strictly(parser, rest)
+    options.overrides, options.files = overrides, files
     return options
+
+
+def _split_files(
+    parser: argparse.ArgumentParser, arguments: list[str]
+) -> tuple[list[str], list[str]]:
+    """The options that the parser does not know, with their values; and the other arguments."""
+    files: list[str] = []
+    rest: list[str] = []
+    waiting = list(arguments)
+    while waiting:
+        argument = waiting.pop(0)
+        name, equals, _ = argument.partition("=")
+        if not argument.startswith("--") or name in option_names(parser):
+            rest.append(argument)
+            continue
+        files.append(argument)
+        if not equals and waiting and not waiting[0].startswith("--"):
+            files.append(waiting.pop(0))
+    return files, rest
 
 
 def run(options: argparse.Namespace) -> int:
@@ -91,7 +121,8 @@ def _files(arguments: list[str], tasks: list[str]) -> dict[str, str]:
         task = name.removeprefix("--")
         if not name.startswith("--") or task not in tasks:
             known = ", ".join(f"--{task}=FILE" for task in tasks)
-            raise UserError(f"{name}: no such option; this run has {known}.")
+            nearest = did_you_mean(task, tasks).replace("'", "'--", 1)
+            raise UserError(f"{name}: no such option; this run has {known}.{nearest}")
         if not equals:
             value = rest.pop(0) if rest else ""
         if not value:

@@ -77,8 +77,13 @@ def refuse(parser: argparse.ArgumentParser, unknown: list[str]) -> None:
     name = unknown[0].partition("=")[0]
     if not name.startswith("-"):
         raise UserError(f"unexpected argument {unknown[0]!r}; see {parser.prog} --help.")
-    known = [o for action in _actions(parser) for o in action.option_strings if o[:2] == "--"]
-    raise UserError(f"{name}: no such option.{did_you_mean(name, known)} See {parser.prog} --help.")
+    nearest = did_you_mean(name, option_names(parser))
+    raise UserError(f"{name}: no such option.{nearest} See {parser.prog} --help.")
+
+
+def option_names(parser: argparse.ArgumentParser) -> list[str]:
+    """The options of a parser, as `--name`."""
+    return [o for action in _actions(parser) for o in action.option_strings if o[:2] == "--"]
 
 
 def _actions(parser: argparse.ArgumentParser) -> list[Any]:

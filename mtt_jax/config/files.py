@@ -129,7 +129,7 @@ def load_file(name: str) -> Any:
             config = module["get_config"]()
     except UserError:
         raise
-    except Exception as error:  # whatever the user's own code raises
+    except (Exception, SystemExit) as error:  # whatever the user's own code raises
         lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == path]
         where = f", line {lines[-1]}" if lines else ""
         what = str(error)
@@ -247,7 +247,7 @@ def _field(config: Any, flag: str) -> tuple[Any, str, Any]:
             raise UserError(f"--{walked}.{name}: no such field.{did_you_mean(name, known)}")
         parent, node, walked = node, node[name], f"{walked}.{part}"
         if bracket:
-            node = _element(node, index.removesuffix("]"), walked)
+            node = _element(node, index.removesuffix("]") if index[-1:] == "]" else "", walked)
     if isinstance(node, ConfigDict):
         raise UserError(f"--{walked}: a group of fields; name one: {', '.join(node)}.")
     if flag.endswith("]"):

@@ -26,14 +26,14 @@ from mtt_jax.config.schema import (
 )
 from mtt_jax.config.values import check_names
 from mtt_jax.errors import UserError, did_you_mean
-from mtt_jax.tasks import KINDS, Task
+from mtt_jax.tasks import KINDS, UNITS, Task
 
 # Names that results, exports and commands use in addition to those of the tasks.
 _TAKEN = frozenset(
     {"text", "encoder", "input_ids", "attention_mask", "sentence_embedding", "error", "split",
      "json", "help", "config", "engine", "backend"}
 )  # fmt: skip
-_TYPE_NAMES = {str: "a text", int: "a whole number", float: "a number", bool: "a boolean"}
+_TYPE_NAMES = {str: "a string", int: "a whole number", float: "a number", bool: "a boolean"}
 
 
 def resolve(config: Any) -> Config:
@@ -84,7 +84,8 @@ def _tasks(tasks: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, TaskC
         source = build_section(TaskDataConfig, data.get(name, {}), f"data.{name}.")
         built[name] = dataclasses.replace(task, data=source)
     return {
-        name: built[name] for name in sorted(built, key=lambda n: (KINDS[built[n].kind].unit, n))
+        name: built[name]
+        for name in sorted(built, key=lambda n: (UNITS.index(KINDS[built[n].kind].unit), n))
     }
 
 
@@ -270,6 +271,11 @@ def _contradictions(config: Config) -> Iterator[str]:
     check_names(train.score, config.tasks, "config.train.score")
     if not any(weight > 0 for weight in train.score.values()):
         yield "config.train.score: give at least one task a weight above 0, as in 'ner=1'."
+    elif not any(train.score.get(name) for name in config.trained):
+        yield (
+            "config.train.score: names no task that trains; give one of "
+            f"{', '.join(sorted(config.trained))} a weight above 0."
+        )
     if encoder.init and config.init_from:
         yield "config.encoder.init: a run starts either from this or from init_from, not from both."
     if config.init_parts != "all" and not config.init_from:
@@ -296,7 +302,7 @@ def _contradictions_of_task(task: Task, config: Config) -> Iterator[str]:
     elif task_config.class_sampling not in ("", "over", "under"):
         yield (
             f"{where}.class_sampling: expected over, under or a factor per class as in "
-            f"'{task.labels[-1]}=2', got {task_config.class_sampling!r}."
+            f"'{(task.labels or ('NAME',))[-1]}=2', got {task_config.class_sampling!r}."
         )
     if task_config.sampling and train.mixing != "explicit":
         yield (

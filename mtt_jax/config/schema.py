@@ -452,6 +452,13 @@ class Config:
         return tuple(name for name in self.tasks if name in (self.train.tasks or self.tasks))
 
     @property
+    def trained(self) -> frozenset[str]:
+        """Names of the tasks that train, in one phase or another."""
+        return frozenset(n for phase in self.phases for n in phase.tasks or self.active) or (
+            frozenset(self.active)
+        )
+
+    @property
     def data_seed(self) -> int:
         """Seed of what is drawn from the data once."""
         return self.seed if self.data.seed < 0 else self.data.seed

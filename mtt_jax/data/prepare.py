@@ -259,7 +259,7 @@ def _need_labels(task: Task, records: Sequence[Record], config: Config) -> None:
     if any(task.name in record.labels for record in records):
         return
     remedy = (
-        f"give its file with --config.data.{task.name}.train=..."
+        f"look at --config.data.{task.name}.label, which says where the label is in the file"
         if config.data.source == "files"
         else "the newswire corpus labels the tasks topic and ner; for others use data.source=files"
         if config.data.source == "newswire"

@@ -62,7 +62,8 @@ def _jax(model: SavedModel, dtype: str = "") -> Engine:
     def run(examples: Sequence[Example], aggregation: str) -> list[Inference]:
         total = sum(len(example.tokens) for example in examples)
         length = min(-(-total // _POSITIONS) * _POSITIONS, config.train.row_length)
-        return list(infer(forward, params, examples, config, _ROWS, aggregation, length))
+        tasks = model.tasks
+        return list(infer(forward, params, examples, config, _ROWS, aggregation, length, tasks))
 
     return run
 

@@ -151,7 +151,8 @@ def _limits(scores: Mapping[str, Score]) -> str:
                 "entities of one type merge: no model scores above F1 "
                 f"{score.ceiling.f1:.4f} on these sentences."
             )
-        if score.rows:
-            label, row = min(score.rows.items(), key=lambda item: item[1].f1 or 0.0)
-            lines.append(f"- Weakest label of {task}: {label}, F1 {row.f1:.4f}.")
+        by_f1 = {label: row.f1 for label, row in score.rows.items() if row.f1 is not None}
+        if by_f1:
+            label = min(by_f1, key=lambda name: by_f1[name])
+            lines.append(f"- Weakest label of {task}: {label}, F1 {by_f1[label]:.4f}.")
     return "\n".join(lines)

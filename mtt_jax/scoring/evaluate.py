@@ -46,8 +46,8 @@ def evaluate(
         default.
       fit: whether the tasks choose on this split; for dev only.
     """
-    inferences = list(infer(forward, params, examples, config, rows))
     chosen = tuple(tasks or config.task_list)
+    inferences = list(infer(forward, params, examples, config, rows, tasks=chosen))
     if fit:
         chosen = fit_tasks(inferences, examples, chosen)
     return Evaluation(score_inferences(inferences, examples, chosen), chosen)
@@ -121,7 +121,7 @@ def sentence_tallies(
 
 def overall_score(scores: Mapping[str, Score], config: Config) -> float:
     """The score that chooses checkpoints: the mean of headline scores weighted by train.score."""
-    weights = config.train.score
+    weights = {n: w for n, w in config.train.score.items() if n in config.trained}
     parts = {n: score.headline for n, score in scores.items() if weights.get(n, 0) > 0}
     total = sum(weights[name] for name in parts)
     return sum(weights[name] * value for name, value in parts.items()) / total if total else 0.0

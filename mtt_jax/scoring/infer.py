@@ -41,6 +41,7 @@ def infer(
     rows: int | Sequence[int],
     aggregation: str = "first",
     row_length: int = 0,
+    tasks: Sequence[Task] | None = None,
 ) -> Iterator[Inference]:
     """Runs the model over a finite set and yields what it says about each example, in order.
 
@@ -52,8 +53,9 @@ def infer(
       rows: B, or several sizes to choose from, as in `pack_examples`.
       aggregation: see `add_window`.
       row_length: L; 0 for train.row_length.
+      tasks: with what was chosen on dev; those of the config by default.
     """
-    tasks = config.task_list
+    tasks = tasks or config.task_list
     found = empty_inferences(examples, tasks, config.encoder.width)
     for packed in pack_examples(
         examples,

@@ -5,14 +5,24 @@ A new kind is a file of its own here and a row in `KINDS`; docs/tasks.md walks t
 
 from typing import Any
 
-from mtt_jax.tasks.base import Task
+from mtt_jax.tasks.base import UNITS, Task
 from mtt_jax.tasks.classes import Classes
 from mtt_jax.tasks.entities import Entities
 from mtt_jax.tasks.multilabel import Multilabel
 from mtt_jax.tasks.score import Score
 from mtt_jax.tasks.tags import Tags
 
-__all__ = ["KINDS", "Classes", "Entities", "Multilabel", "Score", "Tags", "Task", "make_task"]
+__all__ = [
+    "KINDS",
+    "Classes",
+    "Entities",
+    "Multilabel",
+    "UNITS",
+    "Score",
+    "Tags",
+    "Task",
+    "make_task",
+]
 
 KINDS: dict[str, type[Task]] = {task.kind: task for task in (Classes, Multilabel, Entities, Tags)}
 

@@ -3,7 +3,7 @@
 Other code asks the task and never branches on its kind. The methods, in the order in which a
 sentence passes through them:
 
-    from a file    reads, fields, from_value, from_tags, from_spans, recut
+    from a file    reads, fields, from_value, is_empty, from_tags, from_spans, recut
     to arrays      encode, example, labelled, holds
     to a batch     unit, target_shape, target_dtype, target
     to the model   classes, unit (which vectors its head reads), loss (by name), class_weights
@@ -28,6 +28,8 @@ from mtt_jax.tasks.score import Score
 # (name in the file, how the file writes it, index of the word) -> the task's own name of the label.
 Read = Callable[[str, str, int], str]
 Arrays = Mapping[str, np.ndarray]
+# What may carry a label, in the order in which tasks are listed.
+UNITS = ("sentence", "word")
 Words = Sequence[tuple[int, int]]
 
 
@@ -106,6 +108,11 @@ class Task(ABC):
         return [given.get(name, 1.0) for name in self.classes]
 
     # From a file
+
+    def is_empty(self, label: Any) -> bool:
+        """Whether a label says that nothing applies, as an empty cell of a file may."""
+        del label
+        return False
 
     def from_value(self, value: Any, separator: str, read: Callable[[str], str]) -> Any:
         """The label in a cell or a JSON value.

@@ -33,7 +33,7 @@ class Classes(Task):
         """{"ids": int32 [n]}, -1 for a sentence without a label."""
         del lengths
         ids = {label: index for index, label in enumerate(self.labels)}
-        return {"ids": np.array([-1 if x is None else ids.get(x, -1) for x in labels], np.int32)}
+        return {"ids": np.array([-1 if x is None else ids[x] for x in labels], np.int32)}
 
     def example(self, arrays: Arrays, index: int) -> int | None:
         """The class id."""

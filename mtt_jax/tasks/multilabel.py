@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -13,6 +13,8 @@ from mtt_jax.tasks.score import Figure, Row, Score, macro_f1, micro_f1, ratios, 
 
 # What a class needs to be in the answer if no dev set says otherwise.
 _THRESHOLD = 0.5
+# What separates the labels of a set in one cell of a result.
+_JOINT = "|"
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,10 @@ class Multilabel(Task):
             raise ValueError("expected a list of labels, [] for none")
         return tuple(label for label in self.labels if label in names)
 
+    def is_empty(self, label: Any) -> bool:
+        """Whether it is the empty set."""
+        return not label
+
     def encode(self, labels: Sequence[Any], lengths: Sequence[int]) -> dict[str, np.ndarray]:
         """{"sets": bool [n, C], "labelled": bool [n]}."""
         del lengths
@@ -134,12 +140,27 @@ class Multilabel(Task):
         return {"thresholds": self._by_label(self.thresholds)} if self.thresholds else {}
 
     def with_fitted(self, values: Mapping[str, Any]) -> "Multilabel":
-        """The task with the thresholds of `fitted`."""
-        found = values.get("thresholds", {})
-        if not found:
+        """The task with the thresholds of `fitted`.
+
+        Raises:
+          ValueError: unless there is a probability for each of the task's labels.
+        """
+        found = values.get("thresholds")
+        if found is None:
             return self
-        chosen = tuple(float(found.get(label, _THRESHOLD)) for label in self.labels)
+        if set(found) != set(self.labels):
+            raise ValueError(f"thresholds for {', '.join(found)}, not for the task's labels")
+        chosen = tuple(float(found[label]) for label in self.labels)
+        if not all(0 <= threshold <= 1 for threshold in chosen):
+            raise ValueError("a threshold is not a probability")
         return dataclasses.replace(self, thresholds=chosen)
+
+    def problems(self) -> Iterator[str]:
+        """Also: a label contains the character that separates labels in cells."""
+        yield from super().problems()
+        for label in self.labels:
+            if _JOINT in label:
+                yield f"labels: {label!r} contains {_JOINT!r}, which separates labels in results."
 
     def cross_entropy(self, gold: np.ndarray, log_probs: np.ndarray, read: np.ndarray) -> tuple:
         """Binary cross-entropy, mean over the classes."""
@@ -195,7 +216,7 @@ class Multilabel(Task):
 
     def as_cells(self, result: Any) -> dict[str, str]:
         """The labels, joined by |."""
-        return {self.name: "|".join(result["labels"]) if result else ""}
+        return {self.name: _JOINT.join(result["labels"]) if result else ""}
 
     def as_lines(self, result: Any) -> list[str]:
         """The labels with their scores."""
@@ -204,7 +225,7 @@ class Multilabel(Task):
 
     def as_title(self, result: Any) -> str:
         """The labels, joined by |."""
-        return "|".join(result["labels"])
+        return _JOINT.join(result["labels"])
 
 
 def _sigmoid(log_odds: np.ndarray) -> np.ndarray:

@@ -38,9 +38,9 @@ class Tags(Task):
 
     def encode(self, labels: Sequence[Any], lengths: Sequence[int]) -> dict[str, np.ndarray]:
         """{"tags", "tag_ends", "labelled"}; -1 for a word without a tag."""
-        ids = {label: index for index, label in enumerate(self.labels)}
+        ids = {UNTAGGED: -1} | {label: index for index, label in enumerate(self.labels)}
         rows = [
-            [ids.get(tag, -1) for tag in tags] if tags is not None else [-1] * length
+            [ids[tag] for tag in tags] if tags is not None else [-1] * length
             for tags, length in zip(labels, lengths, strict=True)
         ]
         arrays = ragged("tag", [np.array(row, np.int32) for row in rows], np.int32)

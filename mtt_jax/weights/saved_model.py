@@ -161,12 +161,16 @@ def _with_fitted(tasks: Sequence[Task], file: Path) -> tuple[Task, ...]:
       UserError: if the file is damaged.
     """
     try:
-        fitted = read_json(file)
-        if fitted is None:
+        if not file.is_file():
             return tuple(tasks)
+        fitted = read_json(file)
         if not isinstance(fitted, dict):
             raise TypeError("expected a JSON object")
+        if not fitted.keys() <= {task.name for task in tasks}:
+            raise ValueError(f"it names {', '.join(fitted)}, which are not all tasks of the model")
         return tuple(task.with_fitted(fitted.get(task.name, {})) for task in tasks)
+    except UserError:
+        raise
     except (ValueError, TypeError, AttributeError) as error:
         raise UserError(f"{file}: damaged: {error}.") from None
 
@@ -193,5 +197,14 @@ def stack_layers(params: Any) -> Any:
 
 
 def read_json(path: Path) -> Any:
-    """The content of a JSON file; None if the file does not exist."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    """The content of a JSON file; None if the file does not exist.
+
+    Raises:
+      UserError: naming the file, if it is damaged.
+    """
+    if not path.is_file():
+        return None
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path}: damaged, not JSON: {error}.") from None

@@ -42,8 +42,15 @@ def _sentences(file: Path, source: Source) -> Iterator[Tagged]:
                 f"{place}: {len(cells)} columns, but line {first} has {width}; columns are "
                 "separated by tabs, or by spaces if a line has no tab."
             )
-        words.append(cells[_column(str(source.fields.word), width, f"{flag}.word", place)])
-        tags.append(cells[_column(spec, width, f"{flag}.label", place)].strip())
+        word = _column(str(source.fields.word), width, f"{flag}.word", place)
+        tag = _column(spec, width, f"{flag}.label", place)
+        if word == tag:
+            raise UserError(
+                f"{place}: column {word + 1} is named for the word and for the tag; set "
+                f"--{flag}.word or --{flag}.label."
+            )
+        words.append(cells[word])
+        tags.append(cells[tag].strip())
         places.append(place)
     if words:
         yield Tagged(places, words, tags)

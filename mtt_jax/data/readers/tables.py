@@ -57,7 +57,7 @@ def _records(
         value = _value(row, columns)
         # A row without a text is left out whatever its label.
         label = source.read_value(value, "the label", place) if text.strip() else None
-        if isinstance(label, tuple) and not label and columns.label >= 0:
+        if label is not None and source.task.is_empty(label) and columns.label >= 0:
             source.tally.add(f"empty cells, read as no label of {source.task.name}", place)
         record = text_record(text, label, source, place)
         if record:

@@ -206,7 +206,7 @@ def test_conll_file_without_a_sentence_is_refused(text, tmp_path):
     file = written(tmp_path, "a.conll", text)
     message = complaint(file, "ner")
     assert f"{file} contains no sentence" in message
-    assert "expected at least one, as conll" in message
+    assert "expected at least one in conll format" in message
     assert "--config.data.ner.train" in message
 
 

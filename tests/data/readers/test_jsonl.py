@@ -154,7 +154,7 @@ def test_half_of_a_surrogate_pair_is_reported_with_its_line(tmp_path):
 def test_jsonl_file_without_an_object_is_refused(tmp_path):
     file = written(tmp_path, "a.jsonl", "\n \n")
     message = complaint(file)
-    assert f"{file} contains no sentence; expected at least one, as jsonl" in message
+    assert f"{file} contains no sentence; expected at least one in jsonl format" in message
     assert "--config.data.topic.train" in message
 
 

@@ -178,7 +178,7 @@ def test_header_without_header_true_is_an_unknown_label(tmp_path):
 def test_table_without_a_sentence_is_refused(text, tmp_path):
     file = written(tmp_path, "a.csv", text)
     message = complaint(file, header=True)
-    assert f"{file} contains no sentence; expected at least one, as csv" in message
+    assert f"{file} contains no sentence; expected at least one in csv format" in message
     assert "--config.data.topic.train" in message
 
 
