@@ -207,4 +207,4 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise UserError(f"{path}: damaged, not JSON: {error}.") from None
+        raise UserError(f"{path}: damaged: not JSON: {error}.") from None

@@ -81,8 +81,16 @@ def test_without_json_the_scores_are_a_table(run, ner, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--nre=x"], "--nre: no such option; this run has --topic=FILE, --ner=FILE."),
-        (["more"], "more: no such option; this run has --topic=FILE, --ner=FILE."),
+        (
+            ["--nre=x"],
+            "--nre: no such option; this run has --topic=FILE, --ner=FILE. Did you mean '--ner'?",
+        ),
+        (["more"], "unexpected argument 'more'; see mtt evaluate --help."),
+        (
+            ["--ner=x", "--config.tasks.ner.labels=('O','X')"],
+            "--config.tasks.ner.labels: a trained model keeps its config; only --config.data... "
+            "can be given, to describe other files.",
+        ),
         (["--ner"], "--ner: needs a file, as in --ner=FILE."),
         (["--ner="], "--ner: needs a file, as in --ner=FILE."),
         (["--ner=none.conll"], "none.conll: no such file."),

@@ -43,7 +43,9 @@ def test_info_shows_the_thresholds_that_were_chosen_on_dev(tokenizer, tmp_path, 
     config = four_task_config()
     _, params = model_and_params(config, tokenizer)
     tasks = [
-        task.with_fitted({"thresholds": {"law": 0.25}}) if isinstance(task, Multilabel) else task
+        task.with_fitted({"thresholds": {"money": 0.5, "law": 0.25, "people": 0.5}})
+        if isinstance(task, Multilabel)
+        else task
         for task in config.task_list
     ]
     saved_model.save(tmp_path / "model", config, params, tokenizer, "", tasks)

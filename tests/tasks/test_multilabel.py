@@ -258,13 +258,28 @@ def test_without_dev_sentences_the_thresholds_stay_one_half():
 
 
 def test_thresholds_are_stored_by_label_and_read_in_any_order():
-    task = SUBJECTS.with_fitted({"thresholds": {"people": 0.7, "money": 0.2}})
-    assert task.thresholds == (0.2, 0.5, 0.7)  # a label that is not stored has 0.5
+    task = SUBJECTS.with_fitted({"thresholds": {"people": 0.7, "money": 0.2, "law": 0.5}})
+    assert task.thresholds == (0.2, 0.5, 0.7)
     assert task.fitted() == {"thresholds": {"money": 0.2, "law": 0.5, "people": 0.7}}
     assert task.describe()["thresholds"] == task.fitted()["thresholds"]
     assert SUBJECTS.describe()["thresholds"] == dict.fromkeys(LABELS, 0.5)
     odds = np.full(3, np.log(0.6 / 0.4), np.float32)
     assert task.answer(odds).tolist() == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        {"people": 0.7, "money": 0.2},
+        {"people": 0.7, "money": 0.2, "law": 0.5, "x": 0.5},
+        {"people": 0.7, "money": 0.2, "law": float("nan")},
+        {"people": 0.7, "money": 0.2, "law": 5},
+        {},
+    ],
+)
+def test_thresholds_that_do_not_fit_the_labels_are_refused(found):
+    with pytest.raises(ValueError, match="threshold"):
+        SUBJECTS.with_fitted({"thresholds": found})
 
 
 # Results

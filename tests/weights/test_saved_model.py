@@ -101,7 +101,15 @@ def test_model_without_fitted_tasks_has_no_fitted_json(four_tasks, tokenizer, tm
 
 @pytest.mark.parametrize(
     "content",
-    ["{", "[]", '{"subjects": []}', '{"subjects": {"thresholds": {"law": "high"}}}', "\xff"],
+    [
+        "{",
+        "[]",
+        '{"subjects": []}',
+        '{"subjects": {"thresholds": {"law": "high"}}}',
+        "\xff",
+        "null",
+        '{"no_task": {}}',
+    ],
 )
 def test_damaged_fitted_json_is_refused_in_one_line(content, four_tasks, tokenizer, tmp_path):
     config, params = four_tasks

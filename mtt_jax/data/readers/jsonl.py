@@ -82,7 +82,7 @@ def _label(row: Mapping[str, Any], source: Source) -> tuple[str, Any]:
     if "columns" in task.reads and key not in row:
         names = task.labels if spec == "auto" else [part.strip() for part in spec.split(",")]
         if any(name in row for name in names):
-            return ", ".join(names), {name: row[name] for name in names}
+            return ", ".join(names), {name: row.get(name) for name in names}
     return key, row.get(key)
 
 

@@ -207,9 +207,17 @@ def test_multilabel_keys_with_0_or_1_are_read_per_label(fields, tmp_path):
     assert loaded.notes == []
 
 
-def test_multilabel_sentence_without_all_of_its_keys_is_unlabelled_and_counted(tmp_path):
+def test_multilabel_sentence_with_some_of_its_keys_is_reported(tmp_path):
     full = {"text": "Tom ran.", "money": 1, "law": 0, "people": 0}
     file = jsonl(tmp_path, full, {"text": "Ann ran.", "money": 1, "law": 0})
+    message = complaint(file, "subjects")
+    assert f"{file}, line 2: " in message
+    assert "expected 0 or 1 per label, got None" in message
+
+
+def test_multilabel_sentence_without_any_of_its_keys_is_unlabelled_and_counted(tmp_path):
+    full = {"text": "Tom ran.", "money": 1, "law": 0, "people": 0}
+    file = jsonl(tmp_path, full, {"text": "Ann ran."})
     loaded = read(file, "subjects")
     assert [record.labels for record in loaded.records] == [{"subjects": ("money",)}, {}]
     assert loaded.notes == [f"{file}: 1 sentences without a label of subjects (first: line 2)."]
