@@ -253,7 +253,7 @@ def test_task_without_a_label_in_train_is_refused(task, place):
         place.give("topic", split, "", "")
     message = place.complaint()
     assert f"config.tasks.{task}: no training sentence carries a label" in message
-    assert f"--config.data.{task}.train=" in message
+    assert f"--config.data.{task}.label" in message
 
 
 def test_duplicates_and_sentences_that_leak_from_train_are_counted(place):
