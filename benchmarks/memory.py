@@ -157,7 +157,7 @@ def train_ours(case):
         state, metrics = step(state, batch, jax.random.key(1))
         jax.block_until_ready(metrics)
         if turn == 0:
-            startup.give_back_freed()  # as the training loop does
+            startup.release_freed_memory()  # as the training loop does
     return jax_peak()
 
 

@@ -112,7 +112,7 @@ def test_the_walk_tells_imports_inside_functions_from_those_at_load():
         ("predict", ("mtt_jax.train", "mtt_jax.diagnose")),
     ],
 )  # fmt: skip
-def test_a_room_does_not_import_what_it_must_not_know(room, forbidden):
+def test_a_folder_does_not_import_what_it_must_not_know(room, forbidden):
     assert any(within(module, f"mtt_jax.{room}") for module in MODULES)
     assert offences(f"mtt_jax.{room}", *forbidden) == []
 
@@ -211,11 +211,11 @@ def test_a_file_imports_only_from_files_above_its_own_on_the_page():
     assert back == []
 
 
-def test_no_file_is_a_place_for_everything():
+def test_there_is_no_utils_module():
     assert [file for file in FILES if file.name in ("utils.py", "helpers.py", "common.py")] == []
 
 
-def test_few_files_are_beside_the_folders_of_the_package():
+def test_few_modules_are_at_the_top_level():
     beside = sorted(file.name for file in (ROOT / "mtt_jax").glob("*.py"))
     assert beside == ["__init__.py", "__main__.py", "errors.py", "types.py"]
 

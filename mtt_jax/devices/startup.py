@@ -57,7 +57,7 @@ def _keep_freed_memory() -> None:
         mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
-def give_back_freed() -> None:
+def release_freed_memory() -> None:
     """Returns the pages of free memory to the system; call it after a large program's first run.
 
     By then, small blocks that live longer have been cut out of the scratch memory that the program

@@ -69,16 +69,16 @@ def _hf(model: SavedModel, folder: Path, tasks: Sequence[str], int8: bool) -> No
 def _onnx(model: SavedModel, folder: Path, tasks: Sequence[str], int8: bool) -> None:
     del tasks
     graph.write_onnx(model, folder / graph.FILE, int8)
-    _beside(model, folder)
+    _write_metadata(model, folder)
 
 
 def _stablehlo(model: SavedModel, folder: Path, tasks: Sequence[str], int8: bool) -> None:
     del tasks, int8
     (folder / "model.stablehlo").write_bytes(graph.to_stablehlo(model))
-    _beside(model, folder)
+    _write_metadata(model, folder)
 
 
-def _beside(model: SavedModel, folder: Path) -> None:
+def _write_metadata(model: SavedModel, folder: Path) -> None:
     """Writes what a graph does not contain: config (with labels), tokenizer and thresholds."""
     for name in ("config.json", "tokenizer.json", "README.md", FITTED):
         if (model.path / name).is_file():

@@ -114,12 +114,12 @@ def write_onnx(model: SavedModel, file: Path, int8: bool = False) -> None:
     onnx.save(proto, whole)
     if int8:
         try:
-            _quantise(whole, file)
+            _quantize(whole, file)
         finally:
             whole.unlink()
 
 
-def _quantise(whole: Path, file: Path) -> None:
+def _quantize(whole: Path, file: Path) -> None:
     """Rewrites a graph with its float32 matrices as 8-bit integers."""
     try:
         from onnxruntime.quantization import QuantType, quantize_dynamic
@@ -154,7 +154,7 @@ def onnx_session(model: SavedModel, int8: bool = False) -> Any:
         try:
             whole = model.path / FILE
             if whole.is_file():
-                _quantise(whole, fresh)
+                _quantize(whole, fresh)
             else:
                 write_onnx(model, fresh, int8)
             fresh.replace(file)

@@ -20,7 +20,7 @@ class Inference(NamedTuple):
 
     Attributes:
       log_probs: task -> float32 [C] for a task per sentence, [w, C] for one per word, as
-        `Task.normalise` returns them; a word without a subword has those of `Task.unread`.
+        `Task.normalize` returns them; a word without a subword has those of `Task.without_subword`.
       embedding: float32 [D] sentence embedding.
     """
 
@@ -83,14 +83,14 @@ def infer(
 def empty_inferences(
     examples: ExampleSet | Sequence[Example], tasks: Sequence[Task], width: int
 ) -> list[Inference]:
-    """Inferences to fill with `add_window`: 0 for a sentence, `Task.unread` for every word."""
+    """Inferences to fill: 0 for a sentence, `Task.without_subword` for every word."""
     found = []
     for index in range(len(examples)):
         words = len(examples[index].starts)
         log_probs = {
             task.name: np.zeros(len(task.classes), np.float32)
             if task.unit == "sentence"
-            else np.tile(task.unread(), (words, 1))
+            else np.tile(task.without_subword(), (words, 1))
             for task in tasks
         }
         found.append(Inference(log_probs, np.zeros(width, np.float32)))
@@ -121,7 +121,7 @@ def add_window(
     """
     inference.embedding[:] += window.share * embedding.astype(np.float32)
     for task in tasks:
-        log_probs = task.normalise(logits[task.name].astype(np.float32))
+        log_probs = task.normalize(logits[task.name].astype(np.float32))
         if task.unit == "sentence":
             inference.log_probs[task.name][:] += window.share * log_probs
         elif len(window.words):

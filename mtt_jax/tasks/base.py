@@ -7,7 +7,7 @@ sentence passes through them:
     to arrays      encode, example, labelled, holds
     to a batch     unit, target_shape, target_dtype, target
     to the model   classes, unit (which vectors its head reads), loss (by name), class_weights
-    to an answer   normalise, unread, answer, fit
+    to an answer   normalize, without_subword, answer, fit
     to a score     count, tallies, headline, score
     to the user    as_json, as_cells, as_tags, as_title, as_lines, as_spans
 
@@ -189,12 +189,12 @@ class Task(ABC):
 
     # To an answer
 
-    def normalise(self, logits: np.ndarray) -> np.ndarray:
+    def normalize(self, logits: np.ndarray) -> np.ndarray:
         """Log-probabilities [..., C] from logits: log-softmax."""
         shifted = logits - logits.max(axis=-1, keepdims=True)
         return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
 
-    def unread(self) -> np.ndarray:
+    def without_subword(self) -> np.ndarray:
         """float32 [C] log-probabilities of a word without a subword."""
         return np.full(len(self.classes), -np.log(len(self.classes)), np.float32)
 

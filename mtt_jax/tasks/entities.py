@@ -134,7 +134,7 @@ class Entities(Task):
         values[starts], mask[starts] = ids[words], 1.0
         return values, mask
 
-    def unread(self) -> np.ndarray:
+    def without_subword(self) -> np.ndarray:
         """O for certain."""
         log_probs = np.full(len(self.classes), -np.inf, np.float32)
         log_probs[0] = 0.0

@@ -111,11 +111,11 @@ class Multilabel(Task):
         del words, starts, length
         return gold, 1.0
 
-    def normalise(self, logits: np.ndarray) -> np.ndarray:
+    def normalize(self, logits: np.ndarray) -> np.ndarray:
         """Log-odds [..., C]: what the head gives."""
         return logits
 
-    def unread(self) -> np.ndarray:
+    def without_subword(self) -> np.ndarray:
         """Even odds."""
         return np.zeros(len(self.labels), np.float32)
 

@@ -84,7 +84,7 @@ def run_steps(setup: Setup) -> None:
                 with journal.tracing(step):
                     state, metrics = advance(state, place_batch(next(stream), setup.mesh), root)
                 if step == start + 1:
-                    startup.give_back_freed()
+                    startup.release_freed_memory()
                 journal.stepped(step, state, metrics)
                 evaluating = step == phase.end or step % train.eval_every == 0
                 saving = evaluating or step % train.save_every == 0

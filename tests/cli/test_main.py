@@ -144,7 +144,7 @@ def test_an_interrupted_run_says_that_it_can_be_resumed_and_gives_the_signal_s_s
     assert err == "stopped at step 7; the same command resumes from there.\n"
 
 
-def test_a_reader_that_went_away_is_not_an_error(capsys):
+def test_a_broken_pipe_is_not_an_error(capsys):
     assert guarded(raising(BrokenPipeError())) == 0
     assert capsys.readouterr() == ("", "")
 

@@ -65,7 +65,7 @@ def trained(monkeypatch):
         ),
     ],
 )
-def test_a_command_line_trains_the_same_config_through_either_door(
+def test_a_command_line_trains_the_same_config_with_mtt_train_and_launch_py(
     door, line, overrides, workdir, trained, monkeypatch
 ):
     monkeypatch.chdir(ROOT)
@@ -137,7 +137,7 @@ def test_processes_are_described_by_the_same_options(door, trained):
         ("--config.train.steps=3", "--config is missing; try --config="),
     ],
 )  # fmt: skip
-def test_a_mistake_is_the_same_line_through_either_door(
+def test_a_mistake_is_the_same_line_with_mtt_train_and_launch_py(
     door, line, message, trained, monkeypatch, capsys
 ):
     monkeypatch.chdir(ROOT)
@@ -160,7 +160,9 @@ def test_a_mistake_is_the_same_line_through_either_door(
         ("--config.tasks.ner.kind=token", "config.tasks.ner.kind=token is now entities"),
     ],
 )
-def test_an_old_name_is_one_note_through_either_door(door, argument, note, trained, capsys):
+def test_an_old_name_is_one_note_with_mtt_train_and_launch_py(
+    door, argument, note, trained, capsys
+):
     assert door("--config=balanced", argument) == 0
     assert capsys.readouterr().err == f"note: {note}; the old name still works.\n"
     assert len(trained) == 2

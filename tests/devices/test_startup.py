@@ -47,7 +47,7 @@ def resident():
     lines = dict(line.split(":", 1) for line in open("/proc/self/status"))
     return int(lines["VmRSS"].split()[0])
 before = resident()
-startup.give_back_freed()
+startup.release_freed_memory()
 print(before - resident())
 """
 

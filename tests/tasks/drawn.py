@@ -80,7 +80,7 @@ def drawn(name, seed=0, count=60, sure=3.0):
             *(() if task.unit == "sentence" else (-1,)), len(task.classes)
         )
         logits = (rng.normal(size=right.shape) * 2 + sure * (right - 0.5)).astype(np.float32)
-        yield Drawn(label, gold_of(task, label, words), words, task.normalise(logits))
+        yield Drawn(label, gold_of(task, label, words), words, task.normalize(logits))
 
 
 def counts_of(task, sentences):

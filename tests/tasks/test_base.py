@@ -199,21 +199,24 @@ def test_the_cross_entropy_is_that_of_the_probabilities(name):
 def test_log_probabilities_are_the_log_softmax_of_logits_of_any_size(name):
     task = TASKS[name]
     logits = np.random.default_rng(0).normal(size=(3, 5, len(task.classes))) * 500
-    log_probs = task.normalise(logits)
+    log_probs = task.normalize(logits)
     np.testing.assert_allclose(np.exp(log_probs).sum(axis=-1), 1.0)
     np.testing.assert_allclose(np.diff(log_probs), np.diff(logits), rtol=1e-9, atol=1e-9)
 
 
 @every_kind
 def test_a_word_without_a_subword_gets_a_distribution_over_all_classes(name):
-    unread = TASKS[name].unread()
-    assert (unread.shape, unread.dtype) == ((len(TASKS[name].classes),), np.float32)
+    without_subword = TASKS[name].without_subword()
+    assert (without_subword.shape, without_subword.dtype) == (
+        (len(TASKS[name].classes),),
+        np.float32,
+    )
     if name == "multilabel":
-        np.testing.assert_array_equal(unread, 0)  # log-odds of one half
+        np.testing.assert_array_equal(without_subword, 0)  # log-odds of one half
         return
-    assert np.exp(unread).sum() == pytest.approx(1.0)
+    assert np.exp(without_subword).sum() == pytest.approx(1.0)
     if name in ("io", "iob2"):
-        assert TASKS[name].answer(np.tile(unread, (3, 1))) == ()
+        assert TASKS[name].answer(np.tile(without_subword, (3, 1))) == ()
 
 
 def results(name, seed=9):

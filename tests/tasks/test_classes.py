@@ -115,5 +115,5 @@ def test_the_answer_is_the_most_probable_class_with_scores_that_sum_to_one():
     assert TOPIC.as_cells(result) == {"topic": "politics", "topic_score": "0.666667"}
 
 
-def test_what_the_hubs_call_it():
+def test_hub_task_name_of_classes():
     assert (TOPIC.hub, TOPIC.problem_type) == ("text-classification", "single_label_classification")

@@ -196,7 +196,7 @@ def test_a_type_with_a_hyphen_is_whole_in_either_scheme():
     for task in (io, iob2):
         spans = (Span(0, 2, "e-sports"), Span(3, 4, "B-movies"))
         ids = class_ids(gold_of(task, spans, 5), 5, task.scheme)
-        log_probs = task.normalise(10.0 * np.eye(len(task.classes))[ids])
+        log_probs = task.normalize(10.0 * np.eye(len(task.classes))[ids])
         assert task.answer(log_probs) == spans
         words = [(2 * i, 2 * i + 1) for i in range(5)]
         result = task.as_json(spans, log_probs, "a b c d e", words)

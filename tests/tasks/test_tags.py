@@ -46,7 +46,7 @@ def test_accuracy_and_macro_f1_equal_scikit_learn_over_the_tagged_words(seed):
 def certain(*tags):
     """Log-probabilities that are sure of some tags."""
     ids = [POS.labels.index(tag) for tag in tags]
-    return POS.normalise(np.eye(4)[ids] * 10.0)
+    return POS.normalize(np.eye(4)[ids] * 10.0)
 
 
 def test_a_word_without_a_tag_is_not_counted():

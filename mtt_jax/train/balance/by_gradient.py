@@ -20,7 +20,7 @@ from mtt_jax.train.balance.balancer import (
 )
 from mtt_jax.train.balance.solvers import (
     least_above,
-    minimise_on_simplex,
+    minimize_on_simplex,
     pseudo_inverse,
     solve_inverse_power,
 )
@@ -71,7 +71,7 @@ def mgda() -> Balancer:
             first = jnp.where(apart > 0, jnp.clip(first, 0.0, 1.0), 0.5)
             both = jnp.stack([first, 1.0 - first])
             return jnp.where(present.all(), both, present.astype(jnp.float32))
-        return minimise_on_simplex(lambda w: gram @ w, present)
+        return minimize_on_simplex(lambda w: gram @ w, present)
 
     return stateless(weights, needs_gram=True)
 
@@ -179,7 +179,7 @@ def cagrad(c: float = 0.4) -> Balancer:
         def length(w):
             return jnp.sqrt(jnp.maximum(w @ gram @ w, 1e-12))
 
-        w = minimise_on_simplex(lambda w: along + radius * (gram @ w) / length(w), present)
+        w = minimize_on_simplex(lambda w: along + radius * (gram @ w) / length(w), present)
         # If h vanishes, no direction is better than another for the task that gains least.
         return even + jnp.where(length(w) > 1e-5, radius / length(w), 0.0) * w
 

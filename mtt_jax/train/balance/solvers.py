@@ -12,7 +12,7 @@ import jax.numpy as jnp
 _BISECTIONS = 40
 
 
-def minimise_on_simplex(
+def minimize_on_simplex(
     gradient: Callable[[jax.Array], jax.Array], allowed: jax.Array, rounds: int = 500
 ) -> jax.Array:
     """Minimizes a convex function over weights that are at least 0 and sum to 1.
