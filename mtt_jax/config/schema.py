@@ -454,9 +454,8 @@ class Config:
     @property
     def trained(self) -> frozenset[str]:
         """Names of the tasks that train, in one phase or another."""
-        return frozenset(n for phase in self.phases for n in phase.tasks or self.active) or (
-            frozenset(self.active)
-        )
+        by_phase = [phase.tasks or self.active for phase in self.phases] or [self.active]
+        return frozenset(name for tasks in by_phase for name in tasks)
 
     @property
     def data_seed(self) -> int:

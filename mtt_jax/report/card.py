@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mtt_jax.tasks import Score, Task
+from mtt_jax.tasks.score import read_scores
 
 _LIMITS = """\
 - Scores hold for sentences like those it was tested on; measure it on your own before you rely
@@ -34,12 +35,10 @@ def render(
       notes: what the user was told about the data.
       counts: split -> task -> labelled sentences.
     """
-    scores = {
-        split: {task: Score.from_json(plain) for task, plain in final.get(split, {}).items()}
-        for split in ("dev", "test")
-    }
+    scores = read_scores(final)
+    test = scores.get("test", {})
     parts = [
-        _front_matter(name, tasks, config, scores["test"]),
+        _front_matter(name, tasks, config, test),
         f"# {name}\n\nOne transformer encoder with a head per task: "
         f"{', '.join(_task(task) for task in tasks)}. {final['parameters']:,} parameters.",
         "## Use\n\n```python\nfrom mtt_jax import Predictor\n\n"
@@ -48,7 +47,7 @@ def render(
         "## Scores\n\n" + _scores(config, scores),
         "## Data\n\n" + _data(config, counts, notes),
         "## Training\n\n" + _training(config, final),
-        "## Limits\n\n" + _limits(scores["test"] or scores["dev"]),
+        "## Limits\n\n" + _limits(test or scores.get("dev", {})),
     ]
     return "\n\n".join(parts) + "\n"
 
