@@ -7,6 +7,7 @@ from mtt_jax.config.schema import Config
 from mtt_jax.data.newswire.source import read_newswire
 from mtt_jax.data.readers import read_file
 from mtt_jax.data.readers.tfds import read_tfds
+from mtt_jax.data.readers.unknown import Unknown
 from mtt_jax.data.splits import SPLITS, Joined, with_dev
 from mtt_jax.types import Record
 
@@ -26,20 +27,22 @@ def read_files(config: Config, cache: Path) -> Splits:
     """Split -> records of the user's files; and notes.
 
     Raises:
-      UserError: for every fault in a file.
+      UserError: for every fault in a file; for labels that a task does not have once all its files
+        are read.
     """
     del cache
-    joined = {split: Joined(config.task_list) for split in SPLITS}
+    joined = {split: Joined() for split in SPLITS}
     notes: list[str] = []
     for task in config.task_list:
         fields = config.tasks[task.name].data
-        loaded = {}
+        loaded, unknown = {}, Unknown()
         for split in SPLITS:
-            path = getattr(fields, split)
-            if path:
+            spec = getattr(fields, split)
+            if spec:
                 flag = f"--config.data.{task.name}.{split}"
-                loaded[split] = read_file(path, task, config.data, fields, flag)
+                loaded[split] = read_file(spec, task, config.data, fields, flag, unknown)
                 notes += loaded[split].notes
+        unknown.check(task.labels, task.name, fields.label_map)
         for split, found in with_dev(loaded, task, config, notes).items():
             joined[split].add(getattr(fields, split) or fields.train, found.records)
     return {split: joined[split].records() for split in SPLITS}, notes
@@ -49,19 +52,19 @@ def read_named(config: Config, files: Mapping[str, str]) -> tuple[list[Record], 
     """Records of files other than the config's, in the layouts that it gives; and notes.
 
     Args:
-      config: the columns, keys and label maps of each task.
-      files: task -> file.
+      config: the keys, columns and label maps of each task.
+      files: task -> files.
 
     Raises:
       UserError: for every fault in a file.
     """
-    joined, notes = Joined(config.task_list), []
+    joined, notes = Joined(), []
     for task in config.task_list:
         if task.name in files:
-            path, fields = files[task.name], config.tasks[task.name].data
-            found = read_file(path, task, config.data, fields, f"--{task.name}")
+            spec, fields = files[task.name], config.tasks[task.name].data
+            found = read_file(spec, task, config.data, fields, f"--{task.name}")
             notes += found.notes
-            joined.add(path, found.records)
+            joined.add(spec, found.records)
     return joined.records(), notes
 
 

@@ -1,13 +1,11 @@
 """Splits: train, dev and test of one task, and the records of several tasks joined by file."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from mtt_jax.config.schema import Config
-from mtt_jax.data.readers.records import Loaded
+from mtt_jax.data.readers.labels import Loaded
 from mtt_jax.errors import UserError
 from mtt_jax.tasks import Task
 from mtt_jax.types import Record
@@ -50,14 +48,9 @@ def with_dev(
 
 
 class Joined:
-    """Records of several tasks; those that were read from one file carry the labels of all.
+    """Records of several tasks; those that were read from one file carry the labels of all."""
 
-    Attributes:
-      tasks: name -> task.
-    """
-
-    def __init__(self, tasks: Sequence[Task]):
-        self.tasks = {task.name: task for task in tasks}
+    def __init__(self) -> None:
         self._by_file: dict[Path, list[Record]] = {}
 
     def add(self, path: str, records: list[Record]) -> None:
@@ -68,36 +61,10 @@ class Joined:
             self._by_file[file] = records
         elif [r.text for r in there] == [r.text for r in records]:
             pairs = zip(there, records, strict=True)
-            self._by_file[file] = [_joined(ours, theirs, self.tasks) for ours, theirs in pairs]
+            self._by_file[file] = [a._replace(labels=a.labels | b.labels) for a, b in pairs]
         else:
             self._by_file[file] = there + records
 
     def records(self) -> list[Record]:
         """All records, file by file in the order in which the files were added."""
         return [record for records in self._by_file.values() for record in records]
-
-
-def _joined(ours: Record, theirs: Record, tasks: dict[str, Task]) -> Record:
-    """One record with the labels of both, its words cut wherever one of them cuts."""
-    words = tuple(_pieces(ours, theirs))
-    labels: dict[str, Any] = {}
-    for side in (ours, theirs):
-        places = _places(side, words)
-        labels |= {n: tasks[n].recut(label, places, len(words)) for n, label in side.labels.items()}
-    return Record(ours.text, words, labels)
-
-
-def _pieces(ours: Record, theirs: Record) -> Iterator[tuple[int, int]]:
-    """The words of two records of one text, cut at the edges of both."""
-    cuts = sorted({edge for word in (*ours.words, *theirs.words) for edge in word})
-    for start, end in pairwise(cuts):
-        inside = any(a <= start and end <= b for a, b in (*ours.words, *theirs.words))
-        if inside and ours.text[start:end].strip():
-            yield start, end
-
-
-def _places(record: Record, words: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """For each word of a record the first of the finer words in it, and the one after the last."""
-    starts = {start: index for index, (start, _) in enumerate(words)}
-    ends = {end: index + 1 for index, (_, end) in enumerate(words)}
-    return [(starts[start], ends[end]) for start, end in record.words]

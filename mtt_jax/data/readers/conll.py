@@ -1,67 +1,182 @@
-"""CoNLL columns: one word per line with its tag, and an empty line after each sentence."""
+"""CoNLL columns: one word per line with its tags, and an empty line after each sentence.
 
-from collections.abc import Iterator
+Inside a sentence `#` is a word. Before one, a line that begins with it is a comment unless it has
+as many cells as there are columns and its last one is a tag that other words have too.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
+from typing import NamedTuple
 
-from mtt_jax.data.readers.records import Place, Source, Tagged, lines, records_of
+from mtt_jax.data.readers.files import lines
+from mtt_jax.data.readers.rows import Head, Layout, Place, Row
 from mtt_jax.errors import UserError
-from mtt_jax.types import Record
+
+_EXTENSIONS = (".conll", ".bio", ".iob", ".bioes", ".iob2", ".col", ".ner")
+# Sentences by which columns that only count are noticed.
+_SAMPLE = 200
+# The spaces that separate columns; a no-break space and its like are part of a word.
+_SPACES = " \t\f\v"
+_GAP = re.compile(f"[{_SPACES}]+")
+# Between documents; in CoNLL-2003 with as many columns as there are.
+_DIVIDER = re.compile(r"-DOCSTART-|#(begin|end) document\b")
 
 
-def read_conll(file: Path, source: Source) -> list[Record]:
-    """Reads sentences that end with an empty line."""
-    return records_of(list(_sentences(file, source)), source, str(file))
+class _Line(NamedTuple):
+    """A line that is not empty."""
+
+    number: int
+    cells: list[str]
+    raw: str
 
 
-def _sentences(file: Path, source: Source) -> Iterator[Tagged]:
-    """Yields the sentences of a file; -DOCSTART- lines and comments are left out."""
-    width, first = 0, 0
-    words: list[str] = []
-    tags: list[str] = []
-    places: list[Place] = []
-    flag = source.flag.removeprefix("--")
-    spec = source.task.fields["conll"] if source.fields.label == "auto" else source.fields.label
-    for number, line in lines(file, source.data.encoding):
-        cells = line.split("\t") if "\t" in line else line.split()
-        if not line.strip() or cells[0] == "-DOCSTART-":
-            if words:
-                yield Tagged(places, words, tags)
-            words, tags, places = [], [], []
-            continue
-        if not words and line.startswith("# ") and (len(cells) != width or cells[2:3] == ["="]):
-            continue  # a comment, such as "# id = 7"
-        place = Place(file, number)
-        if not width:
-            width, first = len(cells), number
-            if width < 2:
-                raise UserError(
-                    f"{place}: one column; expected a word and a tag, as in 'Oslo B-LOC'."
-                )
-        if len(cells) != width:
-            raise UserError(
-                f"{place}: {len(cells)} columns, but line {first} has {width}; columns are "
-                "separated by tabs, or by spaces if a line has no tab."
-            )
-        word = _column(str(source.fields.word), width, f"{flag}.word", place)
-        tag = _column(spec, width, f"{flag}.label", place)
-        if word == tag:
-            raise UserError(
-                f"{place}: column {word + 1} is named for the word and for the tag; set "
-                f"--{flag}.word or --{flag}.label."
-            )
-        words.append(cells[word])
-        tags.append(cells[tag].strip())
-        places.append(place)
-    if words:
-        yield Tagged(places, words, tags)
+def recognize(head: Head) -> str | None:
+    """Lines with the same number of columns, in blocks that empty lines separate."""
+    if not head.text.strip() or head.extension in (".csv", ".json", ".jsonl"):
+        return None
+    blocks = list(islice(_blocks(enumerate(head.text.split("\n"), 1)), _SAMPLE))
+    found = [line for block in blocks for line in block if not line.raw.startswith("#")]
+    if not found:
+        return None
+    widths = {len(_without_end(line.cells)) for line in found}
+    cells = [cell for line in found for cell in line.cells]
+    # A table of texts has spaces in most of its lines, and no empty lines.
+    table = sum(" " in cell for cell in cells) > len(found) * 0.3
+    table |= len(blocks) < 2 and head.extension != ".txt"
+    if head.extension not in _EXTENSIONS and (table or len(widths) > 1 or max(widths) < 2):
+        return None
+    width = max(widths)
+    by = "tabs" if "\t" in found[0].raw else "spaces"
+    return f"CoNLL columns ({width}, separated by {by})"
 
 
-def _column(spec: str, width: int, flag: str, place: Place) -> int:
-    """Index of a column given from 1, or from the end as -1."""
-    number = int(spec) if spec.removeprefix("-").isdecimal() else 0
-    if not 1 <= abs(number) <= width:
+def read(path: Path, layout: Layout) -> Iterator[Row]:
+    """Yields the sentences of a file, each column a field under its number from "1".
+
+    -DOCSTART- lines, `#begin document` and comments are left out.
+    """
+    sentences = _sentences(path, layout.encoding)
+    first = list(islice(sentences, _SAMPLE))
+    if not first:
+        return
+    # A separator at the ends of all lines makes no column.
+    trailing = all(line.raw.endswith("\t") for line in chain(*first))
+    begins, width = first[0][0].number, len(first[0][0].cells) - trailing
+    if width < 2:
         raise UserError(
-            f"{place}: {spec!r} is not one of {width} columns; set --{flag} to a number from 1 to "
-            f"{width}, or -1 for the last."
+            f"{Place(path, begins)}: one column; expected a word and a tag, as in 'Oslo B-LOC'."
         )
-    return number - 1 if number > 0 else width + number
+    word = _word(first, width, layout, Place(path, begins))
+    for sentence in chain(first, sentences):
+        wrong = [
+            line
+            for line in sentence
+            if len(line.cells) != width and (len(line.cells) < width or any(line.cells[width:]))
+        ]
+        for number, cells, _ in wrong:
+            layout.fault(
+                f"{path}, line {number}: {len(cells)} columns, but line {begins} has {width}; "
+                "columns are separated by tabs, or by spaces if a line has no tab."
+            )
+        if wrong:
+            continue
+        places = [Place(path, line.number) for line in sentence]
+        fields = {
+            str(column + 1): [line.cells[column].strip() for line in sentence]
+            for column in range(width)
+        }
+        tokens = [line.cells[word].strip(_SPACES) for line in sentence]
+        yield Row(places[0], fields, tokens=tokens, token_places=places)
+
+
+def _cells(line: str) -> list[str]:
+    """Columns are separated by tabs, or by spaces if the line has no tab."""
+    return line.split("\t") if "\t" in line else _GAP.split(line.strip(_SPACES))
+
+
+def _without_end(cells: list[str]) -> list[str]:
+    """Cells without one that a separator at the end of the line makes."""
+    return cells if cells[-1].strip() else cells[:-1]
+
+
+def _blocks(numbered: Iterator[tuple[int, str]]) -> Iterator[list[_Line]]:
+    """Yields the lines between empty lines and dividers; a comment counts as a line."""
+    block: list[_Line] = []
+    for number, line in numbered:
+        if not line.strip() or _DIVIDER.match(line):
+            if block:
+                yield block
+            block = []
+            continue
+        block.append(_Line(number, _cells(line), line))
+    if block:
+        yield block
+
+
+def _sentences(path: Path, encoding: str) -> Iterator[list[_Line]]:
+    """Yields blocks without the comments before their first word."""
+    width, tags = _last_column(path, encoding)
+    for block in _blocks(lines(path, encoding)):
+        begin = 0
+        while begin < len(block) and _is_comment(block[begin], width, tags):
+            begin += 1
+        if begin < len(block):
+            yield block[begin:]
+
+
+def _last_column(path: Path, encoding: str) -> tuple[int, set[str]]:
+    """How many columns a file has, and what is in the last one of lines that are surely words."""
+    width, found = 0, set()
+    for block in _blocks(lines(path, encoding)):
+        inside = False
+        for line in block:
+            inside |= not line.raw.startswith("#")
+            if inside:
+                width = width or len(line.cells)
+                found.add(line.cells[-1].strip())
+    return width, found
+
+
+def _is_comment(line: _Line, width: int, tags: set[str]) -> bool:
+    """Whether a line before the first word of its block is a comment and not the word `#`."""
+    if not line.raw.startswith("#"):
+        return False
+    last = line.cells[-1].strip()
+    word = last in tags or re.match(r"[BIESLUMW]-", last)
+    return len(line.cells) != width or "=" in line.cells[1:3] or not word
+
+
+def _word(sentences: Sequence[list[_Line]], width: int, layout: Layout, place: Place) -> int:
+    """Index of the column of the words: the first that does not count 1, 2, 3 ..."""
+    if layout.word:
+        if layout.word > width:
+            raise UserError(
+                f"{place}: {str(layout.word)!r} is not one of {width} columns; set "
+                f"{layout.flag}.word to a number from 1 to {width}."
+            )
+        return layout.word - 1
+    for column in range(width):
+        if not _counts(sentences, column):
+            return column
+    return 0
+
+
+def _counts(sentences: Sequence[list[_Line]], column: int) -> bool:
+    """Whether a column counts the words of each sentence, from 0 or 1, or those of the file."""
+    cells = [[line.cells[column] for line in s if column < len(line.cells)] for s in sentences]
+    if not all(cell.isdecimal() for sentence in cells for cell in sentence):
+        return False
+    numbers = [[int(cell) for cell in sentence] for sentence in cells]
+    if sum(map(len, numbers)) < 2:
+        return False
+    flat = [number for sentence in numbers for number in sentence]
+    onward = flat == list(range(flat[0], flat[0] + len(flat)))
+    # A column with the number of the sentence counts no words, and is none either.
+    constant = all(len(set(sentence)) == 1 for sentence in numbers) and len(numbers) > 1
+    per_sentence = all(
+        sentence[0] in (0, 1) and sentence == list(range(sentence[0], sentence[0] + len(sentence)))
+        for sentence in numbers
+    )
+    return onward or per_sentence or constant

@@ -1,103 +1,214 @@
-"""CSV and TSV: one sentence per row, its text and its labels in columns."""
+"""CSV and TSV: one text per row, its labels in columns.
+
+The separator and the line of column names are recognized. A row holds every cell under the number
+of its column, from "1", and under the column's name if there are names.
+"""
 
 import csv
+import re
+import statistics
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import chain, islice
 from pathlib import Path
-from typing import NamedTuple
 
-from mtt_jax.data.readers.records import Place, Source, lines, text_record
+from mtt_jax.data.readers.files import head, lines, lines_with_ends
+from mtt_jax.data.readers.rows import Head, Layout, Place, Row
 from mtt_jax.errors import UserError
-from mtt_jax.types import Record
 
+_SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 # News stories pasted whole fit; a quote that is never closed still ends in an error.
 _LONGEST_CELL = 10_000_000
+# Rows from which separator and header are recognized.
+_SAMPLE = 200
+# Names of columns that say by themselves that a line is a header.
+_NAMES = frozenset([
+    "text", "texts", "sentence", "sentences", "content", "body", "title", "headline", "description",
+    "tweet", "review", "document", "comment", "message", "question", "utterance", "label", "labels",
+    "category", "categories", "class", "classes", "topic", "topics", "target", "sentiment",
+    "intent", "polarity", "rating", "stars", "id", "idx", "index",
+])  # fmt: skip
 
 
-def read_csv(file: Path, source: Source) -> list[Record]:
-    """Reads a record from each row of a CSV file."""
-    return list(_records(file, _csv_rows(file, source.data.encoding), source, "a comma"))
+def recognize_csv(head: Head) -> str | None:
+    """A file in .csv, or one whose lines have as many cells each."""
+    if head.extension in (".tsv", ".tab") and "\t" in head.text:
+        return None
+    return _description(head, "CSV") if head.extension == ".csv" and head.text else None
 
 
-def read_tsv(file: Path, source: Source) -> list[Record]:
-    """Reads a record from each line of a TSV file."""
-    return list(_records(file, _tsv_rows(file, source.data.encoding), source, "a tab"))
+def recognize_tsv(head: Head) -> str | None:
+    """A file in .tsv with tabs, or lines of two or more cells with tabs in any other file."""
+    if not head.text or head.text.lstrip()[:1] in ("{", "["):
+        return None
+    if head.extension == ".csv":
+        return None
+    if head.extension in (".tsv", ".tab") or _uniform(head.text, "\t"):
+        return _description(head, "TSV")
+    return None
 
 
-class _Columns(NamedTuple):
-    """Where text and label are.
-
-    Attributes:
-      texts: columns that are joined to form the text.
-      label: column of the label; -1 if each label has a column.
-      flags: label -> column with 0 or 1.
-    """
-
-    texts: list[int]
-    label: int
-    flags: dict[str, int]
+def read_csv(path: Path, layout: Layout) -> Iterator[Row]:
+    """The rows of a CSV file, whichever separator it has."""
+    separator = _separator(head(path).text, ",;\t|") or ","
+    return _rows(path, layout, separator)
 
 
-def _records(
-    file: Path, rows: Iterator[tuple[int, list[str]]], source: Source, separator: str
-) -> Iterator[Record]:
-    width = 0
-    for line, row in rows:
-        place = Place(file, line)
-        if not width:
-            width = len(row)
-            columns = _columns(row, source, file)
-            if source.fields.header:
-                continue
+def read_tsv(path: Path, layout: Layout) -> Iterator[Row]:
+    """The rows of a TSV file."""
+    separator = _separator(head(path).text, "\t,;|") or "\t"
+    return _rows(path, layout, separator)
+
+
+def _description(head: Head, name: str) -> str:
+    """What is recognized: the separator if it is not that of the name, and the header."""
+    order = ",;\t|" if name == "CSV" else "\t,;|"
+    separator = _separator(head.text, order) or order[0]
+    rows = _sample(head.text, separator)
+    by = "" if separator == order[0] else f" separated by {_SEPARATORS[separator]}"
+    if has_header(rows):
+        return f"{name}{by} with a header ({', '.join(cell.strip() for cell in rows[0])})"
+    return f"{name}{by} without a header"
+
+
+def _rows(path: Path, layout: Layout, separator: str) -> Iterator[Row]:
+    """The rows of a table; a line that has no cell is left out."""
+    lined = separator == "\t" and not _has_lines_in_cells(head(path).text)
+    cells = (
+        _plain_lines(path, layout.encoding)
+        if lined
+        else _csv_lines(path, layout.encoding, separator)
+    )
+    first = list(islice(cells, _SAMPLE))
+    width = _width([row for _, row in first])
+    header = has_header([row for _, row in first]) if layout.header is None else layout.header
+    names: list[str] = []
+    seen = 0
+    for line, row in chain(first, cells):
+        place = Place(path, line)
+        row = row[:width] if all(not cell.strip() for cell in row[width:]) else row
+        seen += 1
         if len(row) != width:
-            raise UserError(
-                f"{place}: {len(row)} columns, but the first line has {width}; quote a text that "
-                f"contains the separator ({separator})."
+            what = f"a text that contains the separator ({_SEPARATORS[separator][:-1]})"
+            layout.fault(
+                f"{place}: {len(row)} columns, but the first line has {width}; quote {what}."
             )
-        text = " ".join(row[column] for column in columns.texts)
-        value = _value(row, columns)
-        # A row without a text is left out whatever its label.
-        label = source.read_value(value, "the label", place) if text.strip() else None
-        if label is not None and source.task.is_empty(label) and columns.label >= 0:
-            source.tally.add(f"empty cells, read as no label of {source.task.name}", place)
-        record = text_record(text, label, source, place)
-        if record:
-            yield record
+            continue
+        if header and seen == 1:
+            names = [cell.strip() for cell in row]
+            continue
+        fields = {str(number): cell for number, cell in enumerate(row, start=1)}
+        yield Row(place, fields | {n: cell for n, cell in zip(names, row, strict=False) if n})
 
 
-def _value(row: Sequence[str], columns: _Columns) -> str | dict[str, str]:
-    if columns.label >= 0:
-        return row[columns.label].strip()
-    return {label: row[column].strip() for label, column in columns.flags.items()}
+def _width(rows: Sequence[Sequence[str]]) -> int:
+    """Columns of the first line, less those that are empty in every line: trailing separators."""
+    if not rows:
+        return 0
+    width = len(rows[0])
+    while width > 1 and all(len(row) >= width and not row[width - 1].strip() for row in rows):
+        width -= 1
+    return width
 
 
-def _columns(row: list[str], source: Source, file: Path) -> _Columns:
-    names = row if source.fields.header else None
-    flag = source.flag.removeprefix("--")
-    text = "text" if source.fields.text == "auto" else source.fields.text
-    texts = [_column(part.strip(), row, names, f"{flag}.text", file) for part in text.split(",")]
-    task, spec = source.task, source.fields.label
-    label = task.fields["table"] if spec == "auto" else spec
-    if "columns" not in task.reads:
-        return _Columns(texts, _column(label, row, names, f"{flag}.label", file), {})
-    if spec == "auto" and names and label not in names and set(task.labels) <= set(names):
-        return _Columns(texts, -1, {name: names.index(name) for name in task.labels})
-    parts = [part.strip() for part in label.split(",")]
-    found = [_column(part, row, names, f"{flag}.label", file) for part in parts]
-    if len(found) == 1:
-        return _Columns(texts, found[0], {})
-    titles = [names[column] for column in found] if names else list(task.labels)
-    if len(titles) != len(found):
-        raise UserError(
-            f"{file}, line 1: --{flag}.label names {len(found)} columns, and task '{task.name}' "
-            f"has {len(titles)} labels; name one column per label, in the order of the labels."
-        )
-    return _Columns(texts, -1, dict(zip(titles, found, strict=True)))
+def has_header(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the first row holds names of columns.
+
+    It does if its cells are short and different, and one of them is a usual name of a column, or is
+    a word above numbers only, or is missing among the few values below it while texts are longer.
+    """
+    if not rows:
+        return False
+    first, rest = [cell.strip() for cell in rows[0]], rows[1:]
+    named = [cell for cell in first if cell]
+    if not named or len(set(named)) < len(named) or not all(map(_is_name, named)):
+        return False
+    columns = [[row[i].strip() for row in rest if i < len(row)] for i in range(len(first))]
+    for name, column in zip(first, columns, strict=True):
+        if name.lower() in _NAMES and name not in column:
+            return True
+    if len(rest) < 3:
+        return False
+    numbers = [
+        _is_number(cell) and all(map(_is_number, col))
+        for cell, col in zip(first, columns, strict=True)
+    ]
+    if any(numbers):
+        return False
+    if any(
+        name and all(map(_is_number, col)) for name, col in zip(first, columns, strict=True) if col
+    ):
+        return True
+    few = any(
+        name not in col and len(set(col)) <= max(2, len(col) // 4)
+        for name, col in zip(first, columns, strict=True)
+    )
+    long = any(
+        col and statistics.median(len(cell.split()) for cell in col) >= 3 > len(name.split())
+        for name, col in zip(first, columns, strict=True)
+    )
+    return few and long
 
 
-def _csv_rows(file: Path, encoding: str) -> Iterator[tuple[int, list[str]]]:
+def _is_name(cell: str) -> bool:
+    return len(cell) <= 40 and len(cell.split()) <= 4 and not re.search(r"[.!?,;]$", cell)
+
+
+def _is_number(cell: str) -> bool:
+    return re.fullmatch(r"[-+]?\d+(\.\d+)?", cell) is not None
+
+
+def _uniform(text: str, order: str) -> str:
+    """The separator that divides all lines into as many cells; "" if there is none.
+
+    Of several, the first that is not followed by a space, as a comma in a sentence is.
+    """
+    found = {}
+    for separator in order:
+        rows = _sample(text, separator)
+        if len({len(row) for row in rows}) == 1 and len(rows[0]) > 1:
+            found[separator] = any(cell.startswith(" ") for row in rows for cell in row[1:])
+    return min(found, key=lambda separator: (found[separator], order.index(separator)), default="")
+
+
+def _separator(text: str, order: str) -> str:
+    """The separator of a table; failing `_uniform`, the first that is in every line."""
+    found = [line for line in text.splitlines() if line.strip()]
+    return _uniform(text, order) or next(
+        (separator for separator in order if found and all(separator in line for line in found)), ""
+    )
+
+
+def _sample(text: str, separator: str) -> list[list[str]]:
+    """The first rows of a text; a row that its end cuts is left out."""
+    rows: list[list[str]] = []
+    if separator == "\t" and not _has_lines_in_cells(text):
+        found = (line for line in text.split("\n") if line.strip())
+        return [_plain_cells(line) for line in islice(found, _SAMPLE)]
+    reader = csv.reader(text.splitlines(keepends=True), delimiter=separator, strict=True)
+    with suppress(csv.Error):
+        rows.extend(row for row in islice(reader, _SAMPLE) if row)
+    return rows
+
+
+def _has_lines_in_cells(text: str) -> bool:
+    """Whether cells in quotes hold line ends: only then do all lines have as many tabs."""
+    found = [line for line in text.split("\n") if line.strip()]
+    widths = {line.count("\t") for line in found}
+    if len(widths) < 2 or not re.search('(^|\t)"', text, re.MULTILINE):
+        return False
+    reader = csv.reader(text.splitlines(keepends=True), delimiter="\t", strict=True)
+    try:
+        rows = [row for row in reader if row]
+    except csv.Error:
+        return False
+    return len({len(row) for row in rows}) == 1 and len(rows) > 1
+
+
+def _csv_lines(path: Path, encoding: str, separator: str) -> Iterator[tuple[int, list[str]]]:
     """(first line, cells) of each row; quotes and line ends inside them are understood."""
     csv.field_size_limit(_LONGEST_CELL)
-    reader = csv.reader((line + "\n" for _, line in lines(file, encoding)), strict=True)
+    reader = csv.reader(lines_with_ends(path, encoding), delimiter=separator, strict=True)
     while True:
         begins = reader.line_num + 1
         try:
@@ -106,39 +217,23 @@ def _csv_rows(file: Path, encoding: str) -> Iterator[tuple[int, list[str]]]:
             return
         except csv.Error as error:
             raise UserError(
-                f"{file}, line {begins}: not valid CSV: {error}. A quote inside a quoted text is "
+                f"{path}, line {begins}: not valid CSV: {error}. A quote inside a quoted text is "
                 'written twice: "".'
             ) from None
         if row:
             yield begins, row
 
 
-def _tsv_rows(file: Path, encoding: str) -> Iterator[tuple[int, list[str]]]:
-    """(line, cells) of each line; quotes are plain characters unless they enclose a whole cell."""
-    for number, line in lines(file, encoding):
+def _plain_lines(path: Path, encoding: str) -> Iterator[tuple[int, list[str]]]:
+    """(line, cells) of each line."""
+    for number, line in lines(path, encoding):
         if line.strip():
-            cells = line.split("\t")
-            yield (
-                number,
-                [
-                    cell[1:-1].replace('""', '"') if cell[:1] == '"' == cell[1:][-1:] else cell
-                    for cell in cells
-                ],
-            )
+            yield number, _plain_cells(line)
 
 
-def _column(spec: str, row: list[str], names: list[str] | None, flag: str, file: Path) -> int:
-    """Index of a column that is given by a number from 1 or by its name in the header."""
-    if names is not None and spec in names:
-        return names.index(spec)
-    if spec.isdecimal() and 1 <= int(spec) <= len(row):
-        return int(spec) - 1
-    if names is not None:
-        shown = ", ".join(names)
-        raise UserError(f"{file}, line 1: no column {spec!r} in {shown}; set --{flag}=...")
-    task_flag = flag.rsplit(".", 1)[0]
-    header = f" or, if the file begins with column names, --{task_flag}.header=true"
-    raise UserError(
-        f"{file}, line 1: {spec!r} is not a column number from 1 to {len(row)}; set "
-        f"--{flag}=NUMBER{'' if spec.isdecimal() else header}."
-    )
+def _plain_cells(line: str) -> list[str]:
+    """Cells between tabs; quotes are plain characters unless they enclose a whole cell."""
+    return [
+        cell[1:-1].replace('""', '"') if cell[:1] == '"' == cell[1:][-1:] else cell
+        for cell in line.split("\t")
+    ]

@@ -1,6 +1,7 @@
 """TFDS: any of its data sets by name, read without TensorFlow."""
 
 import contextlib
+import dataclasses
 import importlib
 import io
 import logging
@@ -11,15 +12,9 @@ from typing import Any
 import numpy as np
 
 from mtt_jax.config.schema import Config
-from mtt_jax.data.readers.records import (
-    Loaded,
-    Place,
-    Source,
-    Tagged,
-    Tally,
-    records_of,
-    text_record,
-)
+from mtt_jax.data.readers.labels import Loaded, Source, records_of
+from mtt_jax.data.readers.rows import Place, Row
+from mtt_jax.data.readers.unknown import Unknown
 from mtt_jax.data.splits import SPLITS, with_dev
 from mtt_jax.errors import UserError
 from mtt_jax.tasks import Task
@@ -37,12 +32,13 @@ def read_tfds(config: Config, cache: Path) -> tuple[dict[str, list[Record]], lis
     for task in config.task_list:
         fields = config.tasks[task.name].data
         builder = _builder(fields.name, cache / "tfds", task.name)
-        loaded = {}
+        loaded, unknown = {}, Unknown()
         for split in SPLITS:
             name = getattr(fields, split) or {"train": "train"}.get(split, "")
             if name:
-                loaded[split] = _split(builder, name, split, task, config)
+                loaded[split] = _split(builder, name, split, task, config, unknown)
                 notes += loaded[split].notes
+        unknown.check(task.labels, task.name, fields.label_map)
         for split, found in with_dev(loaded, task, config, notes).items():
             records[split] += found.records
     return records, notes
@@ -87,7 +83,9 @@ def _builder(name: str, home: Path, task: str) -> Any:
     return builder
 
 
-def _split(builder: Any, name: str, split: str, task: Task, config: Config) -> Loaded:
+def _split(
+    builder: Any, name: str, split: str, task: Task, config: Config, unknown: Unknown
+) -> Loaded:
     """Records of one split."""
     fields = config.tasks[task.name].data
     flag = f"config.data.{task.name}"
@@ -95,21 +93,24 @@ def _split(builder: Any, name: str, split: str, task: Task, config: Config) -> L
         known = ", ".join(builder.info.splits)
         raise UserError(f"{flag}.{split}: {fields.name} has no split {name!r}; it has {known}.")
     tagged = "tags" in task.reads
-    read = _tagged if tagged else _whole
     texts = (fields.text if fields.text != "auto" else "tokens" if tagged else "text").split(",")
     texts = [feature.strip() for feature in texts]
     label = fields.label if fields.label != "auto" else task.fields["tfds"]
     _check_features({"text": texts, "label": [label]}, builder.info.features, fields.name, flag)
     names = _label_names(builder.info.features[label])
-    source = Source(task, fields, config.data, Tally())
+    # The features that hold text and label are known by now.
+    source = Source(task, dataclasses.replace(fields, text="auto", label=label), unknown)
     with quiet():
-        rows = list(builder.as_data_source(split=name))
+        data = list(builder.as_data_source(split=name))
     where = Path(f"{fields.name}/{name}")
-    found = [
-        read([row[feature] for feature in texts], row[label], names, source, Place(where, line))
-        for line, row in enumerate(rows, start=1)
+    rows = [
+        (_tagged if tagged else _whole)(
+            Place(where, number), [row[feature] for feature in texts], label, row[label], names
+        )
+        for number, row in enumerate(data, start=1)
     ]
-    return Loaded(records_of(found, source, str(where)), source.tally.notes())
+    records = records_of(rows, source, where, "TFDS")
+    return Loaded(records, source.tally.notes(), source.labels)
 
 
 def _check_features(wanted: dict[str, list[str]], features: Any, data_set: str, flag: str) -> None:
@@ -131,29 +132,21 @@ def _label(value: Any, names: Any) -> str:
     return names(int(value)) if names else _string(value)
 
 
-def _whole(
-    parts: Sequence[Any], value: Any, names: Any, source: Source, place: Place
-) -> Record | None:
-    """The record of a text with a label for the whole of it."""
-    text = " ".join(map(_string, parts))
+def _whole(place: Place, parts: Sequence[Any], key: str, value: Any, names: Any) -> Row:
+    """The row of a text with a label for the whole of it."""
     many = not isinstance(value, (str, bytes)) and np.ndim(value) > 0
-    if not text.strip() or (names and not many and value < 0):  # -1 is TFDS's "no label"
-        return text_record(text, None, source, place)
-    shown = [_label(item, names) for item in value] if many else _label(value, names)
-    return text_record(text, source.read_value(shown, "the label", place), source, place)
+    shown: Any = None
+    if many:
+        shown = [_label(item, names) for item in value]
+    elif not (names and value < 0):  # -1 is TFDS's "no label"
+        shown = _label(value, names)
+    return Row(place, {key: shown}, text=" ".join(map(_string, parts)))
 
 
-def _tagged(
-    parts: Sequence[Any], tags: Sequence[Any], names: Any, source: Source, place: Place
-) -> Tagged | None:
-    """The words and tags of a sentence; None for one without words."""
+def _tagged(place: Place, parts: Sequence[Any], key: str, tags: Sequence[Any], names: Any) -> Row:
+    """The row of words with a tag each."""
     words = [_string(word) for part in parts for word in part]
-    if len(words) != len(tags):
-        raise UserError(f"{place}: {len(words)} words, but {len(tags)} tags.")
-    if not words:
-        source.leave_out(place)
-        return None
-    return Tagged([place] * len(words), words, [_label(tag, names) for tag in tags])
+    return Row(place, {key: [_label(tag, names) for tag in tags]}, tokens=words)
 
 
 def _string(value: Any) -> str:
