@@ -27,15 +27,15 @@ class Record(NamedTuple):
     """A sentence from a file, with the labels that it carries.
 
     Attributes:
-      text: the sentence.
-      words: (start, end) character offsets of its words.
-      labels: task -> its label by name, in the form that the task reads (tasks/); a task that is
-        absent has no label here.
+      text: the sentence, as the file gives it.
+      labels: task -> its label by name, in the form that the task reads (tasks/), with spans in
+        characters of `text`; a task that is absent has no label here.
+      place: where it is, such as `train.csv, line 7`; "" for a sentence that is in no file.
     """
 
     text: str
-    words: tuple[tuple[int, int], ...]
     labels: dict[str, Any]
+    place: str = ""
 
 
 class Example(NamedTuple):
@@ -43,13 +43,15 @@ class Example(NamedTuple):
 
     Attributes:
       tokens: int32 [n] subword ids with [CLS] and [SEP].
-      starts: int32 [w] position of each word's first subword; -1 for a word that has none.
+      starts: int32 [w] position of each word's first subword; -1 for a word that was cut off.
+      words: int32 [w, 2] where each word begins and ends, in characters of the text as given.
       labels: task -> its label by class id, in the form that the task encodes (tasks/); a task that
         is absent has no label here.
     """
 
     tokens: np.ndarray
     starts: np.ndarray
+    words: np.ndarray
     labels: dict[str, Any]
 
 

@@ -13,8 +13,10 @@ import pytest
 from mtt_jax.config import default_config
 from mtt_jax.config.resolve import resolve
 from mtt_jax.config.schema import DataConfig, TaskDataConfig
+from mtt_jax.data import readers
+from mtt_jax.data.encode import encode_records
 from mtt_jax.data.pack import pack_examples
-from mtt_jax.data.readers import read_file
+from mtt_jax.data.tokenizer import vocabulary_size
 from mtt_jax.devices.mesh import make_mesh, of_state, place, place_batch, replicated
 from mtt_jax.errors import UserError
 from mtt_jax.scoring.infer import make_forward
@@ -43,35 +45,38 @@ SENTENCES = [
 ]  # fmt: skip
 
 
-def record(text, topic=None, entities=None, **labels):
+def record(text, topic=None, entities=None, pos=None, **labels):
     """A record whose words are separated by single spaces; None leaves a task without a label.
 
-    `entities` are those of the task ner; `labels` are those of further tasks, as a record holds
-    them.
+    `entities` are those of the task ner, in words; `pos` has a tag for each word, "" for none;
+    `labels` are those of further tasks, as a record holds them.
     """
+    words = spaced(text)
+    if topic is not None:
+        labels["topic"] = topic
+    if entities is not None:
+        labels["ner"] = tuple(
+            Span(words[start][0], words[end - 1][1], label) for start, end, label in entities
+        )
+    if pos is not None:
+        labels["pos"] = tuple(Span(*word, tag) for word, tag in zip(words, pos, strict=True) if tag)
+    return Record(text, labels)
+
+
+def spaced(text):
+    """(start, end) of the words of a text that are separated by single spaces."""
     words, offset = [], 0
     for word in text.split():
         words.append((offset, offset + len(word)))
         offset += len(word) + 1
-    if topic is not None:
-        labels["topic"] = topic
-    if entities is not None:
-        labels["ner"] = tuple(Span(*entity) for entity in entities)
-    return Record(text, tuple(words), labels)
+    return words
 
 
-def word_texts(record):
-    return [record.text[start:end] for start, end in record.words]
-
-
-def entities(record):
-    """(text, type) of each entity; None if the record has no label for ner."""
-    if "ner" not in record.labels:
+def entities(record, task="ner"):
+    """(text, label) of each span that a record holds for a task; None without a label."""
+    if task not in record.labels:
         return None
-    return [
-        (record.text[record.words[start][0] : record.words[end - 1][1]], label)
-        for start, end, label in record.labels["ner"]
-    ]
+    return [(record.text[start:end], label) for start, end, label in record.labels[task]]
 
 
 def make_config(**overrides):
@@ -111,7 +116,7 @@ def read(file, task="topic", encoding="utf-8", clean=True, **fields):
     """A task's records and the notes on its file; `fields` are those of config.data.TASK."""
     data = DataConfig(encoding=encoding, clean=clean)
     flag = f"--config.data.{task}.train"
-    return read_file(str(file), _tasks()[task], data, TaskDataConfig(**fields), flag)
+    return readers.read_file(str(file), _tasks()[task], data, TaskDataConfig(**fields), flag)
 
 
 def complaint(file, task="topic", **options):
@@ -122,6 +127,11 @@ def complaint(file, task="topic", **options):
 
 
 # Models
+
+
+def encoded(records, tokenizer, tasks):
+    """Records as a run encodes them that cleans its texts, as runs do by default."""
+    return encode_records(records, tokenizer, tasks, cleaning=True)
 
 
 def batch_of(examples, config, rows=8):
@@ -143,7 +153,7 @@ fresh_params = jax.jit(init_params, static_argnums=(0, 2))
 
 
 def model_and_params(config, tokenizer):
-    model = build_model(config, tokenizer.get_vocab_size())
+    model = build_model(config, vocabulary_size(tokenizer))
     return model, fresh_params(model, jax.random.key(1), config.train.row_length)
 
 
@@ -166,6 +176,19 @@ def save_untrained(folder, tokenizer):
 def assert_trees_equal(ours, theirs):
     """Bit for bit."""
     jax.tree.map(np.testing.assert_array_equal, ours, theirs)
+
+
+def strict_f1(gold, found):
+    """F1 of entities, each right if start, end and type are; counted here without any of ours.
+
+    Args:
+      gold: (start, end, type) of the entities of each text.
+      found: results of a predictor for each text.
+    """
+    answers = [{(e["start"], e["end"], e["label"]) for e in entities} for entities in found]
+    right = sum(len(set(ours) & theirs) for ours, theirs in zip(gold, answers, strict=True))
+    total = sum(map(len, gold)) + sum(map(len, answers))
+    return 2 * right / total if total else 0.0
 
 
 # Training

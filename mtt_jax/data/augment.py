@@ -10,8 +10,10 @@ The four label-preserving methods of Dai & Adel 2020 (arXiv:2010.11683), one dra
 A synthetic sentence carries only entity labels: its topic may have changed.
 """
 
+import re
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -23,6 +25,8 @@ from mtt_jax.tasks import Task
 from mtt_jax.tasks.schemes import OUTSIDE, entity_types, spans_to_tags
 from mtt_jax.types import Record, Span
 
+# Words as a person sees them, larger than those that carry tags: U.S. and O'Brien are moved whole.
+_WORD = re.compile(r"(?:[^\W\d_]\.){2,}|\w+(?:[.,'\u2019&/-]\w+)*|\S")
 # How often to try again if a sentence comes out as one that already exists.
 _TRIES = 5
 
@@ -113,19 +117,32 @@ def read_gazetteer(path: str, task: Task) -> dict[str, list[str]]:
 
 def _segments(record: Record, task: str) -> list[Segment]:
     """The segments of a sentence; what precedes its first word is dropped."""
-    edges = [*record.words[1:], (len(record.text), 0)]
-    gaps = [record.text[end:following] for (_, end), (following, _) in
-            zip(record.words, edges, strict=True)]  # fmt: skip
-    texts = [record.text[start:end] for start, end in record.words]
+    spans = record.labels[task]
+    words = _words(record.text, {edge for span in spans for edge in (span.start, span.end)})
+    following = [*(start for start, _ in words[1:]), len(record.text)]
+    gaps = [record.text[end:start] for (_, end), start in zip(words, following, strict=True)]
+    texts = [record.text[start:end] for start, end in words]
+    begins = [start for start, _ in words]
     cuts = {0, len(texts)}
     labels = {}
-    for start, end, label in record.labels[task]:
-        cuts |= {start, end}
-        labels[start] = label
+    for start, end, label in spans:
+        first, last = bisect_left(begins, start), bisect_left(begins, end)
+        if first < last:
+            cuts |= {first, last}
+            labels[first] = label
     return [
         Segment(labels.get(start, OUTSIDE), tuple(texts[start:end]), tuple(gaps[start:end]))
         for start, end in pairwise(sorted(cuts))
     ]
+
+
+def _words(text: str, edges: Collection[int] = ()) -> list[tuple[int, int]]:
+    """(start, end) of the words of a text, cut where an entity begins or ends."""
+    words: list[tuple[int, int]] = []
+    for match in _WORD.finditer(text):
+        cuts = sorted(edge for edge in edges if match.start() < edge < match.end())
+        words += pairwise([match.start(), *cuts, match.end()])
+    return words
 
 
 def _pools(
@@ -153,7 +170,7 @@ def _tags(segment: Segment) -> list[str]:
 
 
 def _mention(label: str, name: str) -> Segment:
-    bounds = split_words(name)
+    bounds = _words(name)
     edges = [start for start, _ in bounds[1:]]
     gaps = [name[end:start] for (_, end), start in zip(bounds, edges, strict=False)]
     return Segment(label, tuple(name[a:b] for a, b in bounds), (*gaps, ""))
@@ -204,16 +221,19 @@ def _joined(segments: Sequence[Segment], glued: set[tuple[str, str]], task: str)
     shuffled is "Tom who ,", not "Tomwho ,".
     """
     text = ""
-    words: list[tuple[int, int]] = []
+    before = ""
     spans: list[Span] = []
     for segment in segments:
-        if segment.label != OUTSIDE:
-            spans.append(Span(len(words), len(words) + len(segment.words), segment.label))
+        begins: list[int] = []
         for word, gap in zip(segment.words, segment.gaps, strict=True):
-            before = text[words[-1][0] : words[-1][1]] if words else ""
             together = bool(before) and text.endswith(before)
             if together and (before.lower(), word.lower()) not in glued:
-                text += " " * (len(split_words(before + word)) < 2)
-            words.append((len(text), len(text) + len(word)))
+                starts = {start for start, _ in split_words(before + word)}
+                text += " " * (len(before) not in starts)
+            begins.append(len(text))
             text += word + gap
-    return Record(text, tuple(words), {task: tuple(spans)})
+            before = word
+        if segment.label != OUTSIDE and begins:
+            end = len(text) - len(segment.gaps[-1])
+            spans.append(Span(begins[0], end, segment.label))
+    return Record(text, {task: tuple(spans)})

@@ -1,8 +1,9 @@
 """Encoding: records to subword ids with labels by id, kept in flat arrays and on disk.
 
-A word's label is on its first subword. If a sentence is longer than the model reads, training cuts
-it and reports how many were cut; evaluation and prediction read it in overlapping windows, so that
-every word is decided exactly once.
+The words of a text are found here, from the text alone, for training, evaluation and prediction
+alike. A word's label is on its first subword. If a sentence is longer than the model reads,
+training cuts it and reports how many were cut; evaluation and prediction read it in overlapping
+windows, so that every word is decided exactly once.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,6 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from tokenizers import Tokenizer
 
+from mtt_jax.data.clean import Cleaned, as_given, clean
+from mtt_jax.data.words import ZERO_WIDTH_SPACE, split_words
 from mtt_jax.tasks import Task
 from mtt_jax.tasks.base import part_of, ragged
 from mtt_jax.types import Example, Record
@@ -48,8 +51,10 @@ class ExampleSet:
             label = task.example(self._labels[task.name], index)
             if label is not None:
                 labels[task.name] = label
-        tokens, starts = (part_of(self.arrays, name, index) for name in ("token", "word"))
-        return Example(tokens, starts, labels)
+        tokens, starts, words = (
+            part_of(self.arrays, name, index) for name in ("token", "start", "word")
+        )
+        return Example(tokens, starts, words, labels)
 
     def lengths(self) -> np.ndarray:
         """int64 [n] subwords of each example."""
@@ -79,51 +84,107 @@ class ExampleSet:
             return ExampleSet(dict(file), tasks)
 
 
-def encode_text(
-    tokenizer: Tokenizer, texts: Sequence[str], words: Sequence[Sequence[tuple[int, int]]]
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yields (tokens int32 [n], starts int32 [w]) for each text.
+class Encoded(NamedTuple):
+    """A text as the model reads it.
+
+    Attributes:
+      tokens: int32 [n] subword ids with [CLS] and [SEP].
+      starts: int32 [w] position of each word's first subword.
+      words: int32 [w, 2] where each word begins and ends, in characters of the text as given.
+    """
+
+    tokens: np.ndarray
+    starts: np.ndarray
+    words: np.ndarray
+
+
+def encode_texts(tokenizer: Tokenizer, texts: Sequence[str], cleaning: bool) -> Iterator[Encoded]:
+    """Yields what the model reads of each text: the one way from a text to subwords and words.
+
+    A word ends where `split_words` ends one and a subword of the next one begins, so that every
+    word has a subword of its own. Characters that the tokenizer drops belong to the word they
+    stand in.
 
     Args:
       tokenizer: puts one special token before and one after a text.
       texts: any strings.
-      words: character offsets of each text's words.
+      cleaning: whether entities and markup of HTML become plain text first.
     """
-    texts = list(texts)
-    for text, encoding, spans in zip(texts, tokenizer.encode_batch(texts), words, strict=True):
-        tokens = np.array(encoding.ids, np.int32)
-        starts = np.array([_past_spaces(text, *offsets) for offsets in encoding.offsets], np.int64)
-        bounds = np.array(spans, np.int64).reshape(-1, 2)
-        yield tokens, _first_subwords(starts, bounds)
+    # Half of a surrogate pair has no bytes for the tokenizer; a "?" replaces it.
+    whole = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
+    cleaned = [clean(text) if cleaning else as_given(text) for text in whole]
+    encodings = tokenizer.encode_batch([found.text for found in cleaned])
+    for text, found, encoding in zip(whole, cleaned, encodings, strict=True):
+        offsets = [_past_spaces(found.text, *pair) for pair in encoding.offsets[1:-1]]
+        subwords = np.array(offsets, np.int64).reshape(-1, 2)
+        units = np.array(split_words(found.text), np.int64).reshape(-1, 2)
+        words, first = _with_subwords(units, subwords)
+        places = words if found.text == text else _in_given(words, found)
+        yield Encoded(
+            np.array(encoding.ids, np.int32),
+            (first + 1).astype(np.int32),
+            places.astype(np.int32),
+        )
 
 
-def _past_spaces(text: str, start: int, end: int) -> int:
-    """Where a subword's text begins: byte-level and SentencePiece subwords include the space."""
-    while start < end - 1 and text[start].isspace():
+def _in_given(words: np.ndarray, found: Cleaned) -> np.ndarray:
+    """Offsets into the text as given, from offsets into the cleaned text."""
+    starts = [found.starts[start] for start in words[:, 0]]
+    ends = [found.ends[end - 1] for end in words[:, 1]]
+    return np.array([starts, ends], np.int64).reshape(2, -1).T
+
+
+def _past_spaces(text: str, start: int, end: int) -> tuple[int, int]:
+    """Where a subword's text is: byte-level and SentencePiece subwords include the space."""
+    while start < end - 1 and (text[start].isspace() or text[start] == ZERO_WIDTH_SPACE):
         start += 1
-    return start
+    return start, end
 
 
-def _first_subwords(starts: np.ndarray, words: np.ndarray) -> np.ndarray:
-    """int32 [w] position of the first subword inside each word, -1 for none."""
-    inner = starts[1:-1]
-    first = np.searchsorted(inner, words[:, 0], side="left")
-    found = first < len(inner)
-    found[found] = inner[first[found]] < words[found, 1]
-    return np.where(found, first + 1, -1).astype(np.int32)
+def _with_subwords(units: np.ndarray, subwords: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Joins a unit to the one before it if a subword that begins there covers it.
+
+    Args:
+      units: int64 [u, 2] as `split_words` finds them.
+      subwords: int64 [n, 2] offsets of the subwords, without special tokens.
+
+    Returns:
+      int64 [w, 2] the words, and int64 [w] the first subword of each. A unit that no subword
+      covers, because the tokenizer drops its characters, is not a word.
+    """
+    begins = np.maximum.accumulate(subwords[:, 0]) if len(subwords) else subwords[:, 0]
+    first = np.searchsorted(begins, units[:, 0], side="left")
+    own = first < len(begins)
+    own[own] = begins[first[own]] < units[own, 1]
+    if own.all():
+        return units, first
+    words: list[list[int]] = []
+    kept: list[int] = []
+    for (start, end), subword, has_own in zip(units, first, own, strict=True):
+        if has_own:
+            words.append([start, end])
+            kept.append(subword)
+        elif subword and subwords[subword - 1, 1] > start:
+            if kept and kept[-1] <= subword - 1 and begins[subword - 1] < words[-1][1]:
+                words[-1][1] = end
+            else:
+                words.append([start, end])
+                kept.append(subword - 1)
+    return np.array(words, np.int64).reshape(-1, 2), np.array(kept, np.int64)
 
 
 def encode_records(
-    records: Sequence[Record], tokenizer: Tokenizer, tasks: Sequence[Task]
+    records: Sequence[Record], tokenizer: Tokenizer, tasks: Sequence[Task], cleaning: bool
 ) -> ExampleSet:
-    """Encodes records whole, whatever their length."""
-    encoded = list(encode_text(tokenizer, [r.text for r in records], [r.words for r in records]))
-    arrays = ragged("token", [tokens for tokens, _ in encoded], np.int32)
-    arrays |= ragged("word", [starts for _, starts in encoded], np.int32)
-    lengths = [len(record.words) for record in records]
+    """Encodes records whole, whatever their length; `cleaning` as for `encode_texts`."""
+    encoded = list(encode_texts(tokenizer, [record.text for record in records], cleaning))
+    words = [found.words for found in encoded]
+    arrays = ragged("token", [found.tokens for found in encoded], np.int32)
+    arrays |= ragged("start", [found.starts for found in encoded], np.int32)
+    arrays |= ragged("word", words, np.int32)
     for task in tasks:
         labels = [record.labels.get(task.name) for record in records]
-        encoded_labels = task.encode(labels, lengths)
+        encoded_labels = task.encode(labels, words)
         arrays |= {f"{task.name}/{name}": array for name, array in encoded_labels.items()}
     return ExampleSet(arrays, tasks)
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from mtt_jax.errors import UserError, one_of
+from mtt_jax.predict.inputs import is_cut
 from mtt_jax.predict.predictor import Predictor
-from mtt_jax.predict.stream import is_cut
 from mtt_jax.scoring.infer import AGGREGATIONS
 from mtt_jax.weights import saved_model
 
@@ -126,9 +126,12 @@ class _PredictBatch(_DoFn):
                 sound.append((element, when))
             except UserError as error:
                 yield _refused(element, when, error)
-        for result, (element, when) in zip(self._predictor(texts), sound, strict=True):
+        pairs = self._predictor.predictions(texts)
+        for (prediction, _), (element, when) in zip(pairs, sound, strict=True):
             try:
-                output = beside(result, element, self._text_key)
+                if prediction.fault:
+                    raise UserError(prediction.fault)
+                output = beside(prediction.result, element, self._text_key)
                 yield beam.window.TimestampedValue(output, when)
             except UserError as error:
                 yield _refused(element, when, error)

@@ -11,13 +11,23 @@ from typing import Any
 
 import jax
 import numpy as np
+from flax.errors import ScopeParamNotFoundError, ScopeParamShapeError
 
 from mtt_jax.config.schema import ENGINES
 from mtt_jax.data.encode import Window, windows
+from mtt_jax.data.tokenizer import vocabulary_size
 from mtt_jax.devices import startup
-from mtt_jax.errors import one_of
+from mtt_jax.errors import UserError, one_of
 from mtt_jax.predict import graph
-from mtt_jax.scoring.infer import Inference, add_window, empty_inferences, infer, make_forward
+from mtt_jax.scoring.infer import (
+    Inference,
+    add_window,
+    all_finite,
+    each_finite,
+    empty_inferences,
+    infer,
+    make_forward,
+)
 from mtt_jax.types import Example
 from mtt_jax.weights import saved_model
 from mtt_jax.weights.build import build_model
@@ -53,17 +63,24 @@ def open_engine(name: str, model: SavedModel) -> Engine:
 def _jax(model: SavedModel, dtype: str = "") -> Engine:
     """Packed rows through the jitted model, in its own dtype or in another."""
     startup.prepare()
+    startup.start_devices()
     encoder = model.config.encoder
     encoder = dataclasses.replace(encoder, dtype=dtype or encoder.dtype)
     config = dataclasses.replace(model.config, encoder=encoder)
     params = jax.tree.map(jax.numpy.asarray, model.params)
-    forward = make_forward(build_model(config, model.tokenizer.get_vocab_size()))
+    forward = make_forward(build_model(config, vocabulary_size(model.tokenizer)))
 
     def run(examples: Sequence[Example], aggregation: str) -> list[Inference]:
         total = sum(len(example.tokens) for example in examples)
         length = min(-(-total // _POSITIONS) * _POSITIONS, config.train.row_length)
         tasks = model.tasks
-        return list(infer(forward, params, examples, config, _ROWS, aggregation, length, tasks))
+        try:
+            return list(infer(forward, params, examples, config, _ROWS, aggregation, length, tasks))
+        except (ScopeParamShapeError, ScopeParamNotFoundError) as error:
+            reason = str(error).split(" (http")[0]
+            raise UserError(
+                f"{model.path}: model.safetensors does not fit config.json: {reason}"
+            ) from None
 
     return run
 
@@ -74,31 +91,43 @@ def _onnx(model: SavedModel, int8: bool = False) -> Engine:
     config, tasks = model.config, model.tasks
     names = graph.output_names(config)
 
-    def run(examples: Sequence[Example], aggregation: str) -> list[Inference]:
+    def batched(
+        examples: Sequence[Example], aggregation: str, positions: int = _ONNX_POSITIONS
+    ) -> list[Inference]:
         found = empty_inferences(examples, tasks, config.encoder.width)
         pieces = windows(examples, config.data.max_length, config.data.overlap)
-        for batch in _by_length(list(pieces)):
+        for batch in _by_length(list(pieces), positions):
             ids = np.zeros((len(batch), len(batch[0].tokens)), np.int32)
             mask = np.zeros_like(ids)
             for row, piece in enumerate(batch):
                 ids[row, : len(piece.tokens)] = piece.tokens
                 mask[row, : len(piece.tokens)] = 1
-            results = session.run(names, {"input_ids": ids, "attention_mask": mask})
+            results = graph.run_onnx(session, names, ids, mask, model.path)
             outputs: dict[str, Any] = dict(zip(names, results, strict=True))
+            sound = all_finite(results)
+            # A batch shares the scales of int8: infinity in one row makes zeros of the others.
+            apart = not int8 or len(batch) == 1
             for row, piece in enumerate(batch):
                 logits = {task.name: outputs[task.name][row] for task in tasks}
                 embedding = outputs[graph.EMBEDDING][row]
-                add_window(found[piece.source], piece, tasks, logits, embedding, aggregation)
+                if sound or (apart and all_finite([*logits.values(), embedding])):
+                    add_window(found[piece.source], piece, tasks, logits, embedding, aggregation)
+                else:
+                    found[piece.source] = found[piece.source]._replace(finite=False)
         return found
+
+    def run(examples: Sequence[Example], aggregation: str) -> list[Inference]:
+        alone = partial(batched, aggregation=aggregation, positions=0)
+        return each_finite(batched(examples, aggregation), examples, alone)
 
     return run
 
 
-def _by_length(pieces: list[Window]) -> list[list[Window]]:
-    """Batches of windows, longest first, none with more positions than is efficient."""
+def _by_length(pieces: list[Window], positions: int) -> list[list[Window]]:
+    """Batches of windows, longest first, none with more positions unless it has one window."""
     batches: list[list[Window]] = []
     for piece in sorted(pieces, key=lambda piece: -len(piece.tokens)):
-        room = batches and (len(batches[-1]) + 1) * len(batches[-1][0].tokens) <= _ONNX_POSITIONS
+        room = batches and (len(batches[-1]) + 1) * len(batches[-1][0].tokens) <= positions
         if room:
             batches[-1].append(piece)
         else:

@@ -14,6 +14,7 @@ import numpy as np
 from safetensors.numpy import save_file
 from tokenizers import Tokenizer
 
+from mtt_jax.data.tokenizer import vocabulary_size
 from mtt_jax.errors import UserError
 from mtt_jax.model.hf import bert
 from mtt_jax.tasks import Task
@@ -31,7 +32,7 @@ def write(model: SavedModel, folder: Path, names: Sequence[str]) -> None:
       UserError: if these formats cannot express what the model computes; nothing is written then.
     """
     settings = bert.config_json(
-        model.config.encoder, model.tokenizer.get_vocab_size(), _special(model.tokenizer)["pad"][1]
+        model.config.encoder, vocabulary_size(model.tokenizer), _special(model.tokenizer)["pad"][1]
     )
     tasks = [task for task in model.tasks if task.name in names]
     for task in tasks:

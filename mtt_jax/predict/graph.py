@@ -20,6 +20,7 @@ import jax
 import jax.numpy as jnp
 
 from mtt_jax.config.schema import Config
+from mtt_jax.data.tokenizer import vocabulary_size
 from mtt_jax.devices import startup
 from mtt_jax.errors import UserError
 from mtt_jax.types import Batch
@@ -43,7 +44,7 @@ def plain_forward(model: SavedModel) -> Callable[[Any, Any], tuple[Any, ...]]:
     tasks = model.config.task_list
     encoder = dataclasses.replace(model.config.encoder, dtype="float32")
     config = dataclasses.replace(model.config, encoder=encoder)
-    module = build_model(config, model.tokenizer.get_vocab_size(), slots=1, attention="plain")
+    module = build_model(config, vocabulary_size(model.tokenizer), slots=1, attention="plain")
     params = jax.tree.map(jnp.asarray, model.params)
 
     def forward(input_ids, attention_mask):
@@ -73,6 +74,7 @@ def to_stablehlo(model: SavedModel) -> bytes:
     The parameters are part of it. https://docs.jax.dev/en/latest/export/export.html
     """
     startup.prepare()
+    startup.start_devices()
     exported = jax.export.export(jax.jit(_named(model)), platforms=("cpu", "cuda", "tpu"))(
         *_free_shapes()
     )
@@ -102,6 +104,7 @@ def write_onnx(model: SavedModel, file: Path, int8: bool = False) -> None:
     except ImportError:
         raise _missing("jax2onnx") from None
     startup.prepare()
+    startup.start_devices()
     with _quiet():
         proto: Any = to_onnx(
             plain_forward(model),
@@ -168,6 +171,21 @@ def onnx_session(model: SavedModel, int8: bool = False) -> Any:
         return onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime raises a type of its own for each fault
         raise _damaged(file, error) from None
+
+
+def run_onnx(session: Any, names: list[str], ids: Any, mask: Any, folder: Path) -> list[Any]:
+    """The outputs with these names for a batch.
+
+    Raises:
+      UserError: if ONNX Runtime fails, as for a graph that was exported with another tokenizer.
+    """
+    try:
+        return session.run(names, {"input_ids": ids, "attention_mask": mask})
+    except Exception as error:  # ONNX Runtime raises a type of its own for each fault
+        reason = " ".join(str(error).split())[:160]
+        raise UserError(
+            f"{folder}: ONNX Runtime cannot run its graph: {reason}. Export the run again."
+        ) from None
 
 
 def _damaged(file: Path, error: Exception) -> UserError:

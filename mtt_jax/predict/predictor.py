@@ -1,5 +1,6 @@
 """The predictor: texts in, answers with character offsets out."""
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -7,11 +8,11 @@ from typing import Any, NamedTuple, overload
 
 import numpy as np
 
-from mtt_jax.data.encode import encode_text
-from mtt_jax.data.words import split_words
+from mtt_jax.data.encode import encode_texts
 from mtt_jax.errors import UserError, one_of
 from mtt_jax.predict.engines import load_for, open_engine
-from mtt_jax.scoring.infer import AGGREGATIONS, Inference
+from mtt_jax.scoring.infer import AGGREGATIONS, NOT_FINITE, Inference, empty_inferences
+from mtt_jax.tasks.base import Words
 from mtt_jax.types import Example
 from mtt_jax.weights.saved_model import SavedModel
 
@@ -20,12 +21,14 @@ class Prediction(NamedTuple):
     """A result with the words of its text.
 
     Attributes:
-      result: as the predictor returns it.
+      result: as the predictor returns it; that of a text without words if there is a fault.
       words: (start, end) character offsets.
+      fault: why the model has no answer, or "".
     """
 
     result: dict[str, Any]
     words: tuple[tuple[int, int], ...]
+    fault: str = ""
 
 
 class Predictor:
@@ -53,6 +56,7 @@ class Predictor:
         self._tokenizer = model.tokenizer
         self._engine = open_engine(backend or engine, model)
         self._aggregation = aggregation
+        self._process = os.getpid()
 
     @classmethod
     def load(
@@ -94,7 +98,8 @@ class Predictor:
           A result, or a list of results in the order of the texts: {"text": ..., TASK: ANSWER}.
           The answer of a task of kind classes is {"label", "score", "scores"}, of multilabel
           {"labels", "scores"}, of entities and tags a list of {"text", "label", "start", "end",
-          "score"}. Offsets are characters of the text as given.
+          "score"}. Offsets are characters of the text as given. A text without a word, such as an
+          empty one, gets None from tasks per sentence and [] from tasks per word.
 
         Raises:
           UserError: if anything but texts is given.
@@ -114,9 +119,13 @@ class Predictor:
           as_tuples: yields (result, anything), to keep what belongs to a text with its result.
 
         Raises:
-          UserError: naming the position of an item that is not a text.
+          UserError: naming the position of an item that is not a text, or for which the model has
+            no answer.
         """
-        for prediction, context in self.predictions(texts, batch_size, as_tuples):
+        pairs = self.predictions(texts, batch_size, as_tuples)
+        for place, (prediction, context) in enumerate(pairs):
+            if prediction.fault:
+                raise UserError(f"text {place}: {prediction.fault}")
             yield (prediction.result, context) if as_tuples else prediction.result
 
     def predictions(
@@ -136,45 +145,70 @@ class Predictor:
             plain = (
                 [_first(item, place + i) for i, item in enumerate(batch)] if as_tuples else batch
             )
-            words, inferences = self._infer(_texts(plain, place))
-            for given, text, spans, found in zip(batch, plain, words, inferences, strict=True):
-                result = self._result(text, spans, found)
-                yield Prediction(result, spans), given[1] if as_tuples else None
+            examples, inferences = self._infer(_texts(plain, place))
+            for given, text, example, found in zip(batch, plain, examples, inferences, strict=True):
+                words = tuple((int(start), int(end)) for start, end in example.words)
+                if found.finite:
+                    prediction = Prediction(self._result(text, words, found), words)
+                else:
+                    prediction = self._fault(text)
+                yield prediction, given[1] if as_tuples else None
             place += len(batch)
 
     def encode(self, texts: Iterable[str], normalize: bool = False) -> np.ndarray:
         """Sentence embeddings, float32 [n, D]; of unit length if `normalize` is true.
 
-        A text longer than the model reads gets the mean of its windows.
+        A text longer than the model reads gets the mean of its windows, one without a word zeros.
 
         Raises:
-          UserError: naming the position of an item that is not a text.
+          UserError: naming the position of an item that is not a text, or for which the model has
+            no answer.
         """
         texts = _texts(list(_several(texts)), 0)
-        _, found = self._infer(texts)
+        examples, found = self._infer(texts)
+        for place, inference in enumerate(found):
+            if not inference.finite:
+                raise UserError(f"text {place}: {NOT_FINITE}")
         width = self.config.encoder.width
         vectors = np.stack([x.embedding for x in found]) if texts else np.zeros((0, width), "f")
+        for vector, example in zip(vectors, examples, strict=True):
+            if not len(example.words):
+                vector[:] = 0
         if normalize:
             vectors /= np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
         return vectors
 
-    def _infer(self, texts: list[str]) -> tuple[list[Any], list[Inference]]:
-        """The words of each text, and what the model says about it."""
-        # Half of a surrogate pair has no bytes for the tokenizer; a "?" replaces it.
-        texts = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
-        words = [split_words(text) for text in texts]
-        examples = [
-            Example(tokens, starts, {})
-            for tokens, starts in encode_text(self._tokenizer, texts, words)
-        ]
-        return words, self._engine(examples, self._aggregation)
+    def _infer(self, texts: list[str]) -> tuple[list[Example], list[Inference]]:
+        """What the model reads of each text, and what it says about it."""
+        if self._process != os.getpid():
+            raise UserError(
+                "this process was forked after the model was loaded, and the model would hang in "
+                "it: load the model in each worker. Start workers with "
+                "multiprocessing.get_context('spawn'), and gunicorn without --preload."
+            )
+        encoded = encode_texts(self._tokenizer, texts, self.config.data.clean)
+        examples = [Example(*found, {}) for found in encoded]
+        return examples, self._engine(examples, self._aggregation)
 
-    def _result(self, text: str, words: Any, found: Inference) -> dict[str, Any]:
+    def _result(self, text: str, words: Words, found: Inference) -> dict[str, Any]:
         result: dict[str, Any] = {"text": text}
         for task in self.tasks:
             log_probs = found.log_probs[task.name]
-            result[task.name] = task.as_json(task.answer(log_probs), log_probs, text, words)
+            # Nothing is said of a text that says nothing; per word, the answer is [] by itself.
+            result[task.name] = (
+                None
+                if task.unit == "sentence" and not words
+                else task.as_json(task.answer(log_probs), log_probs, text, words)
+            )
         return result
+
+    def _fault(self, text: str) -> Prediction:
+        """What stands for a text to which the model has no answer."""
+        none = np.zeros(0, np.int32)
+        (empty,) = empty_inferences(
+            [Example(none, none, none.reshape(0, 2), {})], self.tasks, self.config.encoder.width
+        )
+        return Prediction(self._result(text, (), empty), (), NOT_FINITE)
 
 
 def _several(texts: Any) -> Iterable[Any]:

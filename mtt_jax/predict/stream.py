@@ -1,4 +1,4 @@
-"""Prediction on files and pipes: lines in, lines out, in order and in constant memory.
+"""Prediction on inputs: lines in, lines out, in order and in constant memory.
 
 In the formats that can be resumed, every input line gives exactly one output line, an error line if
 the input is broken, so that the number of lines already written says where to resume.
@@ -7,32 +7,23 @@ the input is broken, so that the number of lines already written says where to r
 import csv
 import io
 import json
+import math
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, TextIO
+from typing import Any, NamedTuple, TextIO
 
-from mtt_jax.data.readers.records import json_fault
 from mtt_jax.errors import UserError
+from mtt_jax.predict.inputs import Input, Line, is_cut
 from mtt_jax.predict.predictor import Prediction, Predictor
+from mtt_jax.scoring.infer import NOT_FINITE
 from mtt_jax.tasks import Task
 
-
-class Line(NamedTuple):
-    """A line of input.
-
-    Attributes:
-      place: such as `news.txt, line 7`.
-      text: what to predict for; empty if there is a fault.
-      fault: what is wrong with it, or "".
-    """
-
-    place: str
-    text: str
-    fault: str
-
+# The key of a JSONL result for keys of the input that the result uses itself.
+_INPUT = "input"
 
 Write = Callable[[Prediction, Line], None]
 
@@ -51,24 +42,21 @@ class Format(NamedTuple):
 
 def predict_lines(
     predictor: Predictor,
-    files: list[str],
+    inputs: Sequence[Input],
     output: str,
     format_name: str,
-    text_key: str,
     strict: bool,
     progress: Callable[[int], None],
     at_once: bool = False,
 ) -> int:
-    """Predicts for every line of some files, or of standard input, and writes the results.
+    """Predicts for every line of some inputs and writes the results.
 
     Args:
       predictor: the model.
-      files: text with one sentence per line, or JSONL by their extension; "-" for standard input,
-        whose lines are JSON if the first one begins with a brace.
+      inputs: as returned by `open_inputs`.
       output: a file, or "-" for standard output. A file that exists is resumed if the format has
         one line per result.
       format_name: one of FORMATS.
-      text_key: where the text is in JSONL.
       strict: stops at the first broken line.
       progress: called with the number of lines done so far.
       at_once: answers each line before it reads the next, for a person who types.
@@ -79,12 +67,7 @@ def predict_lines(
     Raises:
       UserError: for files that cannot be read or written, and for a broken line if `strict`.
     """
-    for name in files:
-        if name != "-" and (not Path(name).exists() or Path(name).is_dir()):
-            raise UserError(f"{name}: {'a directory' if Path(name).is_dir() else 'no such file'}.")
-        if name != "-" and Path(output).exists() and Path(output).samefile(name):
-            raise UserError(f"--output: {output} is the input; name another file.")
-    lines = _lines(files, text_key)
+    lines = chain.from_iterable(one.lines() for one in inputs)
     chosen = FORMATS[format_name]
     done, broken = _resume(output, chosen, lines, strict)
     with _opened(output) as stream:
@@ -93,6 +76,7 @@ def predict_lines(
         size = 1 if at_once else 256
         for prediction, line in predictor.predictions(pairs, size, as_tuples=True):
             done += 1
+            line = line._replace(fault=line.fault or prediction.fault)
             if line.fault:
                 if strict:
                     raise UserError(f"{line.place}: {line.fault}")
@@ -105,48 +89,20 @@ def predict_lines(
     return broken
 
 
-def _lines(files: list[str], text_key: str) -> Iterator[Line]:
-    """The lines of all files, each checked."""
+def check_output(output: str, files: Sequence[str]) -> None:
+    """Refuses an output that is one of the files to read, or a directory.
+
+    Raises:
+      UserError: naming it.
+    """
+    if output == "-":
+        return
+    path = Path(output)
+    if path.is_dir():
+        raise UserError(f"--output: {output} is a directory; name a file.")
     for name in files:
-        with nullcontext(sys.stdin.buffer) if name == "-" else _readable(name) as stream:
-            is_json = name.endswith((".jsonl", ".ndjson"))
-            for number, raw in enumerate(stream, start=1):
-                place = f"{'standard input' if name == '-' else name}, line {number}"
-                try:
-                    text = raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
-                except UnicodeDecodeError as error:
-                    yield Line(place, "", f"byte {error.start + 1} is not UTF-8.")
-                    continue
-                if number == 1 and name == "-":
-                    is_json = text.lstrip().startswith("{")
-                yield _from_json(text, text_key, place) if is_json else Line(place, text, "")
-
-
-def _readable(name: str) -> BinaryIO:
-    try:
-        return Path(name).open("rb")
-    except OSError as error:
-        raise UserError(f"{name}: cannot be read: {error.strerror}.") from None
-
-
-def _from_json(text: str, key: str, place: str) -> Line:
-    """The text of a JSON object."""
-    if not text.strip():
-        return Line(place, "", "an empty line, which is not JSON.")
-    try:
-        row = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        return Line(place, "", f"not valid JSON{json_fault(error)}.")
-    if not isinstance(row, dict) or not isinstance(row.get(key), str):
-        return Line(place, "", f"no text under the key {key!r}; name another key with --text-key.")
-    if is_cut(row[key]):
-        return Line(place, "", "half of a surrogate pair; the text was cut inside a character.")
-    return Line(place, row[key], "")
-
-
-def is_cut(text: str) -> bool:
-    """Whether a text contains half of a surrogate pair, which cannot be written as UTF-8."""
-    return any("\ud800" <= character <= "\udfff" for character in text)
+        if name != "-" and path.exists() and Path(name).exists() and path.samefile(name):
+            raise UserError(f"--output: {output} is the input; name another file.")
 
 
 def _resume(output: str, chosen: Format, lines: Iterator[Line], strict: bool) -> tuple[int, int]:
@@ -160,8 +116,6 @@ def _resume(output: str, chosen: Format, lines: Iterator[Line], strict: bool) ->
     """
     file = Path(output)
     if output == "-" or not file.is_file():  # a pipe or a device has nothing to resume
-        if output != "-" and file.is_dir():
-            raise UserError(f"--output: {output} is a directory; name a file.")
         return 0, 0
     if not chosen.by_line:
         name = next(name for name, other in FORMATS.items() if other is chosen)
@@ -183,7 +137,7 @@ def _resume(output: str, chosen: Format, lines: Iterator[Line], strict: bool) ->
                     "of the input; name another file."
                 )
             if fault and strict:
-                raise UserError(f"{line.place}: {line.fault}")
+                raise UserError(f"{line.place}: {line.fault or NOT_FINITE}")
             count, broken, whole = count + 1, broken + fault, whole + len(raw)
         rest = file.stat().st_size - whole
     if rest and not count and not raw.startswith(b"{"):
@@ -200,8 +154,11 @@ def _result_of(raw: bytes, line: Line | None) -> bool | None:
         return None
     if not isinstance(row, dict) or line is None:
         return None
+    fault = line.fault or NOT_FINITE  # the model may have had no answer to a sound line
+    if row.get("title") == fault or row.get("error") == f"{line.place}: {fault}":
+        return True
     if line.fault:
-        return True if "error" in row or row.get("title") == line.fault else None
+        return True if "error" in row else None
     return False if row.get("text") == line.text else None
 
 
@@ -225,14 +182,38 @@ def _writable(output: str) -> TextIO:
 
 
 def _jsonl(stream: TextIO, tasks: Sequence[Task]) -> Write:
-    """The result as it is, or {"error": ...}."""
-    del tasks
+    """The result with what else the input says about the text, or {"error": ...}."""
+    taken = {"text", "error", _INPUT, *(task.name for task in tasks)}
 
     def write(prediction: Prediction, line: Line) -> None:
-        row = {"error": f"{line.place}: {line.fault}"} if line.fault else prediction.result
-        stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+        row = {"error": f"{line.place}: {line.fault}"}
+        if not line.fault:
+            row = prediction.result | _beside(line.others, taken)
+        stream.write(_dumped(row) + "\n")
 
     return write
+
+
+def _beside(others: Mapping[str, Any], taken: Collection[str]) -> dict[str, Any]:
+    """Keys of the input as a result holds them: those that it uses itself are under `_INPUT`."""
+    row = {key: value for key, value in others.items() if key not in taken}
+    hidden = {key: value for key, value in others.items() if key in taken}
+    return _finite(row | {_INPUT: hidden} if hidden else row)
+
+
+def _dumped(row: dict[str, Any]) -> str:
+    """A row as JSON; half of a surrogate pair, which an input may hold, is escaped."""
+    found = json.dumps(row, ensure_ascii=False)
+    return json.dumps(row) if is_cut(found) else found
+
+
+def _finite(value: Any) -> Any:
+    """A value with null in place of NaN and infinite numbers."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list) else value
 
 
 def _displacy(stream: TextIO, tasks: Sequence[Task]) -> Write:
@@ -279,7 +260,7 @@ def _conll(stream: TextIO, tasks: Sequence[Task]) -> Write:
     """One word per line, a column per task; labels of the whole text are in comments."""
 
     def write(prediction: Prediction, line: Line) -> None:
-        result, words = prediction
+        result, words = prediction.result, prediction.words
         block = io.StringIO()
         if line.fault:
             block.write(f"# error = {line.place}: {line.fault}\n")

@@ -8,6 +8,7 @@ import numpy as np
 
 from mtt_jax.config.schema import Config
 from mtt_jax.data.encode import ExampleSet
+from mtt_jax.errors import UserError
 from mtt_jax.scoring.infer import Inference, infer
 from mtt_jax.tasks import Score, Task
 from mtt_jax.types import Batch, Example, Outputs
@@ -63,12 +64,28 @@ def fit_tasks(
       examples: dev.
       tasks: all.
     """
+    check_finite(inferences)
     fitted = []
     for task in tasks:
         pairs = list(_labelled(task, inferences, examples))
         gold = [example.labels[task.name] for example, _ in pairs]
         fitted.append(task.fit(gold, [found.log_probs[task.name] for _, found in pairs]))
     return tuple(fitted)
+
+
+def check_finite(inferences: Sequence[Inference]) -> None:
+    """Refuses to score answers that are no numbers.
+
+    Raises:
+      UserError: saying for how many sentences, and which is the first.
+    """
+    failed = [index for index, found in enumerate(inferences, start=1) if not found.finite]
+    if failed:
+        raise UserError(
+            f"the model's answer is NaN or infinite for {len(failed):,} of {len(inferences):,} "
+            f"sentences, first for sentence {failed[0]:,} of the split; there is no score. Train "
+            "again with a lower learning rate, or leave these sentences out."
+        )
 
 
 def score_inferences(
@@ -81,14 +98,15 @@ def score_inferences(
       examples: the split.
       tasks: all.
     """
+    check_finite(inferences)
     scores = {}
     for task in tasks:
         counts: Counter = Counter()
         loss, units = 0.0, 0
         for example, found in _labelled(task, inferences, examples):
             gold, log_probs = example.labels[task.name], found.log_probs[task.name]
-            counts.update(task.count(gold, task.answer(log_probs), len(example.starts)))
-            part, count = task.cross_entropy(gold, log_probs, np.flatnonzero(example.starts >= 0))
+            counts.update(task.count(gold, task.answer(log_probs), example.words))
+            part, count = task.cross_entropy(gold, log_probs)
             loss, units = loss + part, units + count
         if counts:
             scores[task.name] = task.score(counts, loss / max(units, 1))
@@ -102,6 +120,7 @@ def sentence_tallies(
 
     `Task.headline` turns sums of them into the task's headline score.
     """
+    check_finite(inferences)
     found = {}
     for task in tasks:
         rows = [
@@ -109,7 +128,7 @@ def sentence_tallies(
                 task.count(
                     example.labels[task.name],
                     task.answer(inference.log_probs[task.name]),
-                    len(example.starts),
+                    example.words,
                 )
             )
             for example, inference in _labelled(task, inferences, examples)
@@ -130,6 +149,12 @@ def overall_score(scores: Mapping[str, Score], config: Config) -> float:
 def _labelled(
     task: Task, inferences: Sequence[Inference], examples: ExampleSet
 ) -> Iterator[tuple[Example, Inference]]:
-    """The examples that carry a label of a task, with what the model says about them."""
+    """The examples that carry a label of a task, with what the model says about them.
+
+    Without those to which a predictor gives no answer: no task per sentence answers for a text
+    without a word.
+    """
     for index in np.flatnonzero(examples.labelled(task)):
-        yield examples[int(index)], inferences[int(index)]
+        example = examples[int(index)]
+        if task.unit == "word" or len(example.words):
+            yield example, inferences[int(index)]

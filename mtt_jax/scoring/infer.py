@@ -1,6 +1,7 @@
 """Inference: what the model says about whole sentences, with windows and subwords joined."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -13,6 +14,10 @@ from mtt_jax.tasks import Task
 from mtt_jax.types import Batch, Example, Outputs
 
 AGGREGATIONS = ("first", "max", "average")
+NOT_FINITE = (
+    "the model's answer is NaN or infinite instead of numbers; leave the text out, or use another "
+    "model."
+)
 
 
 class Inference(NamedTuple):
@@ -20,12 +25,15 @@ class Inference(NamedTuple):
 
     Attributes:
       log_probs: task -> float32 [C] for a task per sentence, [w, C] for one per word, as
-        `Task.normalize` returns them; a word without a subword has those of `Task.without_subword`.
+        `Task.normalize` returns them.
       embedding: float32 [D] sentence embedding.
+      finite: whether the model gave numbers. If it gave NaN or infinity for this example read by
+        itself, nothing here means anything; `NOT_FINITE` says so to a user.
     """
 
     log_probs: dict[str, np.ndarray]
     embedding: np.ndarray
+    finite: bool = True
 
 
 def make_forward(model: Any) -> Callable[[Any, Batch], Outputs]:
@@ -56,19 +64,40 @@ def infer(
       tasks: with what was chosen on dev; those of the config by default.
     """
     tasks = tasks or config.task_list
+    length = row_length or config.train.row_length
+    run = partial(_infer, forward, params, config, rows, aggregation, length, tasks)
+    yield from each_finite(run(examples, config.slots), examples, lambda some: run(some, 1))
+
+
+def _infer(
+    forward: Callable[[Any, Batch], Outputs],
+    params: Any,
+    config: Config,
+    rows: int | Sequence[int],
+    aggregation: str,
+    row_length: int,
+    tasks: Sequence[Task],
+    examples: ExampleSet | Sequence[Example],
+    slots: int,
+) -> list[Inference]:
+    """`infer` with at most `slots` windows per row; whatever shares a row with a NaN becomes one.
+
+    0 x NaN is NaN, so that masked attention keeps neighbors apart only while all are finite.
+    """
     found = empty_inferences(examples, tasks, config.encoder.width)
     for packed in pack_examples(
         examples,
         tasks,
         max_length=config.data.max_length,
         overlap=config.data.overlap,
-        row_length=row_length or config.train.row_length,
-        slots=config.slots,
+        row_length=row_length,
+        slots=slots,
         rows=rows,
     ):
         outputs = forward(params, packed.batch)
         # Without the token vectors, the largest output to copy to the host.
         logits_of, sentences = jax.tree.map(np.asarray, (outputs.logits, outputs.sentences))
+        sound = all_finite([*logits_of.values(), sentences])
         for row, slot, offset, window in packed.windows:
             here = slice(offset, offset + len(window.tokens))
             logits = {
@@ -76,22 +105,47 @@ def infer(
                 for task in tasks
             }
             embedding = sentences[row, slot]
-            add_window(found[window.source], window, tasks, logits, embedding, aggregation)
-    yield from found
+            if sound or all_finite([*logits.values(), embedding]):
+                add_window(found[window.source], window, tasks, logits, embedding, aggregation)
+            else:
+                found[window.source] = found[window.source]._replace(finite=False)
+    return found
+
+
+def all_finite(arrays: Iterable[np.ndarray]) -> bool:
+    """Whether no element of the arrays is NaN or infinite."""
+    return all(np.isfinite(array).all() for array in arrays)
+
+
+def each_finite(
+    found: list[Inference],
+    examples: ExampleSet | Sequence[Example],
+    again: Callable[[list[Example]], list[Inference]],
+) -> list[Inference]:
+    """The inferences, those that are not finite replaced by what the model says to them alone.
+
+    Args:
+      found: one for each example.
+      examples: what was read.
+      again: reads some examples so that none can change another's answer.
+    """
+    failed = [index for index, inference in enumerate(found) if not inference.finite]
+    if failed:
+        alone = again([examples[index] for index in failed])
+        for index, inference in zip(failed, alone, strict=True):
+            found[index] = inference
+    return found
 
 
 def empty_inferences(
     examples: ExampleSet | Sequence[Example], tasks: Sequence[Task], width: int
 ) -> list[Inference]:
-    """Inferences to fill: 0 for a sentence, `Task.without_subword` for every word."""
+    """Inferences to add windows to, with 0 everywhere."""
     found = []
     for index in range(len(examples)):
-        words = len(examples[index].starts)
+        axes = {"sentence": (), "word": (len(examples[index].starts),)}
         log_probs = {
-            task.name: np.zeros(len(task.classes), np.float32)
-            if task.unit == "sentence"
-            else np.tile(task.without_subword(), (words, 1))
-            for task in tasks
+            task.name: np.zeros((*axes[task.unit], len(task.classes)), np.float32) for task in tasks
         }
         found.append(Inference(log_probs, np.zeros(width, np.float32)))
     return found

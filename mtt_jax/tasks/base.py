@@ -3,12 +3,12 @@
 Other code asks the task and never branches on its kind. The methods, in the order in which a
 sentence passes through them:
 
-    from a file    reads, fields, from_value, is_empty, from_tags, from_spans, recut
+    from a file    reads, fields, all_labels, names, from_value, is_empty, from_tags, from_spans
     to arrays      encode, example, labelled, holds
     to a batch     unit, target_shape, target_dtype, target
     to the model   classes, unit (which vectors its head reads), loss (by name), class_weights
-    to an answer   normalize, without_subword, answer, fit
-    to a score     count, tallies, headline, score
+    to an answer   normalize, answer, fit
+    to a score     likelihood, count, tallies, headline, score
     to the user    as_json, as_cells, as_tags, as_title, as_lines, as_spans
 
 NumPy only: no JAX, no config, no files.
@@ -24,6 +24,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mtt_jax.tasks.score import Score
+from mtt_jax.types import Span
 
 # (name in the file, how the file writes it, index of the word) -> the task's own name of the label.
 Read = Callable[[str, str, int], str]
@@ -37,8 +38,9 @@ Words = Sequence[tuple[int, int]]
 class Task(ABC):
     """One question that the model answers about a text.
 
-    Axes: n sentences, w words of a sentence, C classes. A label is what a record carries, by name;
-    `gold` is the same by class id, as `example` gives it; an answer is what the model says.
+    Axes: n sentences, w words of a sentence, C classes. A label is what a record carries, by name,
+    with spans in characters of the text; `gold` is the same by class id, as `example` gives it; an
+    answer is what the model says, in words. Scores compare both in characters.
 
     Attributes:
       name: the task's name in configs, files and results.
@@ -109,6 +111,15 @@ class Task(ABC):
 
     # From a file
 
+    @classmethod
+    def all_labels(cls, named: Sequence[str]) -> tuple[str, ...]:
+        """The labels of a task of this kind, from those that a user names or that data hold."""
+        return tuple(named)
+
+    def names(self, label: Any) -> tuple[str, ...]:
+        """The names in a label of a record, each as often as it occurs."""
+        raise NotImplementedError
+
     def is_empty(self, label: Any) -> bool:
         """Whether a label says that nothing applies, as an empty cell of a file may."""
         del label
@@ -127,35 +138,30 @@ class Task(ABC):
         """
         raise NotImplementedError
 
-    def from_tags(self, tags: Sequence[str], scheme: str, read: Read) -> Any:
-        """The label of a sentence whose words carry one tag each, in a tag scheme."""
-        raise NotImplementedError
-
-    def from_spans(self, spans: Sequence[Any], read: Read) -> Any:
-        """The label of a sentence whose entities are given in words."""
-        raise NotImplementedError
-
-    def recut(self, label: Any, places: Sequence[tuple[int, int]], count: int) -> Any:
-        """A label after some words were split further.
+    def from_tags(self, tags: Sequence[str], words: Words, scheme: str, read: Read) -> Any:
+        """The label of a sentence in which some words carry one tag each.
 
         Args:
-          label: of a record.
-          places: for each word before, the first of the words that it became and the one after
-            the last.
-          count: how many words there are now.
+          tags: one for each of `words`.
+          words: (start, end) character offsets of the words that the file gives.
+          scheme: of the tags.
+          read: as `Read`.
         """
-        del places, count
-        return label
+        raise NotImplementedError
+
+    def from_spans(self, spans: Sequence[Span], read: Read) -> Any:
+        """The label of a sentence whose entities are given in characters."""
+        raise NotImplementedError
 
     # To arrays
 
     @abstractmethod
-    def encode(self, labels: Sequence[Any], lengths: Sequence[int]) -> dict[str, np.ndarray]:
+    def encode(self, labels: Sequence[Any], words: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
         """The labels of n sentences as flat arrays, None for a sentence without one.
 
         Args:
           labels: of n records.
-          lengths: words of each sentence.
+          words: int32 [w, 2] of each sentence, as `Example.words`.
         """
 
     @abstractmethod
@@ -169,6 +175,16 @@ class Task(ABC):
     @abstractmethod
     def holds(self, arrays: Arrays, part: np.ndarray) -> np.ndarray:
         """Bool [len(part), labels], which labels the sentences at some indices hold."""
+
+    def cut(self, label: Any, words: np.ndarray) -> int:
+        """How many spans of a label begin or end inside a word, so that no answer matches them.
+
+        Args:
+          label: of a record.
+          words: int32 [w, 2], as `Example.words`.
+        """
+        del label, words
+        return 0
 
     # To a batch
 
@@ -194,10 +210,6 @@ class Task(ABC):
         shifted = logits - logits.max(axis=-1, keepdims=True)
         return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
 
-    def without_subword(self) -> np.ndarray:
-        """float32 [C] log-probabilities of a word without a subword."""
-        return np.full(len(self.classes), -np.log(len(self.classes)), np.float32)
-
     @abstractmethod
     def answer(self, log_probs: np.ndarray) -> Any:
         """What the model says, from log-probabilities [C] of a sentence or [w, C] of its words."""
@@ -219,18 +231,30 @@ class Task(ABC):
     # To a score
 
     @abstractmethod
-    def cross_entropy(self, gold: Any, log_probs: np.ndarray, read: np.ndarray) -> tuple:
-        """(sum, count) of the cross-entropy of one sentence.
+    def likelihood(self, gold: Any, log_probs: np.ndarray) -> float:
+        """Log-probability of the least likely part of a label, in which an error shows first.
+
+        The self-confidence of Northcutt et al. 2021 (arXiv:1911.00068); for a label per word the
+        minimum over the words (Wang & Mueller 2022, arXiv:2210.03920).
 
         Args:
           gold: as `example` gives it.
           log_probs: as for `answer`.
-          read: indices of the words that have a subword.
         """
 
     @abstractmethod
-    def count(self, gold: Any, answer: Any, words: int) -> Counter:
-        """Counts of one sentence of `words` words; those of several sentences add up."""
+    def cross_entropy(self, gold: Any, log_probs: np.ndarray) -> tuple[float, int]:
+        """(sum, count) of the cross-entropy of one sentence; `log_probs` as for `answer`."""
+
+    @abstractmethod
+    def count(self, gold: Any, answer: Any, words: np.ndarray) -> Counter:
+        """Counts of one sentence, which those of others can be added to.
+
+        Args:
+          gold: as `example` gives it.
+          answer: as `answer` gives it.
+          words: int32 [w, 2], as `Example.words`.
+        """
 
     @abstractmethod
     def tallies(self, counts: Counter) -> np.ndarray:
@@ -264,6 +288,8 @@ class Task(ABC):
         del result
         return ""
 
+    # A result is None if the text has no word.
+
     @abstractmethod
     def as_lines(self, result: Any) -> list[str]:
         """The answer for a person at a terminal, as one or more lines."""
@@ -272,6 +298,24 @@ class Task(ABC):
         """The labelled spans of the text, for a drawing; [] for a task without any."""
         del result
         return []
+
+
+def words_of(start: int, end: int, words: np.ndarray) -> tuple[int, int]:
+    """(first, one past the last) of the words that a span of characters touches.
+
+    Args:
+      start: of the span.
+      end: of the span, exclusive.
+      words: int32 [w, 2], as `Example.words`.
+    """
+    first = int(np.searchsorted(words[:, 1], start, side="right"))
+    return first, max(int(np.searchsorted(words[:, 0], end, side="left")), first)
+
+
+def cuts_word(start: int, end: int, words: np.ndarray) -> bool:
+    """Whether a span of characters begins or ends inside a word."""
+    first, last = words_of(start, end, words)
+    return first < last and (start > words[first, 0] or end < words[last - 1, 1])
 
 
 def ragged(name: str, parts: Sequence[np.ndarray], dtype: Any) -> dict[str, np.ndarray]:

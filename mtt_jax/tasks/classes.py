@@ -21,6 +21,10 @@ class Classes(Task):
     hub: ClassVar[str] = "text-classification"
     problem_type: ClassVar[str | None] = "single_label_classification"
 
+    def names(self, label: str) -> tuple[str, ...]:
+        """The class."""
+        return (label,)
+
     def from_value(self, value: Any, separator: str, read: Callable[[str], str]) -> str | None:
         """One class; an empty cell is a sentence without a label."""
         del separator
@@ -29,9 +33,9 @@ class Classes(Task):
         name = str(value)
         return read(name) if name else None
 
-    def encode(self, labels: Sequence[Any], lengths: Sequence[int]) -> dict[str, np.ndarray]:
+    def encode(self, labels: Sequence[Any], words: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
         """{"ids": int32 [n]}, -1 for a sentence without a label."""
-        del lengths
+        del words
         ids = {label: index for index, label in enumerate(self.labels)}
         return {"ids": np.array([-1 if x is None else ids[x] for x in labels], np.int32)}
 
@@ -59,12 +63,15 @@ class Classes(Task):
         """The id of the most probable class."""
         return int(log_probs.argmax())
 
-    def cross_entropy(self, gold: int, log_probs: np.ndarray, read: np.ndarray) -> tuple:
+    def likelihood(self, gold: int, log_probs: np.ndarray) -> float:
+        """Of the label."""
+        return float(log_probs[gold])
+
+    def cross_entropy(self, gold: int, log_probs: np.ndarray) -> tuple[float, int]:
         """Of one label."""
-        del read
         return -float(log_probs[gold]), 1
 
-    def count(self, gold: int, answer: int, words: int) -> Counter:
+    def count(self, gold: int, answer: int, words: np.ndarray) -> Counter:
         """{(gold, answer): 1}."""
         del words
         return Counter({(gold, answer): 1})
@@ -97,12 +104,13 @@ class Classes(Task):
         }
 
     def as_title(self, result: Any) -> str:
-        """The label."""
-        return result["label"]
+        """The label; "" for None."""
+        return result["label"] if result else ""
 
     def as_lines(self, result: Any) -> list[str]:
         """The label with its score."""
-        return [f"{self.name}: {result['label']} {result['score']:.2f}"]
+        shown = f"{result['label']} {result['score']:.2f}" if result else "(none)"
+        return [f"{self.name}: {shown}"]
 
 
 def confusion_tallies(counts: Counter, classes: int) -> np.ndarray:

@@ -3,11 +3,20 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from mtt_jax.tasks.base import Arrays, Read, Task, Words, json_cell, part_of, ragged
+from mtt_jax.tasks.base import (
+    Arrays,
+    Read,
+    Task,
+    Words,
+    cuts_word,
+    json_cell,
+    ragged,
+    words_of,
+)
 from mtt_jax.tasks.schemes import (
     OUTSIDE,
     class_ids,
@@ -16,7 +25,6 @@ from mtt_jax.tasks.schemes import (
     entity_types,
     split_tag,
     tags_to_spans,
-    through_scheme,
     type_of,
 )
 from mtt_jax.tasks.score import Ceiling, Confusion, Score, ratios, rows_of, strict_figures
@@ -25,9 +33,24 @@ from mtt_jax.types import Span
 NO_ENTITY = "(none)"
 
 
+class Gold(NamedTuple):
+    """The entities of a sentence, in their order.
+
+    Attributes:
+      spans: int32 [k, 3] start, end and type, in words. An entity that begins or ends inside a word
+        takes the whole of it; one that no word is left for has start = end.
+      places: int32 [k, 2] start and end in characters, which is what is scored.
+      cut: bool [k], whether it begins or ends inside a word, so that no answer can be right.
+    """
+
+    spans: np.ndarray
+    places: np.ndarray
+    cut: np.ndarray
+
+
 @dataclass(frozen=True)
 class Entities(Task):
-    """Entities; a label is a tuple of `Span` in words, int32 [k, 3] (start, end, type) in arrays.
+    """Entities; a label is a tuple of `Span` in characters, and `Gold` as `example` gives it.
 
     Attributes:
       scheme: tag scheme of the head, "io" or "iob2".
@@ -78,33 +101,71 @@ class Entities(Task):
         """The factor of each class; a type's name covers its B- and I- classes."""
         return [given.get(c, given.get(type_of(c, self.scheme), 1.0)) for c in self.classes]
 
-    def from_tags(self, tags: Sequence[str], scheme: str, read: Read) -> tuple[Span, ...]:
-        """The entities that tags write."""
+    @classmethod
+    def all_labels(cls, named: Sequence[str]) -> tuple[str, ...]:
+        """Also O, in front, if it is missing."""
+        return tuple(named) if OUTSIDE in named else (OUTSIDE, *named)
+
+    def names(self, label: Sequence[Span]) -> tuple[str, ...]:
+        """The type of each entity."""
+        return tuple(span.label for span in label)
+
+    def from_tags(
+        self, tags: Sequence[str], words: Words, scheme: str, read: Read
+    ) -> tuple[Span, ...]:
+        """The entities that tags write, each from its first word to its last."""
         for index, tag in enumerate(tags):
             read(tag if scheme == "io" else split_tag(tag)[1], tag, index)
-        return self.from_spans(tags_to_spans(tags, scheme), read)
+        found = tags_to_spans(tags, scheme)
+        named = [s._replace(label=read(s.label, tags[s.start], s.start)) for s in found]
+        return tuple(
+            Span(words[s.start][0], words[s.end - 1][1], s.label)
+            for s in named
+            if s.label != OUTSIDE
+        )
 
     def from_spans(self, spans: Sequence[Span], read: Read) -> tuple[Span, ...]:
         """Entities under the task's names; a type that is mapped to O is dropped."""
-        named = [Span(s.start, s.end, read(s.label, s.label, s.start)) for s in spans]
+        named = [s._replace(label=read(s.label, s.label, i)) for i, s in enumerate(spans)]
         return tuple(span for span in named if span.label != OUTSIDE)
 
-    def recut(self, label: Any, places: Sequence[tuple[int, int]], count: int) -> Any:
-        """The same entities, in the words that there are now."""
-        del count
-        return tuple(Span(places[s.start][0], places[s.end - 1][1], s.label) for s in label)
+    def cut(self, label: Sequence[Span], words: np.ndarray) -> int:
+        """Of the spans."""
+        return sum(cuts_word(span.start, span.end, words) for span in label)
 
-    def encode(self, labels: Sequence[Any], lengths: Sequence[int]) -> dict[str, np.ndarray]:
-        """{"spans", "span_ends", "labelled"}."""
-        del lengths
+    def encode(self, labels: Sequence[Any], words: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+        """The fields of `Gold` as flat arrays, and {"labelled"}."""
+        rows = [self._gold(spans or (), found) for spans, found in zip(labels, words, strict=True)]
+        return {
+            **ragged("span", [row.spans for row in rows], np.int32),
+            "places": np.concatenate([np.zeros((0, 2), np.int32), *(row.places for row in rows)]),
+            "cut": np.concatenate([np.zeros(0, bool), *(row.cut for row in rows)]),
+            "labelled": np.array([spans is not None for spans in labels], bool),
+        }
+
+    def _gold(self, spans: Sequence[Span], words: np.ndarray) -> Gold:
+        """Entities in words; a word that two of them touch belongs to the first."""
         ids = {label: index for index, label in enumerate(self.entity_types)}
-        rows = [[(s.start, s.end, ids[s.label]) for s in spans or ()] for spans in labels]
-        arrays = ragged("span", [np.array(r, np.int32).reshape(-1, 3) for r in rows], np.int32)
-        return {**arrays, "labelled": np.array([spans is not None for spans in labels], bool)}
+        rows, taken = [], 0
+        for start, end, label in sorted(spans):
+            first, last = words_of(start, end, words)
+            first = max(first, taken)
+            taken = max(last, taken)
+            rows.append((first, max(last, first), ids[label]))
+        places = [(span.start, span.end) for span in sorted(spans)]
+        return Gold(
+            np.array(rows, np.int32).reshape(-1, 3),
+            np.array(places, np.int32).reshape(-1, 2),
+            np.array([cuts_word(*place, words) for place in places], bool),
+        )
 
-    def example(self, arrays: Arrays, index: int) -> np.ndarray | None:
-        """int32 [k, 3]."""
-        return part_of(arrays, "span", index) if arrays["labelled"][index] else None
+    def example(self, arrays: Arrays, index: int) -> Gold | None:
+        """The entities of one sentence."""
+        if not arrays["labelled"][index]:
+            return None
+        ends = arrays["span_ends"]
+        part = slice(ends[index - 1] if index else 0, ends[index])
+        return Gold(arrays["spans"][part], arrays["places"][part], arrays["cut"][part])
 
     def labelled(self, arrays: Arrays) -> np.ndarray:
         """Bool [n]."""
@@ -125,43 +186,44 @@ class Entities(Task):
         return held
 
     def target(
-        self, gold: np.ndarray, words: np.ndarray, starts: np.ndarray, length: int
+        self, gold: Gold, words: np.ndarray, starts: np.ndarray, length: int
     ) -> tuple[np.ndarray, np.ndarray]:
         """Class ids int32 [length] and mask: a word's label is on its first subword."""
-        count = int(max(words.max(initial=-1) + 1, gold[:, 1].max(initial=0)))
-        ids = class_ids(gold, count, self.scheme)
+        count = int(max(words.max(initial=-1) + 1, gold.spans[:, 1].max(initial=0)))
+        ids = class_ids(gold.spans, count, self.scheme)
         values, mask = np.zeros(length, np.int32), np.zeros(length, np.float32)
         values[starts], mask[starts] = ids[words], 1.0
         return values, mask
-
-    def without_subword(self) -> np.ndarray:
-        """O for certain."""
-        log_probs = np.full(len(self.classes), -np.inf, np.float32)
-        log_probs[0] = 0.0
-        return log_probs
 
     def answer(self, log_probs: np.ndarray) -> tuple[Span, ...]:
         """The entities of the most probable legal tag sequence."""
         return decode(log_probs, self.labels, self.scheme)
 
-    def cross_entropy(self, gold: np.ndarray, log_probs: np.ndarray, read: np.ndarray) -> tuple:
-        """Of the words that have a subword."""
-        classes = class_ids(gold, len(log_probs), self.scheme)[read]
-        return -float(log_probs[read, classes].sum()), len(read)
+    def likelihood(self, gold: Gold, log_probs: np.ndarray) -> float:
+        """Of the word whose class is least likely; 0 for a sentence without words."""
+        classes = class_ids(gold.spans, len(log_probs), self.scheme)
+        return float(log_probs[np.arange(len(classes)), classes].min(initial=0.0))
 
-    def count(self, gold: np.ndarray, answer: Sequence[Span], words: int) -> Counter:
-        """Pairs of types by place, and what the tag scheme could at best have got right."""
+    def cross_entropy(self, gold: Gold, log_probs: np.ndarray) -> tuple[float, int]:
+        """Of the words."""
+        classes = class_ids(gold.spans, len(log_probs), self.scheme)
+        return -float(log_probs[np.arange(len(classes)), classes].sum()), len(classes)
+
+    def count(self, gold: Gold, answer: Sequence[Span], words: np.ndarray) -> Counter:
+        """Pairs of types by place in the text, and the best that words and scheme allow."""
         types = self.entity_types
-        given = [Span(int(start), int(end), types[int(kind)]) for start, end, kind in gold]
-        given_by_place = {(span.start, span.end): span.label for span in given}
-        found_by_place = {(span.start, span.end): span.label for span in answer}
-        counts: Counter = Counter({("sentences",): 1})
-        for place in given_by_place.keys() | found_by_place.keys():
-            pair = given_by_place.get(place, NO_ENTITY), found_by_place.get(place, NO_ENTITY)
-            counts["pair", *pair] += 1
-        ceiling = set(through_scheme(given, words, self.scheme))
-        counts["ceiling right",] += len(ceiling & set(given))
-        counts["ceiling found",] += len(ceiling)
+        given = {
+            (int(start), int(end)): types[int(kind)]
+            for (start, end), kind in zip(gold.places, gold.spans[:, 2], strict=True)
+        }
+        found = _by_place(answer, words)
+        counts: Counter = Counter({("sentences",): 1, ("cut",): int(gold.cut.sum())})
+        for place in given.keys() | found.keys():
+            counts["pair", given.get(place, NO_ENTITY), found.get(place, NO_ENTITY)] += 1
+        ids = class_ids(gold.spans, len(words), self.scheme)
+        best = tags_to_spans([self.classes[index] for index in ids.tolist()], self.scheme)
+        counts["ceiling right",] += len(_by_place(best, words).items() & given.items())
+        counts["ceiling found",] += len(best)
         return counts
 
     def _matrix(self, counts: Counter) -> np.ndarray:
@@ -200,7 +262,7 @@ class Entities(Task):
             confusion=Confusion(
                 (*self.entity_types, NO_ENTITY), tuple(tuple(map(int, row)) for row in matrix)
             ),
-            ceiling=Ceiling(self.scheme, float(best or 0.0)),
+            ceiling=Ceiling(self.scheme, float(best or 0.0), counts["cut",]),
             loss=loss,
             rows_name="per_entity",
         )
@@ -245,3 +307,8 @@ class Entities(Task):
     def as_spans(self, result: Any) -> list[dict[str, Any]]:
         """The entities."""
         return list(result)
+
+
+def _by_place(spans: Sequence[Span], words: np.ndarray) -> dict[tuple[int, int], str]:
+    """(start, end) in characters -> type, of entities in words."""
+    return {(int(words[s.start, 0]), int(words[s.end - 1, 1])): s.label for s in spans}

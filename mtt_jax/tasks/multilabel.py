@@ -79,15 +79,21 @@ class Multilabel(Task):
             names = [read(str(value))]
         else:
             raise ValueError("expected a list of labels, [] for none")
+        if not self.labels:  # they are being collected
+            return tuple(dict.fromkeys(names))
         return tuple(label for label in self.labels if label in names)
+
+    def names(self, label: tuple[str, ...]) -> tuple[str, ...]:
+        """The classes of the set."""
+        return label
 
     def is_empty(self, label: Any) -> bool:
         """Whether it is the empty set."""
         return not label
 
-    def encode(self, labels: Sequence[Any], lengths: Sequence[int]) -> dict[str, np.ndarray]:
+    def encode(self, labels: Sequence[Any], words: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
         """{"sets": bool [n, C], "labelled": bool [n]}."""
-        del lengths
+        del words
         sets = [[label in (names or ()) for label in self.labels] for names in labels]
         return {
             "sets": np.array(sets, bool).reshape(-1, len(self.labels)),
@@ -114,10 +120,6 @@ class Multilabel(Task):
     def normalize(self, logits: np.ndarray) -> np.ndarray:
         """Log-odds [..., C]: what the head gives."""
         return logits
-
-    def without_subword(self) -> np.ndarray:
-        """Even odds."""
-        return np.zeros(len(self.labels), np.float32)
 
     def answer(self, log_probs: np.ndarray) -> np.ndarray:
         """Bool [C]: the classes that reach their thresholds."""
@@ -162,13 +164,17 @@ class Multilabel(Task):
             if _JOINT in label:
                 yield f"labels: {label!r} contains {_JOINT!r}, which separates labels in results."
 
-    def cross_entropy(self, gold: np.ndarray, log_probs: np.ndarray, read: np.ndarray) -> tuple:
+    def likelihood(self, gold: np.ndarray, log_probs: np.ndarray) -> float:
+        """Of the class that is least likely to be there, or not to be there, as labelled."""
+        odds = np.where(gold > 0.5, log_probs, -log_probs).astype(np.float64)
+        return -float(np.logaddexp(0.0, -odds).max())
+
+    def cross_entropy(self, gold: np.ndarray, log_probs: np.ndarray) -> tuple[float, int]:
         """Binary cross-entropy, mean over the classes."""
-        del read
         odds = log_probs.astype(np.float64)
         return float((np.logaddexp(0.0, odds) - gold * odds).mean()), 1
 
-    def count(self, gold: np.ndarray, answer: np.ndarray, words: int) -> Counter:
+    def count(self, gold: np.ndarray, answer: np.ndarray, words: np.ndarray) -> Counter:
         """What was right, found and given, by class; sets that are right as a whole."""
         del words
         given = gold > 0.5
@@ -220,12 +226,13 @@ class Multilabel(Task):
 
     def as_lines(self, result: Any) -> list[str]:
         """The labels with their scores."""
-        found = [f"{label} {result['scores'][label]:.2f}" for label in result["labels"]]
+        labels = result["labels"] if result else ()
+        found = [f"{label} {result['scores'][label]:.2f}" for label in labels]
         return [f"{self.name}: {', '.join(found) or '(none)'}"]
 
     def as_title(self, result: Any) -> str:
-        """The labels, joined by |."""
-        return _JOINT.join(result["labels"])
+        """The labels, joined by |; "" for None."""
+        return _JOINT.join(result["labels"]) if result else ""
 
 
 def _sigmoid(log_odds: np.ndarray) -> np.ndarray:

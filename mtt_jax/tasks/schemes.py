@@ -7,12 +7,16 @@ A tag scheme writes entities as one tag per word. With two people side by side, 
     iob2    B-PER I-PER B-PER   B- at every start
     bioes   B-PER E-PER S-PER   E- at an end, S- for a single word
     bilou   B-PER L-PER U-PER   the same with other letters
+    bmes    B-PER E-PER S-PER   the same with M- for what is between
 
-The model reads and writes io or iob2; all five are understood in files.
+The model reads and writes io or iob2; all six are understood in files, where the letter may also be
+in lower case (`b-PER`), be joined by `_` (`B_PER`) or stand at the end (`PER-B`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -21,7 +25,13 @@ from mtt_jax.types import Span
 
 OUTSIDE = "O"
 MODEL_SCHEMES = ("io", "iob2")
-FILE_SCHEMES = ("io", "iob1", "iob2", "bioes", "bilou")
+FILE_SCHEMES = ("io", "iob1", "iob2", "bioes", "bilou", "bmes")
+# What else the schemes are called.
+SCHEME_ALIASES = {
+    "bio": "iob2", "bio2": "iob2", "bio1": "iob1", "iob": "iob1", "iobes": "bioes",
+    "bieos": "bioes", "biose": "bioes", "biluo": "bilou", "bioul": "bilou", "bmeso": "bmes",
+    "bmewo": "bmes", "bmew": "bmes",
+}  # fmt: skip
 
 
 def entity_types(labels: Iterable[str]) -> tuple[str, ...]:
@@ -45,6 +55,8 @@ def class_ids(spans: np.ndarray, length: int, scheme: str) -> np.ndarray:
     """int32 [length] class ids of words, from entities int32 [k, 3]: start, end and type."""
     ids = np.zeros(length, np.int32)
     for start, end, entity_type in spans:
+        if start == end:  # no word is left for it
+            continue
         if scheme == "io":
             ids[start:end] = 1 + entity_type
         else:
@@ -110,6 +122,11 @@ def split_tag(tag: str) -> tuple[str, str]:
     return "", tag
 
 
+def scheme_name(name: str) -> str:
+    """A scheme's name as this package writes it: `iob2` for `BIO`; other texts in lower case."""
+    return SCHEME_ALIASES.get(name.strip().lower(), name.strip().lower())
+
+
 class SchemeReport(NamedTuple):
     """The scheme that a file's tags follow.
 
@@ -122,29 +139,149 @@ class SchemeReport(NamedTuple):
     illegal: tuple[tuple[int, int], ...]
 
 
-def detect_scheme(sentences: Iterable[Sequence[str]]) -> SchemeReport:
-    """Tells which scheme tag sequences follow, and where they break it.
+class Tagging(NamedTuple):
+    """How the tags of a file are written.
 
-    Prefixes decide first (E or S: bioes; L or U: bilou; none: io). Of the two that use only B and
-    I, it is iob1 if some entity starts with I and no B starts one after another type or O;
-    anything else is iob2, whose stray I tags are reported as illegal.
+    Attributes:
+      scheme: one of FILE_SCHEMES.
+      plain: tag in the file -> the tag in the one form that `split_tag` reads.
     """
-    tagged = [[split_tag(tag) for tag in tags] for tags in sentences]
-    prefixes = {prefix for tags in tagged for prefix, _ in tags}
-    if prefixes & {"E", "S"}:
-        scheme = "bioes"
-    elif prefixes & {"L", "U"}:
-        scheme = "bilou"
-    elif not prefixes & {"B", "I"}:
-        scheme = "io"
-    else:
-        starts_with_i, free_b = False, False
-        for tags in tagged:
-            for (_, last_label), (prefix, label) in zip([("", OUTSIDE), *tags], tags, strict=False):
-                starts_with_i |= prefix == "I" and last_label != label
-                free_b |= prefix == "B" and last_label != label
-        scheme = "iob1" if starts_with_i and not free_b else "iob2"
-    return SchemeReport(scheme, tuple(_illegal_tags(tagged, scheme)))
+
+    scheme: str
+    plain: Mapping[str, str]
+
+    @property
+    def read_as(self) -> str:
+        """The scheme of the plain tags: bioes for bmes."""
+        return "bioes" if self.scheme == "bmes" else self.scheme
+
+
+class _Style(NamedTuple):
+    """Where the letter of a tag is: `B-PER`, `B_PER`, `b-PER` or `PER-B`."""
+
+    separator: str
+    first: bool = True
+    upper: bool = True
+
+    def split(self, tag: str) -> tuple[str, str] | None:
+        """(letter, type) of a tag; None for one in another style."""
+        letter, rest = (tag[:1], tag[1:]) if self.first else (tag[-1:], tag[:-1])
+        joint, name = (rest[:1], rest[1:]) if self.first else (rest[-1:], rest[:-1])
+        if joint != self.separator or not name:
+            return None
+        letter = letter if self.upper else letter.upper() if letter.islower() else ""
+        return (letter, name) if letter and letter in "BIESLUMW" else None
+
+
+_STYLES = (
+    _Style("-"), _Style("_"), _Style("-", upper=False), _Style("_", upper=False),
+    _Style("-", first=False), _Style("_", first=False),
+)  # fmt: skip
+
+
+def read_tagging(
+    sentences: Sequence[Sequence[str]], scheme: str = "auto", known: Collection[str] = ()
+) -> Tagging:
+    """Tells how tags are written.
+
+    A letter is one of a scheme only if the tags as a whole follow that scheme: `E-MAIL` and
+    `S-BAHN` are types where no tag begins with B. Letters decide the scheme first (M: bmes; E or S:
+    bioes; L or U: bilou; none: io). Of the two that use only B and I, it is iob1 if some entity
+    starts with I and no B starts one after another type or O; anything else is iob2.
+
+    Args:
+      sentences: the tags of a file.
+      scheme: one of FILE_SCHEMES if it is known, otherwise "auto".
+      known: labels that tags may have, by which doubtful cases are settled.
+    """
+    counts = Counter(tag for tags in sentences for tag in tags if tag != OUTSIDE)
+    style = None if scheme == "io" else _style(counts, sentences, known, scheme == "auto")
+    if style is None:
+        return Tagging("io", {})
+    plain = {tag: OUTSIDE for tag in counts if not style.upper and tag == "o"}
+    letters = {parts[0] for tag in counts if (parts := style.split(tag))}
+    same = {} if "I" in letters else {"M": "I"}
+    same |= {} if letters & {"S", "U"} else {"W": "S"}
+    for tag in counts:
+        parts = style.split(tag)
+        if parts:
+            plain[tag] = f"{same.get(parts[0], parts[0])}-{parts[1]}"
+    if scheme == "auto":
+        middle = bool(letters & {"M", "W"} & same.keys())
+        scheme = _scheme(letters, middle, [[plain.get(t, t) for t in tags] for tags in sentences])
+    return Tagging(scheme, plain)
+
+
+def _style(
+    counts: Counter, sentences: Sequence[Sequence[str]], known: Collection[str], doubt: bool
+) -> _Style | None:
+    """The style that the tags as a whole are in, None if they are types without letters."""
+    for style in _STYLES:
+        tags = {tag: n for tag, n in counts.items() if style.upper or tag != "o"}
+        parts = {tag: found for tag in tags if (found := style.split(tag))}
+        if not parts:
+            continue
+        if not doubt:
+            if len(parts) * 2 > len(tags):
+                return style
+            continue
+        share = sum(tags[tag] for tag in parts) / sum(tags.values())
+        letters = {letter for letter, _ in parts.values()}
+        whole = sum(tag in known for tag in tags)
+        named = sum(tag in known or name in known for tag, (_, name) in parts.items())
+        if whole > sum(name in known for _, name in parts.values()):
+            continue  # the labels are whole tags, as E-MAIL is
+        several = len(set(parts.values())) > len({name for _, name in parts.values()})
+        settled = named == len(tags) or (share == 1 and style == _STYLES[0] and several)
+        if settled or _follows(style, letters, share, tags, sentences):
+            return style
+    return None if doubt else _STYLES[0]
+
+
+def _follows(
+    style: _Style,
+    letters: set[str],
+    share: float,
+    tags: Mapping[str, int],
+    sentences: Sequence[Sequence[str]],
+) -> bool:
+    """Whether tags of which a share can be split are in a scheme, going by their letters."""
+    if style != _STYLES[0]:
+        return share == 1 and "B" in letters and bool(letters & set("IESLUM"))
+    if "B" in letters:
+        return share >= 0.5
+    if share < 1:
+        return False
+    if "I" in letters:
+        return True
+    # Entities of one word each, unless the same tag is often repeated, as a type is.
+    pairs = sum(a == b != OUTSIDE for row in sentences for a, b in pairwise(row))
+    return letters <= {"S", "U"} and pairs * 2 < sum(tags.values())
+
+
+def _scheme(letters: set[str], middle: bool, sentences: Sequence[Sequence[str]]) -> str:
+    """The scheme of plain tags whose letters are known."""
+    if middle:
+        return "bmes"
+    if letters & {"E", "S"}:
+        return "bioes"
+    if letters & {"L", "U"}:
+        return "bilou"
+    starts_with_i, free_b = False, False
+    for tags in sentences:
+        parts = [split_tag(tag) for tag in tags]
+        for (_, last_label), (prefix, label) in zip([("", OUTSIDE), *parts], parts, strict=False):
+            starts_with_i |= prefix == "I" and last_label != label
+            free_b |= prefix == "B" and last_label != label
+    return "iob1" if starts_with_i and not free_b else "iob2"
+
+
+def detect_scheme(sentences: Iterable[Sequence[str]]) -> SchemeReport:
+    """Tells which scheme tag sequences follow, as `read_tagging` does, and where they break it."""
+    sentences = list(sentences)
+    found = read_tagging(sentences)
+    plain = [[found.plain.get(tag, tag) for tag in tags] for tags in sentences]
+    return SchemeReport(found.scheme, illegal_tags(plain, found.read_as))
 
 
 def illegal_tags(sentences: Iterable[Sequence[str]], scheme: str) -> tuple[tuple[int, int], ...]:
@@ -206,8 +343,3 @@ def spans_to_tags(spans: Iterable[Span], length: int, scheme: str) -> list[str]:
             prefix = "" if scheme == "io" else ("B-" if index == start else "I-")
             tags[index] = prefix + label
     return tags
-
-
-def through_scheme(spans: Iterable[Span], length: int, scheme: str) -> tuple[Span, ...]:
-    """What is left of entities after writing them in a scheme and reading them back."""
-    return tags_to_spans(spans_to_tags(spans, length, scheme), scheme)

@@ -34,10 +34,28 @@ class Confusion(NamedTuple):
 
 
 class Ceiling(NamedTuple):
-    """The highest F1 that a tag scheme allows, since it cannot write every entity."""
+    """The highest F1 that words and tag scheme allow.
+
+    Attributes:
+      scheme: of the head; io cannot tell adjacent entities of one type apart.
+      f1: of an answer that is right wherever it can be.
+      cut: entities that begin or end inside a word.
+    """
 
     scheme: str
     f1: float
+    cut: int = 0
+
+    @property
+    def reason(self) -> str:
+        """What keeps the answer from being right everywhere, on one line; "" if nothing does."""
+        if self.f1 >= 1:
+            return ""
+        cut = f"{self.cut:,} begin or end inside a word" if self.cut else ""
+        merge = (
+            "in the tag scheme io adjacent ones of one type merge" if self.scheme == "io" else ""
+        )
+        return "; ".join(part for part in (cut, merge) if part) or "some lie on markup"
 
 
 class Score(NamedTuple):

@@ -6,16 +6,28 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mtt_jax.tasks.base import Arrays, Read, Task, Words, json_cell, part_of, ragged
+from mtt_jax.tasks.base import (
+    Arrays,
+    Read,
+    Task,
+    Words,
+    cuts_word,
+    json_cell,
+    part_of,
+    ragged,
+    words_of,
+)
 from mtt_jax.tasks.classes import confusion_score, confusion_tallies
 from mtt_jax.tasks.score import Score
-
-# What a word without a tag holds in a label.
-UNTAGGED = ""
+from mtt_jax.types import Span
 
 
 class Tags(Task):
-    """One class per word; a label is a tuple of tags, "" for a word without one, ids in arrays."""
+    """One class per word; a label is a tuple of `Span` in characters, int32 [w] ids in arrays.
+
+    A word that the file gives may be several of ours ("U.S." is four); each of them carries its
+    tag, in training, in prediction and in the score.
+    """
 
     kind: ClassVar[str] = "tags"
     unit: ClassVar[str] = "word"
@@ -24,27 +36,38 @@ class Tags(Task):
     fields: ClassVar[Mapping[str, str]] = {"conll": "-1", "jsonl": "tags", "tfds": "tags"}
     hub: ClassVar[str] = "token-classification"
 
-    def from_tags(self, tags: Sequence[str], scheme: str, read: Read) -> tuple[str, ...]:
+    def names(self, label: Sequence[Span]) -> tuple[str, ...]:
+        """The tag of each word that has one."""
+        return tuple(span.label for span in label)
+
+    def from_tags(
+        self, tags: Sequence[str], words: Words, scheme: str, read: Read
+    ) -> tuple[Span, ...]:
         """The tags as they are, whatever scheme they look like."""
         del scheme
-        return tuple(read(tag, tag, index) for index, tag in enumerate(tags))
+        pairs = zip(tags, words, strict=True)
+        return tuple(
+            Span(start, end, read(tag, tag, index))
+            for index, (tag, (start, end)) in enumerate(pairs)
+        )
 
-    def recut(self, label: Any, places: Sequence[tuple[int, int]], count: int) -> Any:
-        """A word that was cut keeps its tag on the first piece; the others have none."""
-        tags = [UNTAGGED] * count
-        for tag, (first, _) in zip(label, places, strict=True):
-            tags[first] = tag
-        return tuple(tags)
+    def cut(self, label: Sequence[Span], words: np.ndarray) -> int:
+        """Of the spans."""
+        return sum(cuts_word(span.start, span.end, words) for span in label)
 
-    def encode(self, labels: Sequence[Any], lengths: Sequence[int]) -> dict[str, np.ndarray]:
+    def encode(self, labels: Sequence[Any], words: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
         """{"tags", "tag_ends", "labelled"}; -1 for a word without a tag."""
-        ids = {UNTAGGED: -1} | {label: index for index, label in enumerate(self.labels)}
-        rows = [
-            [ids[tag] for tag in tags] if tags is not None else [-1] * length
-            for tags, length in zip(labels, lengths, strict=True)
-        ]
-        arrays = ragged("tag", [np.array(row, np.int32) for row in rows], np.int32)
-        return {**arrays, "labelled": np.array([tags is not None for tags in labels], bool)}
+        rows = [self._ids(spans or (), found) for spans, found in zip(labels, words, strict=True)]
+        labelled = np.array([spans is not None for spans in labels], bool)
+        return {**ragged("tag", rows, np.int32), "labelled": labelled}
+
+    def _ids(self, spans: Sequence[Span], words: np.ndarray) -> np.ndarray:
+        """int32 [w] of each word the tag of the first span that touches it, -1 for none."""
+        ids = np.full(len(words), -1, np.int32)
+        for start, end, tag in sorted(spans, reverse=True):
+            first, last = words_of(start, end, words)
+            ids[first:last] = self.labels.index(tag)
+        return ids
 
     def example(self, arrays: Arrays, index: int) -> np.ndarray | None:
         """int32 [w]."""
@@ -75,12 +98,17 @@ class Tags(Task):
         """int64 [w] the most probable class of each word."""
         return log_probs.argmax(axis=-1) if len(log_probs) else np.zeros(0, np.int64)
 
-    def cross_entropy(self, gold: np.ndarray, log_probs: np.ndarray, read: np.ndarray) -> tuple:
-        """Of the words that have a tag and a subword."""
-        read = read[gold[read] >= 0]
-        return -float(log_probs[read, gold[read]].sum()), len(read)
+    def likelihood(self, gold: np.ndarray, log_probs: np.ndarray) -> float:
+        """Of the word whose tag is least likely; 0 for a sentence without tags."""
+        tagged = np.flatnonzero(gold >= 0)
+        return float(log_probs[tagged, gold[tagged]].min(initial=0.0))
 
-    def count(self, gold: np.ndarray, answer: np.ndarray, words: int) -> Counter:
+    def cross_entropy(self, gold: np.ndarray, log_probs: np.ndarray) -> tuple[float, int]:
+        """Of the words that have a tag."""
+        tagged = np.flatnonzero(gold >= 0)
+        return -float(log_probs[tagged, gold[tagged]].sum()), len(tagged)
+
+    def count(self, gold: np.ndarray, answer: np.ndarray, words: np.ndarray) -> Counter:
         """Counts of (gold, answer) over the words that have a tag."""
         del words
         known = gold >= 0

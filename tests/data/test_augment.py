@@ -1,5 +1,6 @@
 """Synthetic sentences: other words, the same labels, and never a sentence of another split."""
 
+import re
 from collections import Counter
 
 import numpy as np
@@ -23,17 +24,16 @@ def made(*methods, count=60, rate=0.9, gazetteer=None, records=RECORDS, seed=0):
 
 
 def tokens(r):
-    """(tag, word) of each word."""
-    tags = spans_to_tags(r.labels["ner"], len(r.words), "iob2")
-    return list(zip(tags, (r.text[a:b] for a, b in r.words), strict=True))
+    """(tag, word) of each word between spaces."""
+    words = [match.span() for match in re.finditer(r"\S+", r.text)]
+    starts, ends = ({word[i]: n for n, word in enumerate(words)} for i in (0, 1))
+    spans = [Span(starts[s.start], ends[s.end] + 1, s.label) for s in r.labels["ner"]]
+    tags = spans_to_tags(spans, len(words), "iob2")
+    return list(zip(tags, (r.text[a:b] for a, b in words), strict=True))
 
 
 def mentions(records):
-    return {
-        (s.label, r.text[r.words[s.start][0] : r.words[s.end - 1][1]])
-        for r in records
-        for s in r.labels["ner"]
-    }
+    return {(s.label, r.text[s.start : s.end]) for r in records for s in r.labels["ner"]}
 
 
 @pytest.mark.parametrize("method", SYNTHETIC_METHODS)
@@ -44,8 +44,10 @@ def test_synthetic_sentences_are_new_and_offsets_fit_their_text(method):
     assert len(set(texts)) == len(texts)
     assert not set(texts) & {r.text for r in RECORDS}
     for r in sentences:
-        assert "".join(r.text[a:b] for a, b in r.words) == r.text.replace(" ", "")
-        assert all(0 <= s.start < s.end <= len(r.words) for s in r.labels["ner"])
+        edges = [edge for s in r.labels["ner"] for edge in (s.start, s.end)]
+        assert edges == sorted(edges)
+        assert all(r.text[s.start : s.end].strip() for s in r.labels["ner"])
+        assert all(0 <= edge <= len(r.text) for edge in edges)
         assert list(r.labels) == ["ner"]
 
 
@@ -86,13 +88,39 @@ def test_case_changes_and_letters_stay():
 
 def test_separate_words_never_become_one():
     text = "Tom, who ran, met Ann."
-    words = ((0, 3), (3, 4), (5, 8), (9, 12), (12, 13), (14, 17), (18, 21), (21, 22))
-    labels = {"ner": (Span(0, 1, "PER"), Span(6, 7, "PER"))}
-    sentences = made(*SYNTHETIC_METHODS, records=[Record(text, words, labels)])
-    known = {text[a:b].lower() for a, b in words}
+    labels = {"ner": (Span(0, 3, "PER"), Span(18, 21, "PER"))}
+    sentences = made(*SYNTHETIC_METHODS, records=[Record(text, labels)])
+    known = {text[a:b].lower() for a, b in split_words(text)}
     assert len(sentences) > 20
     for r in sentences:
         assert {r.text[a:b].lower() for a, b in split_words(r.text)} <= known
+
+
+# "U.S.-born" and "Rome-based" begin with an entity; "pre-Brexit" ends with one.
+TIGHT = [
+    Record("A U.S.-born star left", {"ner": (Span(2, 6, "LOC"),)}),
+    Record("The Rome-based firm and pre-Brexit O'Brien",
+           {"ner": (Span(4, 8, "LOC"), Span(28, 34, "MISC"), Span(35, 42, "PER"))}),
+]  # fmt: skip
+
+
+def test_an_entity_inside_a_word_is_exchanged_and_the_rest_of_the_word_stays():
+    sentences = made("mention", records=TIGHT, gazetteer={"LOC": ["New York"], "MISC": ["Games"]})
+    assert mentions(sentences) == {
+        *(("LOC", name) for name in ("U.S.", "Rome", "New York")),
+        *(("MISC", name) for name in ("Brexit", "Games")),
+        ("PER", "O'Brien"),
+    }
+    texts = {r.text for r in sentences}
+    assert {"A New York-born star left", "A Rome-born star left"} <= texts
+    assert "The U.S.-based firm and pre-Games O'Brien" in texts
+    assert all(re.fullmatch(r"(A \S.*\S-born|The .*\w\.?-based .* pre-\w+) .*", t) for t in texts)
+
+
+def test_a_name_with_dots_or_an_apostrophe_is_moved_whole():
+    for r in made("shuffle", "token", records=TIGHT, rate=1.0):
+        for label, name in mentions([r]):
+            assert (label, name) in mentions(TIGHT)
 
 
 def test_no_synthetic_sentence_is_one_of_dev_or_test():

@@ -1,12 +1,17 @@
-"""Encoding: labels on first subwords, missing labels, windows that decide each word once."""
+"""Encoding: the words of a text, labels on first subwords, windows that decide each word once."""
+
+from itertools import pairwise
 
 import numpy as np
 import pytest
-from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
-from mtt_jax.data.encode import ExampleSet, cut, encode_records, encode_text, windows
+from mtt_jax.config.schema import TokenizerConfig
+from mtt_jax.data.clean import clean
+from mtt_jax.data.encode import ExampleSet, cut, encode_records, encode_texts, windows
+from mtt_jax.data.tokenizer import train
 from mtt_jax.data.words import split_words
-from mtt_jax.types import Example
+from mtt_jax.types import Example, Record, Span
 from tests.helpers import (
     assert_trees_equal,
     four_task_config,
@@ -14,6 +19,7 @@ from tests.helpers import (
     make_config,
     record,
 )
+from tests.texts import hard_texts, without_halves
 
 CLS, SEP = 1000, 1001
 
@@ -22,9 +28,16 @@ def random_example(rng, subwords, words=None):
     """An example of `subwords` between its ends, whose words begin at random subwords."""
     count = int(rng.integers(0, subwords + 1)) if words is None else words
     starts = np.sort(rng.choice(subwords, count, replace=False)) + 1
-    starts = np.where(rng.random(count) < 0.1, -1, starts)  # words without a subword
+    starts = np.where(rng.random(count) < 0.1, -1, starts)  # words that were cut off
     tokens = np.concatenate([[CLS], rng.permutation(subwords), [SEP]]).astype(np.int32)
-    return Example(tokens, starts.astype(np.int32), {})
+    return example_of(tokens, starts)
+
+
+def example_of(tokens, starts):
+    """An example whose words are one character and a space each."""
+    words = [(2 * i, 2 * i + 1) for i in range(len(starts))]
+    pairs = np.array(words, np.int32).reshape(-1, 2)
+    return Example(tokens, np.asarray(starts, np.int32), pairs, {})
 
 
 def random_cases(count=400, seed=0):
@@ -36,39 +49,216 @@ def random_cases(count=400, seed=0):
         yield random_example(rng, int(rng.integers(0, 150))), max_length, overlap
 
 
-# First subwords
+# Words of a text
+
+CORPUS = [without_halves(text) for text in hard_texts(600, 1)]
 
 
-def test_first_subword_of_a_word_begins_where_the_word_begins(tokenizer):
-    rng = np.random.default_rng(0)
-    pool = ["Tom", "O'Brien", "AT&T", "3-2", "U.S.", "漢字", "Zoë", "resignedly", "...", "it's"]
-    texts = [" ".join(rng.choice(pool, int(rng.integers(0, 9)))) for _ in range(200)]
-    words = [split_words(text) for text in texts]
-    for text, spans, (tokens, starts) in zip(
-        texts, words, encode_text(tokenizer, texts, words), strict=True
-    ):
-        encoding = tokenizer.encode(text)
-        assert tokens.tolist() == encoding.ids
-        assert tokens.dtype == starts.dtype == np.int32
-        assert [encoding.offsets[start][0] for start in starts] == [begin for begin, _ in spans]
-        assert all(0 < start < len(tokens) - 1 for start in starts)
+def trained(model, pre_tokenizer=None, normalizer=None):
+    """A tokenizer that was trained elsewhere, with pieces that know nothing of our words."""
+    tokenizer = Tokenizer(model)
+    trainer_of = {"BPE": trainers.BpeTrainer, "Unigram": trainers.UnigramTrainer}
+    options = {"unk_token": "<unk>"} if isinstance(model, models.Unigram) else {}
+    trainer = trainer_of[type(model).__name__](
+        special_tokens=["<s>", "</s>", "<unk>"], vocab_size=600, show_progress=False, **options
+    )
+    if pre_tokenizer:
+        tokenizer.pre_tokenizer = pre_tokenizer
+    if normalizer:
+        tokenizer.normalizer = normalizer
+    tokenizer.train_from_iterator(CORPUS, trainer)
+    return with_ends(tokenizer)
 
 
-def test_word_that_the_tokenizer_drops_has_no_first_subword(tokenizer):
-    text = "Tom \x02 ran"
-    ((tokens, starts),) = encode_text(tokenizer, [text], [((0, 3), (4, 5), (6, 9))])
-    assert starts[1] == -1
-    assert tokenizer.decode(tokens[starts[0] : starts[2]]) == "Tom"
-    assert tokenizer.decode(tokens[starts[2] : -1]) == "ran"
+def with_ends(tokenizer):
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 1)]
+    )
+    return tokenizer
 
 
-def test_word_that_begins_inside_a_subword_has_no_first_subword(tokenizer):
-    text = "scored"
-    (whole,) = (len(tokenizer.encode(text).ids) - 2,)
-    spans = tuple((i, i + 1) for i in range(len(text)))
-    ((_, starts),) = encode_text(tokenizer, [text], [spans])
-    assert (starts >= 0).sum() == whole
-    assert starts[0] == 1
+TOKENIZERS = {
+    "wordpiece": lambda: train(CORPUS, TokenizerConfig(vocab_size=700)),
+    "bpe": lambda: train(CORPUS, TokenizerConfig(vocab_size=700, algorithm="bpe")),
+    "BERT": lambda: trained(
+        models.BPE(), pre_tokenizers.BertPreTokenizer(), normalizers.BertNormalizer()
+    ),
+    "byte level": lambda: trained(models.BPE(), pre_tokenizers.ByteLevel(trim_offsets=False)),
+    "SentencePiece": lambda: trained(
+        models.Unigram(),
+        pre_tokenizers.Metaspace(),
+        normalizers.Sequence([normalizers.Nmt(), normalizers.NFKC()]),
+    ),
+    "no pre-tokenizer": lambda: trained(models.BPE(unk_token="<unk>")),
+    "without accents": lambda: trained(
+        models.BPE(),
+        pre_tokenizers.WhitespaceSplit(),
+        normalizers.Sequence([normalizers.NFD(), normalizers.StripAccents()]),
+    ),
+}
+
+
+@pytest.fixture(scope="module", params=TOKENIZERS)
+def anyone_s(request):
+    """A tokenizer, of ours or of somebody else."""
+    return TOKENIZERS[request.param]()
+
+
+both = pytest.mark.parametrize("cleaning", [False, True], ids=["as given", "cleaned"])
+
+
+def words_of(tokenizer, text, cleaning=False):
+    """The words of a text, as strings of the text as given."""
+    (found,) = encode_texts(tokenizer, [text], cleaning)
+    return [text[start:end] for start, end in found.words]
+
+
+@both
+def test_words_lie_in_the_text_as_given_in_order_and_do_not_overlap(anyone_s, cleaning):
+    some = hard_texts()
+    for text, found in zip(some, encode_texts(anyone_s, some, cleaning), strict=True):
+        edges = found.words.flatten().tolist()
+        assert edges == sorted(edges)
+        assert (found.words[:, 0] < found.words[:, 1]).all()
+        assert not edges or (edges[0] >= 0 and edges[-1] <= len(text))
+
+
+@both
+def test_every_word_has_a_subword_of_its_own(anyone_s, cleaning):
+    some = hard_texts(seed=2)
+    for found in encode_texts(anyone_s, some, cleaning):
+        assert {array.dtype for array in found} == {np.dtype(np.int32)}
+        assert found.words.shape == (len(found.starts), 2)
+        assert all(a < b for a, b in pairwise([0, *found.starts.tolist(), len(found.tokens) - 1]))
+
+
+@both
+def test_a_text_has_the_same_words_alone_and_in_a_batch(anyone_s, cleaning):
+    some = hard_texts(seed=3)
+    for text, found in zip(some, encode_texts(anyone_s, some, cleaning), strict=True):
+        assert_trees_equal(found, next(encode_texts(anyone_s, [text], cleaning)))
+
+
+def test_a_word_begins_and_ends_where_one_of_split_words_does(anyone_s):
+    for text, found in zip(CORPUS, encode_texts(anyone_s, CORPUS, False), strict=True):
+        units = split_words(text)
+        assert set(found.words[:, 0].tolist()) <= {start for start, _ in units}
+        assert set(found.words[:, 1].tolist()) <= {end for _, end in units}
+
+
+def test_the_first_subword_of_a_word_covers_a_character_of_it(anyone_s):
+    for text in CORPUS:
+        (found,) = encode_texts(anyone_s, [text], False)
+        offsets = anyone_s.encode(text).offsets
+        for start, (begin, end) in zip(found.starts, found.words, strict=True):
+            assert offsets[start][0] < end
+            assert offsets[start][1] > begin
+
+
+def test_every_subword_that_shows_anything_belongs_to_a_word(anyone_s):
+    for text in CORPUS:
+        (found,) = encode_texts(anyone_s, [text], False)
+        offsets = anyone_s.encode(text).offsets[1 : len(found.tokens) - 1]
+        first = int(found.starts[0]) - 1 if len(found.starts) else len(offsets)
+        assert all(not text[a:b].replace("\u200b", " ").strip() for a, b in offsets[:first])
+
+
+def test_tokens_are_those_of_the_tokenizer_on_the_cleaned_text(anyone_s):
+    for text in CORPUS:
+        (found,) = encode_texts(anyone_s, [text], True)
+        assert found.tokens.tolist() == anyone_s.encode(clean(text).text).ids
+
+
+@pytest.mark.parametrize("algorithm", ["wordpiece", "bpe"])
+def test_a_trained_tokenizer_joins_no_two_words(algorithm):
+    tokenizer = train(CORPUS * 3, TokenizerConfig(vocab_size=2000, algorithm=algorithm))
+    for text in CORPUS:
+        (found,) = encode_texts(tokenizer, [text], False)
+        missing = set(split_words(text)) - {(int(a), int(b)) for a, b in found.words}
+        # A word of characters that the normalizer drops has no subword.
+        assert all(not tokenizer.normalizer.normalize_str(text[a:b]) for a, b in missing)
+
+
+@pytest.mark.parametrize(
+    ("name", "char"),
+    [
+        ("zero-width joiner", "\u200d"),
+        ("zero-width non-joiner", "\u200c"),
+        ("soft hyphen", "\xad"),
+        ("control character", "\x02"),
+        ("null", "\x00"),
+        ("private use", "\ue000"),
+        ("byte order mark", "\ufeff"),
+        ("combining mark", "\u0301"),
+        ("combining mark beyond U+FFFF", "\U0001e8d0"),
+    ],
+)
+def test_a_character_that_is_not_seen_belongs_to_the_word_it_stands_in(tokenizer, name, char):
+    text = f"An{char}n ran{char} ."
+    for cleaning in (False, True):
+        assert words_of(tokenizer, text, cleaning) == [f"An{char}n", f"ran{char}", "."], name
+
+
+def test_what_no_subword_covers_is_no_word(tokenizer):
+    assert words_of(tokenizer, "Tom \x02 ran \u200d") == ["Tom", "ran"]
+    assert words_of(tokenizer, "\x02\u200d \ufeff") == []
+    assert words_of(tokenizer, "") == words_of(tokenizer, " \n") == []
+    assert words_of(tokenizer, "<b></b>", True) == []
+
+
+def test_half_of_a_surrogate_pair_is_a_character_like_any_other(tokenizer):
+    text = "Tom \ud800 An\udfffn <b>ran</b>"
+    assert words_of(tokenizer, text)[:2] == ["Tom", "\ud800"]
+    assert words_of(tokenizer, text, True)[-1] == "ran"
+
+
+def bpe(*merges):
+    """A BPE tokenizer without a pre-tokenizer, with some merges."""
+    pairs = [tuple(merge.split("+")) for merge in merges]
+    pieces = sorted(set("abcxyz'- .") | {part for pair in pairs for part in pair})
+    vocab = {"<s>": 0, "</s>": 1} | {piece: i for i, piece in enumerate(pieces, start=2)}
+    vocab |= {"".join(pair): len(vocab) + i for i, pair in enumerate(pairs)}
+    return with_ends(Tokenizer(models.BPE(vocab, pairs)))
+
+
+@pytest.mark.parametrize(
+    ("merges", "text", "words", "starts"),
+    [
+        ([], "ab-xy", ["ab", "-", "xy"], [1, 3, 4]),
+        (["b+-"], "ab-xy", ["ab-", "xy"], [1, 3]),  # a b- x y
+        (["a+b", "ab+-", "ab-+x"], "ab-xy", ["ab-", "xy"], [1, 2]),  # ab-x y
+        (["-+x", "-x+y"], "ab-xy", ["ab", "-xy"], [1, 3]),  # a b -xy
+        (["'+x"], "y'x.", ["y", "'x", "."], [1, 2, 3]),
+        (["a+ ", "a +b"], "a b.", ["a b", "."], [1, 2]),  # even across a space
+        ([" +a"], " a.", ["a", "."], [1, 2]),  # SentencePiece includes the space before
+        (["-+'", "-'+-"], "a-'-b", ["a", "-'-", "b"], [1, 2, 3]),  # three in one subword
+    ],
+)
+def test_a_subword_that_joins_two_words_makes_them_one(merges, text, words, starts):
+    tokenizer = bpe(*merges)
+    (found,) = encode_texts(tokenizer, [text], False)
+    assert [text[a:b] for a, b in found.words] == words
+    assert found.starts.tolist() == starts
+
+
+def test_words_are_in_characters_of_the_text_as_given_whether_it_is_cleaned_or_not(tokenizer):
+    text = "<b>AT&amp;T</b>  paid\n Zo&euml;&#39;s <PER>"
+    given = ["<", "b", ">", "AT", "&", "amp", ";", "T", "<", "/", "b", ">", "paid"]
+    assert words_of(tokenizer, text)[: len(given)] == given
+    assert words_of(tokenizer, text, cleaning=True) == [
+        "AT", "&amp;", "T", "paid", "Zo&euml;", "&#39;", "s", "<", "PER", ">"
+    ]  # fmt: skip
+
+
+def test_gold_edges_do_not_change_the_words(tokenizer):
+    text = "AC/DC-fan resigned"
+    labels = [(), (Span(0, 7, "ORG"),), (Span(1, 10, "PER"), Span(12, 14, "LOC"))]
+    tasks = make_config().task_list
+    some = encode_records([Record(text, {"ner": x}) for x in labels], tokenizer, tasks, True)
+    for index in range(3):
+        np.testing.assert_array_equal(some[index].words, some[0].words)
+        np.testing.assert_array_equal(some[index].starts, some[0].starts)
+    assert [some[i].labels["ner"].cut.tolist() for i in range(3)] == [[], [True], [True, True]]
 
 
 # Example sets
@@ -84,12 +274,15 @@ def test_labels_are_class_ids_and_missing_labels_are_missing(tokenizer):
         ],
         tokenizer,
         tasks,
+        cleaning=True,
     )
     assert [examples[i].labels.get("topic") for i in range(3)] == [2, 0, None]
-    np.testing.assert_array_equal(examples[0].labels["ner"], [[0, 1, 0], [1, 2, 3]])
+    ner_of = examples[0].labels["ner"]
+    assert ner_of.spans.tolist() == [[0, 1, 0], [1, 2, 3]]
+    assert ner_of.places.tolist() == [[0, 3], [4, 7]]
     assert list(examples[1].labels) == ["topic"]
     assert list(examples[2].labels) == ["ner"]
-    assert examples[2].labels["ner"].shape == (0, 3)
+    assert examples[2].labels["ner"].spans.shape == (0, 3)
     assert examples.counts() == {"topic": 2, "ner": 2}
     topic, ner = tasks
     assert examples.labelled(topic).tolist() == [True, True, False]
@@ -97,10 +290,10 @@ def test_labels_are_class_ids_and_missing_labels_are_missing(tokenizer):
 
 
 def test_labels_of_all_four_kinds_are_encoded_by_class_id(tokenizer):
-    examples = encode_records(four_task_records(), tokenizer, four_task_config().task_list)
+    examples = encode_records(four_task_records(), tokenizer, four_task_config().task_list, True)
     labels = examples[1].labels  # The minister resigned on Monday .
     assert labels["topic"] == 1
-    assert labels["ner"].tolist() == []
+    assert labels["ner"].spans.tolist() == []
     assert labels["subjects"].tolist() == [0.0, 1.0, 1.0]
     assert labels["subjects"].dtype == np.float32
     assert labels["pos"].tolist() == [0, 2, 1, 2, 0, 2]
@@ -116,7 +309,7 @@ def test_missing_labels_of_all_four_kinds_are_missing(tokenizer):
         r._replace(labels={n: label for n, label in r.labels.items() if n != name})
         for r, name in zip(full, names, strict=True)
     ]
-    examples = encode_records(bare, tokenizer, config.task_list)
+    examples = encode_records(bare, tokenizer, config.task_list, True)
     assert [set(examples[i].labels) for i in range(6)] == [set(r.labels) for r in bare]
     assert examples.counts() == {"subjects": 5, "topic": 5, "ner": 5, "pos": 5}
     for task in config.task_list:
@@ -126,7 +319,7 @@ def test_missing_labels_of_all_four_kinds_are_missing(tokenizer):
 def test_word_without_a_tag_is_encoded_as_minus_1(tokenizer):
     config = four_task_config()
     some = [record("Tom ran .", pos=("NOUN", "", "OTHER"))]
-    example = encode_records(some, tokenizer, config.task_list)[0]
+    example = encode_records(some, tokenizer, config.task_list, True)[0]
     assert example.labels["pos"].tolist() == [0, -1, 2]
 
 
@@ -134,7 +327,7 @@ def test_an_example_set_is_indexed_like_a_list(examples, records, tokenizer):
     assert len(examples) == len(records)
     for index, gold in enumerate(records):
         assert examples[index].tokens.tolist() == tokenizer.encode(gold.text).ids
-        assert len(examples[index].starts) == len(gold.words)
+        assert [gold.text[a:b] for a, b in examples[index].words] == gold.text.split()
         np.testing.assert_array_equal(examples[index - len(records)].tokens, examples[index].tokens)
     for outside in (len(records), -len(records) - 1):
         with pytest.raises(IndexError):
@@ -152,7 +345,7 @@ def same(ours: ExampleSet, theirs: ExampleSet):
 def test_saved_examples_are_loaded_unchanged(tokenizer, tmp_path):
     config = four_task_config()
     partly = [record("Tom ran .", "sports"), record("Tom ran .", pos=("NOUN", "", "OTHER"))]
-    examples = encode_records([*four_task_records(), *partly], tokenizer, config.task_list)
+    examples = encode_records([*four_task_records(), *partly], tokenizer, config.task_list, True)
     examples.save(tmp_path / "train.npz")
     loaded = ExampleSet.load(tmp_path / "train.npz", examples.tasks)
     same(examples, loaded)
@@ -165,7 +358,7 @@ def test_empty_example_set_and_sentence_without_words_are_saved_and_loaded(token
     tasks = four_task_config().task_list
     for count in (0, 1):
         empty = record("", "sports", [], subjects=(), pos=())
-        some = encode_records([empty] * count, tokenizer, tasks)
+        some = encode_records([empty] * count, tokenizer, tasks, True)
         some.save(tmp_path / "some.npz")
         loaded = ExampleSet.load(tmp_path / "some.npz", tasks)
         same(some, loaded)
@@ -244,7 +437,7 @@ def test_windows_decide_words_with_at_least_half_of_the_overlap_on_both_sides():
 
 def test_drawing_of_windows_in_the_docstring_is_right():
     tokens = np.array([CLS, *range(10), SEP], np.int32)
-    example = Example(tokens, np.arange(1, 11, dtype=np.int32), {})
+    example = example_of(tokens, np.arange(1, 11))
     first, second = windows([example], max_length=8, overlap=2)
     assert first.tokens.tolist() == [CLS, 0, 1, 2, 3, 4, 5, SEP]
     assert second.tokens.tolist() == [CLS, 4, 5, 6, 7, 8, 9, SEP]
@@ -263,7 +456,7 @@ def test_sentence_that_fits_is_one_window_and_windows_know_their_source():
 
 @pytest.mark.parametrize("splitting", ["byte level", "metaspace"])
 def test_subword_that_includes_the_space_before_a_word_is_the_first_of_that_word(splitting):
-    text, words = "Tom works at Microsoft.", [(0, 3), (4, 9), (10, 12), (13, 22), (22, 23)]
+    text = "Tom works at Microsoft."
     pieces = pre_tokenizers.ByteLevel(add_prefix_space=False, trim_offsets=False)
     if splitting == "metaspace":
         pieces = pre_tokenizers.Sequence(
@@ -276,9 +469,19 @@ def test_subword_that_includes_the_space_before_a_word_is_the_first_of_that_word
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
     )  # fmt: skip
     tokenizer.train_from_iterator([text] * 5, trainer)
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 1)]
-    )
-    ((tokens, starts),) = encode_text(tokenizer, [text], [words])
-    assert starts.tolist() == [1, 2, 3, 4, 5]
-    assert len(tokens) == 7
+    (found,) = encode_texts(with_ends(tokenizer), [text], False)
+    assert found.starts.tolist() == [1, 2, 3, 4, 5]
+    assert found.words.tolist() == [[0, 3], [4, 9], [10, 12], [13, 22], [22, 23]]
+    assert len(found.tokens) == 7
+
+
+@pytest.mark.parametrize("normalizer", [None, normalizers.Nmt()])
+def test_subword_that_includes_a_zero_width_space_before_a_word_is_the_first_of_that_word(
+    normalizer,
+):
+    tokenizer = trained(models.BPE(), pre_tokenizers.Metaspace(prepend_scheme="never"), normalizer)
+    text = "\u200bTom"
+    (found,) = encode_texts(tokenizer, [text], False)
+    assert found.words.tolist() == [[1, 4]]
+    offsets = tokenizer.encode(text).offsets
+    assert next(i for i, (_, end) in enumerate(offsets) if end > 1) == found.starts[0]

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from mtt_jax.data.splits import Joined, hold_out
-from mtt_jax.data.words import split_words
 from mtt_jax.types import Record, Span
-from tests.helpers import entities, four_task_config, record, word_texts
+from tests.helpers import entities, record
 
 # Held out
 
@@ -78,9 +77,9 @@ def test_at_least_one_sentence_is_held_out():
 TEXT = "the Rome-based AT&T left"
 
 
-def joined(folder, *added):
+def joined(*added):
     """What `Joined` makes of (path, records) pairs."""
-    result = Joined(four_task_config().task_list)
+    result = Joined()
     for path, records in added:
         result.add(str(path), records)
     return result.records()
@@ -111,15 +110,15 @@ def test_one_file_named_by_different_paths_gives_records_with_the_labels_of_all_
     paths = paths_to(file, monkeypatch)
     for first in paths:
         for second in paths:
-            (found,) = joined(file.parent, (first, [topic]), (second, [ner]))
-            assert found.labels == {"topic": "sports", "ner": (Span(0, 1, "PER"),)}
+            (found,) = joined((first, [topic]), (second, [ner]))
+            assert found.labels == {"topic": "sports", "ner": (Span(0, 3, "PER"),)}
 
 
 def test_records_of_different_files_are_not_joined_though_their_texts_are_equal(file):
     other = file.with_name("b.jsonl")
     other.write_text("x\n")
     topic, ner = record("Tom ran", "sports"), record("Tom ran", None, [])
-    found = joined(file.parent, (file, [topic]), (other, [ner]))
+    found = joined((file, [topic]), (other, [ner]))
     assert [r.labels for r in found] == [{"topic": "sports"}, {"ner": ()}]
 
 
@@ -127,7 +126,6 @@ def test_a_hard_link_is_a_file_of_its_own(file):
     """Only paths are compared: nobody expects a copy to be joined."""
     os.link(file, file.with_name("hard.jsonl"))
     found = joined(
-        file.parent,
         (file, [record("Tom ran", "sports")]),
         (file.with_name("hard.jsonl"), [record("Tom ran", None, [])]),
     )
@@ -137,94 +135,29 @@ def test_a_hard_link_is_a_file_of_its_own(file):
 def test_records_of_one_file_whose_texts_differ_are_kept_side_by_side(file):
     """As when another key holds the text of the other task."""
     topic, ner = [record("Tom ran", "sports")], [record("Ann sat", None, [])]
-    assert joined(file.parent, (file, topic), (file, ner)) == topic + ner
+    assert joined((file, topic), (file, ner)) == topic + ner
 
 
 def test_records_keep_the_order_in_which_files_were_added(file):
     other = file.with_name("b.jsonl")
     first, second = [record("Tom ran", "sports")] * 2, [record("Ann sat", "others")]
     third = [record("Tom ran", None, [])] * 2
-    found = joined(file.parent, (file, first), (other, second), (file, third))
+    found = joined((file, first), (other, second), (file, third))
     assert [r.text for r in found] == ["Tom ran", "Tom ran", "Ann sat"]
     assert [list(r.labels) for r in found] == [["topic", "ner"]] * 2 + [["topic"]]
 
 
-def by_split_words(text, boundaries=(), **labels):
-    return Record(text, split_words(text, boundaries), labels)
-
-
-def of_words(words, **labels):
-    """A record of a text whose words a file gives as tokens."""
-    text, at, places = TEXT, 0, []
-    for word in words:
-        start = text.index(word, at)
-        at = start + len(word)
-        places.append((start, at))
-    return Record(text, tuple(places), labels)
-
-
-def test_joining_cuts_words_wherever_one_of_the_files_cuts_them_and_keeps_spans_and_tags(file):
-    # ner cuts Rome-based at the end of an entity, pos has AT&T as three tokens.
-    ner = by_split_words(TEXT, (4, 8), ner=(Span(1, 2, "LOC"), Span(3, 4, "ORG")), topic="others")
-    assert word_texts(ner) == ["the", "Rome", "-based", "AT&T", "left"]
-    pos = of_words(
-        ["the", "Rome-based", "AT", "&", "T", "left"],
-        pos=("OTHER", "NOUN", "NOUN", "OTHER", "NOUN", "VERB"),
-        subjects=("money",),
+def test_joining_keeps_the_labels_of_both_however_finely_each_file_cuts_the_text(file):
+    # ner has an entity inside a word, pos has AT&T as three words.
+    ner = Record(TEXT, {"ner": (Span(4, 8, "LOC"), Span(15, 19, "ORG")), "topic": "others"})
+    tags = tuple(
+        Span(*place, tag)
+        for place, tag in [((4, 14), "NOUN"), ((15, 17), "NOUN"), ((17, 18), "OTHER")]
     )
+    pos = Record(TEXT, {"pos": tags, "subjects": ("money",)})
     for pair in ((ner, pos), (pos, ner)):
-        (found,) = joined(file.parent, *((file, [r]) for r in pair))
-        assert word_texts(found) == ["the", "Rome", "-based", "AT", "&", "T", "left"]
+        (found,) = joined(*((file, [r]) for r in pair))
+        assert found.text == TEXT
+        assert found.labels == ner.labels | pos.labels
         assert entities(found) == [("Rome", "LOC"), ("AT&T", "ORG")]
-        # A word that was cut keeps its tag on the first piece, and the others have none.
-        assert found.labels["pos"] == ("OTHER", "NOUN", "", "NOUN", "OTHER", "NOUN", "VERB")
-        assert found.labels["topic"] == "others"
-        assert found.labels["subjects"] == ("money",)
-
-
-def test_joining_keeps_tags_and_spans_if_one_file_gives_only_some_words(file):
-    """Tokens may leave parts of the text out, such as punctuation."""
-    pos = of_words(["Rome-based", "left"], pos=("NOUN", "VERB"))
-    ner = by_split_words(TEXT, ner=(Span(2, 3, "ORG"),))
-    for pair in ((ner, pos), (pos, ner)):
-        (found,) = joined(file.parent, *((file, [r]) for r in pair))
-        assert word_texts(found) == ["the", "Rome-based", "AT&T", "left"]
-        assert entities(found) == [("AT&T", "ORG")]
-        assert found.labels["pos"] == ("", "NOUN", "", "VERB")
-
-
-def random_cut(rng, text):
-    """(start, end) of words that cut a text at random."""
-    edges = np.unique(np.r_[0, rng.integers(1, len(text), 6), len(text)])
-    return tuple(
-        (int(a), int(b))
-        for a, b in zip(edges, edges[1:], strict=False)
-        if text[a:b].strip() and text[a:b] == text[a:b].strip()
-    )
-
-
-def test_joining_any_two_ways_to_cut_a_text_keeps_the_characters_of_entities_and_tagged_words(file):
-    rng = np.random.default_rng(0)
-    cuts = 0
-    for _ in range(300):
-        ours, theirs = random_cut(rng, TEXT), random_cut(rng, TEXT)
-        if not ours or not theirs:
-            continue
-        first = int(rng.integers(0, len(ours)))
-        last = int(rng.integers(first, len(ours)))
-        ner = Record(TEXT, ours, {"ner": (Span(first, last + 1, "ORG"),)})
-        tags = tuple(str(rng.choice(["NOUN", "VERB"])) for _ in theirs)
-        pos = Record(TEXT, theirs, {"pos": tags})
-        (found,) = joined(file.parent, (file, [ner]), (file, [pos]))
-        (span,) = found.labels["ner"]
-        assert found.words[span.start][0] == ours[first][0]
-        assert found.words[span.end - 1][1] == ours[last][1]
-        assert len(found.labels["pos"]) == len(found.words)
-        tagged = {
-            start: tag
-            for (start, _), tag in zip(found.words, found.labels["pos"], strict=True)
-            if tag
-        }
-        assert tagged == {start: tag for (start, _), tag in zip(theirs, tags, strict=True)}
-        cuts += len(found.words) > max(len(ours), len(theirs))
-    assert cuts > 50
+        assert entities(found, "pos") == [("Rome-based", "NOUN"), ("AT", "NOUN"), ("&", "OTHER")]

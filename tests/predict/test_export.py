@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from mtt_jax import Predictor
+from mtt_jax.data.tokenizer import vocabulary_size
 from mtt_jax.errors import UserError
 from mtt_jax.predict.export import export
 from mtt_jax.predict.graph import output_names, plain_forward
@@ -411,7 +412,7 @@ def test_exported_encoder_is_read_back_unchanged(run, tokenizer, tmp_path):
     from mtt_jax.model import hf
 
     export(run, "hf", tmp_path / "out")
-    back = hf.read_encoder(tmp_path / "out" / "topic", tokenizer.get_vocab_size())
+    back = hf.read_encoder(tmp_path / "out" / "topic", vocabulary_size(tokenizer))
     there = saved_model.load(run).params["encoder"]
     jax.tree.map(np.testing.assert_array_equal, back, there)
 

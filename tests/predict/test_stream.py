@@ -14,7 +14,7 @@ import pytest
 from mtt_jax import Predictor
 from mtt_jax.cli import main
 from mtt_jax.predict.stream import FORMATS
-from tests.helpers import ROOT, read, save_four_tasks, save_untrained, word_texts
+from tests.helpers import ROOT, entities, read, save_four_tasks, save_untrained
 
 TEXTS = ["Tom Fry of Acme United scored in Rome .", "", "Shares fell .", 'He said "no", then left']
 
@@ -43,6 +43,15 @@ def rows(path):
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
+def topic_of(result):
+    """The topic of a result; an empty text has none."""
+    return result["topic"]["label"] if result["topic"] else ""
+
+
+def subjects_of(result):
+    return result["subjects"]["labels"] if result["subjects"] else []
+
+
 def test_file_gives_one_result_per_line_in_order(run, file, tmp_path):
     output = tmp_path / "out.jsonl"
     assert main(["predict", str(run), str(file), f"--output={output}"]) == 0
@@ -66,8 +75,8 @@ def test_broken_line_is_reported_and_does_not_stop_the_rest(run, tmp_path, capsy
     errors = [row.get("error", "") for row in rows(output)]
     assert [bool(error) for error in errors] == [False, True, True, True, False]
     assert errors[1].startswith(f"{file}, line 2: not valid JSON at column")
-    assert "--text-key" in errors[2]
-    assert f"{file}, line 3: no text under the key 'text'" in capsys.readouterr().err
+    assert "--input.text" in errors[2]
+    assert f"{file}, line 3: the key 'text' is missing" in capsys.readouterr().err
 
 
 def test_strict_stops_at_the_first_broken_line_after_writing_those_before_it(run, tmp_path, capsys):
@@ -88,7 +97,7 @@ def test_csv_displacy_and_conll_give_the_same_answers_as_jsonl(run, file, tmp_pa
     with outputs["csv"].open(newline="", encoding="utf-8") as stream:
         table = list(csv.DictReader(stream))
     assert [row["text"] for row in table] == TEXTS
-    assert [row["topic"] for row in table] == [result["topic"]["label"] for result in results]
+    assert [row["topic"] for row in table] == [topic_of(result) for result in results]
     assert [json.loads(row["ner"]) for row in table] == [r["ner"] for r in results]
     for drawn, result in zip(rows(outputs["displacy"]), results, strict=True):
         assert [(e["start"], e["end"], e["label"]) for e in drawn["ents"]] == [
@@ -96,7 +105,7 @@ def test_csv_displacy_and_conll_give_the_same_answers_as_jsonl(run, file, tmp_pa
         ]
     blocks = outputs["conll"].read_text(encoding="utf-8").removesuffix("\n\n").split("\n\n")
     for block, result in zip(blocks, results, strict=True):
-        assert block.split("\n")[0] == f"# topic = {result['topic']['label']}"
+        assert block.split("\n")[0] == f"# topic = {topic_of(result)}"
         begun = [line for line in block.split("\n") if line.split(" ")[-1].startswith("B-")]
         assert len(begun) == len(result["ner"])
 
@@ -216,7 +225,7 @@ def four(tokenizer, tmp_path_factory):
     """A run whose multilabel task has thresholds, so that some sets are empty and others not."""
     folder = tmp_path_factory.mktemp("four")
     run = save_four_tasks(folder, tokenizer)
-    scores = [result["subjects"]["scores"] for result in Predictor.load(run)(MIXED)]
+    scores = [found["subjects"]["scores"] for found in Predictor.load(run)(MIXED) if found["text"]]
     thresholds = [
         float(np.quantile([s[name] for s in scores], 0.7, method="midpoint")) for name in scores[0]
     ]
@@ -228,7 +237,7 @@ def results(four):
     """What the predictor says of MIXED, with entities and both empty sets and others."""
     found = Predictor.load(four)(MIXED)
     assert sum(len(result["ner"]) for result in found) > 2
-    assert {bool(result["subjects"]["labels"]) for result in found} == {False, True}
+    assert {bool(subjects_of(result)) for result in found if result["text"]} == {False, True}
     return found
 
 
@@ -267,9 +276,10 @@ def test_csv_has_the_columns_of_each_task(four, results, tmp_path):
     for row, result in zip(table, results, strict=True):
         text, subjects, topic, score, ner, pos, error = row
         assert (text, error) == (result["text"], "")
-        assert subjects == "|".join(result["subjects"]["labels"])
-        assert topic == result["topic"]["label"]
-        assert float(score) == pytest.approx(result["topic"]["score"], abs=1e-5)
+        assert subjects == "|".join(subjects_of(result))
+        assert topic == topic_of(result)
+        expected = result["topic"]["score"] if text else 0.0
+        assert float(score or 0) == pytest.approx(expected, abs=1e-5)
         assert_close(json.loads(ner), result["ner"])
         assert_close(json.loads(pos), result["pos"])
 
@@ -290,8 +300,8 @@ def test_conll_has_a_column_per_task_with_tags_and_comments_for_the_others(four,
     blocks = output_of(four, tmp_path, "conll").read_text("utf-8").removesuffix("\n\n")
     for block, result in zip(blocks.split("\n\n"), results, strict=True):
         first, second, *lines = block.split("\n")
-        assert first == f"# subjects = {'|'.join(result['subjects']['labels'])}"
-        assert second == f"# topic = {result['topic']['label']}"
+        assert first == f"# subjects = {'|'.join(subjects_of(result))}"
+        assert second == f"# topic = {topic_of(result)}"
         words = [(tag["text"], tag["label"]) for tag in result["pos"]]
         columns = [line.split(" ") for line in lines if line]
         assert [(word, pos) for word, _, pos in columns] == words
@@ -307,12 +317,15 @@ def test_conll_is_read_back_by_the_reader_with_the_same_entities_and_tags(four, 
         for task, label in (("ner", "2"), ("pos", "3"))
     )
     for result, named, tagged in zip(labelled, ner, pos, strict=True):
-        assert word_texts(tagged) == [tag["text"] for tag in result["pos"]]
-        assert tagged.labels["pos"] == tuple(tag["label"] for tag in result["pos"])
+        words = [tag["text"] for tag in result["pos"]]
+        assert tagged.text == " ".join(words)
+        tags = [tag["label"] for tag in result["pos"]]
+        assert [span.label for span in tagged.labels["pos"]] == tags
         starts = [tag["start"] for tag in result["pos"]]
         ends = [tag["end"] for tag in result["pos"]]
-        assert [tuple(span) for span in named.labels["ner"]] == [
-            (starts.index(e["start"]), ends.index(e["end"]) + 1, e["label"]) for e in result["ner"]
+        assert entities(named) == [
+            (" ".join(words[starts.index(e["start"]) : ends.index(e["end"]) + 1]), e["label"])
+            for e in result["ner"]
         ]
 
 
@@ -322,18 +335,20 @@ def test_displacy_has_the_entities_and_the_sentence_answers_as_its_title(four, r
         assert drawn["ents"] == [
             {key: entity[key] for key in ("start", "end", "label")} for entity in result["ner"]
         ]
-        titles = ["|".join(result["subjects"]["labels"]), result["topic"]["label"]]
-        assert drawn["title"] == ", ".join(title for title in titles if title)
+        titles = ["|".join(subjects_of(result)), topic_of(result)]
+        assert drawn["title"] == (", ".join(title for title in titles if title) or None)
 
 
 def test_text_has_lines_per_task_for_people(four, results, tmp_path):
     text = output_of(four, tmp_path, "text").read_text("utf-8")
     expected = ""
     for result in results:
-        scores = result["subjects"]["scores"]
-        subjects = [f"{name} {scores[name]:.2f}" for name in result["subjects"]["labels"]]
+        subjects = [
+            f"{name} {result['subjects']['scores'][name]:.2f}" for name in subjects_of(result)
+        ]
         expected += f"  subjects: {', '.join(subjects) or '(none)'}\n"
-        expected += f"  topic: {result['topic']['label']} {result['topic']['score']:.2f}\n"
+        score = f" {result['topic']['score']:.2f}" if result["topic"] else ""
+        expected += f"  topic: {topic_of(result) or '(none)'}{score}\n"
         for entity in result["ner"]:
             expected += f"  ner: {entity['text']} ({entity['label']}) {entity['score']:.2f}\n"
         expected += "" if result["ner"] else "  ner: (none)\n"
@@ -370,3 +385,99 @@ def test_every_format_of_the_command_is_a_format_of_the_stream(capsys):
     with pytest.raises(SystemExit):
         main(["predict", "--help"])
     assert "{" + ",".join(FORMATS) + "}" in capsys.readouterr().out.replace("\n", "")
+
+
+# Formats of the input
+
+
+def predicted(run, folder, *arguments):
+    """The results that `mtt predict` writes for some files."""
+    output = folder / "results.jsonl"
+    assert main(["predict", str(run), *map(str, arguments), f"--output={output}"]) == 0
+    return rows(output)
+
+
+def test_other_keys_of_a_record_are_beside_its_result(run, tmp_path):
+    file = tmp_path / "in.jsonl"
+    file.write_text('{"id": "x7", "text": "Shares fell .", "label": 3, "meta": {"n": null}}\n')
+    (row,) = predicted(run, tmp_path, file)
+    assert list(row) == ["text", "topic", "ner", "id", "label", "meta"]
+    assert (row["id"], row["label"], row["meta"]) == ("x7", 3, {"n": None})
+
+
+def test_keys_that_a_result_uses_itself_are_kept_under_input(run, tmp_path):
+    file = tmp_path / "in.jsonl"
+    given = {"body": "Shares fell .", "text": "old", "ner": [], "error": "e", "input": 1, "id": 7}
+    file.write_text(json.dumps(given) + "\n")
+    (row,) = predicted(run, tmp_path, file, "--text=body")
+    assert row["text"] == "Shares fell ."
+    assert set(row["topic"]) == {"label", "score", "scores"}
+    assert row["id"] == 7
+    assert row["input"] == {"text": "old", "ner": [], "error": "e", "input": 1}
+
+
+def test_other_keys_may_hold_what_neither_json_nor_utf_8_can(run, tmp_path):
+    file = tmp_path / "in.jsonl"
+    file.write_text('{"text": "Shares fell .", "cut": "\\ud83d", "n": [NaN, {"m": -Infinity}]}\n')
+    (row,) = predicted(run, tmp_path, file)
+    assert (row["cut"], row["n"]) == ("\ud83d", [None, {"m": None}])
+
+
+def test_a_table_gives_a_result_per_row_with_its_other_columns(run, tmp_path, capsys):
+    file = tmp_path / "in.csv"
+    file.write_text('id,review\n7,"Shares fell , again ."\n8,Ann left\n')
+    results = predicted(run, tmp_path, file, "--text=review")
+    assert [(row["id"], row["text"]) for row in results] == [
+        ("7", "Shares fell , again ."),
+        ("8", "Ann left"),
+    ]
+    assert f"{file}: CSV with a header (id, review), text from 'review'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flag", ["--text", "--text-key", "--input.text"])
+def test_the_text_may_be_named_by_an_old_name_of_the_flag(run, tmp_path, flag):
+    file = tmp_path / "in.jsonl"
+    file.write_text('{"body": "Shares fell ."}\n')
+    assert [row["text"] for row in predicted(run, tmp_path, file, f"{flag}=body")] == [
+        "Shares fell ."
+    ]
+
+
+INPUTS = {
+    "in.csv": "id,text\n" + "".join(f"{i},Tom {i} left .\n" for i in range(9)),
+    "in.conll": "".join(f"Tom B-PER\n{i} O\nleft O\n\n" for i in range(9)),
+    "in.json": json.dumps([{"text": f"Tom {i} left ."} for i in range(9)]),
+    "in.txt": "".join(f"__label__x Tom {i} left .\n" for i in range(9)),
+}
+
+
+@pytest.mark.parametrize("name", INPUTS)
+@pytest.mark.parametrize("form", ["jsonl", "displacy"])
+def test_prediction_of_every_format_is_resumed_after_its_last_whole_line(run, tmp_path, name, form):
+    file, output = tmp_path / name, tmp_path / "results.jsonl"
+    file.write_text(INPUTS[name])
+    whole = predicted(run, tmp_path, file, f"--format={form}")
+    assert len(whole) == 9
+    lines = output.read_bytes().splitlines(keepends=True)
+    output.write_bytes(b"".join(lines[:4]) + lines[4][:-9])
+    assert_close(predicted(run, tmp_path, file, f"--format={form}"), whole)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("in.csv", "1,a b\n2,c\n", "2 columns without names; say which one holds the text"),
+        ("in.pdf", "%PDF\0", "is not a text"),
+        ("in.json", '{"text": ', "in.json"),
+        ("in.html", "<p>", "add --input.format=text"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_before_a_model_is_loaded(
+    tmp_path, capsys, name, content, message
+):
+    (tmp_path / name).write_text(content)
+    assert main(["predict", str(tmp_path / "no_run"), str(tmp_path / name)]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert "no_run" not in error
+    assert error.count("\n") == 1

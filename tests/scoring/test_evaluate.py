@@ -1,4 +1,9 @@
-"""Evaluation: the same scores as scikit-learn's and seqeval's, whatever the batches."""
+"""Evaluation: the same scores as scikit-learn's and seqeval's, whatever the batches.
+
+That it scores what the Predictor answers is in test_as_predicted.py.
+"""
+
+from bisect import bisect_left
 
 import numpy as np
 import pytest
@@ -6,9 +11,6 @@ from seqeval.metrics import classification_report
 from seqeval.scheme import IOB2
 from sklearn.metrics import accuracy_score, f1_score
 
-from mtt_jax import Predictor
-from mtt_jax.data.encode import encode_records
-from mtt_jax.data.words import split_words
 from mtt_jax.scoring.evaluate import (
     evaluate,
     fit_tasks,
@@ -19,8 +21,16 @@ from mtt_jax.scoring.evaluate import (
 from mtt_jax.scoring.infer import infer
 from mtt_jax.tasks.schemes import spans_to_tags
 from mtt_jax.tasks.score import Figure, Score
-from mtt_jax.weights.saved_model import SavedModel
-from tests.helpers import forward_of, four_task_config, make_config, model_and_params, record
+from mtt_jax.types import Span
+from tests.helpers import (
+    encoded,
+    forward_of,
+    four_task_config,
+    make_config,
+    model_and_params,
+    record,
+    spaced,
+)
 
 CONFIG = four_task_config(tasks__ner__scheme="iob2")
 TASKS = {task.name: task for task in CONFIG.task_list}
@@ -52,7 +62,7 @@ def setup(tokenizer, corpus):
     model, params = model_and_params(CONFIG, tokenizer)
     for name in ("ner", "subjects", "pos"):
         params["heads"][name]["logits"]["kernel"] *= 50  # else everything gets one answer
-    return forward_of(model), params, encode_records(corpus, tokenizer, CONFIG.task_list)
+    return forward_of(model), params, encoded(corpus, tokenizer, CONFIG.task_list)
 
 
 @pytest.fixture(scope="module")
@@ -80,12 +90,22 @@ def test_classes_are_scored_as_by_scikit_learn(scores, inferences, corpus):
     assert scores["topic"].headline == figures(scores["topic"])["macro_f1"]
 
 
+def gold_tags(record):
+    """IOB2 tags of the words of a record, which are separated by spaces."""
+    begins = [start for start, _ in spaced(record.text)]
+    spans = [
+        Span(begins.index(start), bisect_left(begins, end), label)
+        for start, end, label in record.labels["ner"]
+    ]
+    return spans_to_tags(spans, len(begins), "iob2")
+
+
 def test_entities_are_scored_as_by_seqeval_in_strict_mode(scores, inferences, corpus):
     ner = TASKS["ner"]
-    truth = [spans_to_tags(r.labels["ner"], len(r.words), "iob2") for r in corpus]
+    truth = [gold_tags(r) for r in corpus]
     guess = [
-        spans_to_tags(ner.answer(i.log_probs["ner"]), len(r.words), "iob2")
-        for i, r in zip(inferences, corpus, strict=True)
+        spans_to_tags(ner.answer(i.log_probs["ner"]), len(tags), "iob2")
+        for i, tags in zip(inferences, truth, strict=True)
     ]
     peer = classification_report(
         truth, guess, mode="strict", scheme=IOB2, output_dict=True, zero_division=0
@@ -122,11 +142,11 @@ def test_tags_are_scored_as_by_scikit_learn_over_the_words_that_have_a_tag(
     gold, found = [], []
     for r, inference in zip(corpus, inferences, strict=True):
         answer = inference.log_probs["pos"].argmax(axis=-1)
-        for tag, index in zip(r.labels["pos"], answer, strict=True):
-            if tag:
-                gold.append(tag)
-                found.append(labels[index])
-    assert len(gold) < sum(len(r.words) for r in corpus)
+        begins = [start for start, _ in spaced(r.text)]
+        for start, _, tag in r.labels["pos"]:
+            gold.append(tag)
+            found.append(labels[answer[begins.index(start)]])
+    assert len(gold) < sum(len(r.text.split()) for r in corpus)
     assert figures(scores["pos"]) == {
         "accuracy": pytest.approx(accuracy_score(gold, found)),
         "macro_f1": pytest.approx(f1_score(gold, found, average="macro")),
@@ -150,7 +170,7 @@ def test_loss_of_a_score_is_the_mean_cross_entropy_per_label(scores, inferences,
 
 def test_every_word_of_a_long_sentence_gets_an_answer(inferences, corpus):
     for inference, source in zip(inferences, corpus, strict=True):
-        assert inference.log_probs["ner"].shape == (len(source.words), 9)
+        assert inference.log_probs["ner"].shape == (len(source.text.split()), 9)
         np.testing.assert_allclose(np.exp(inference.log_probs["ner"]).sum(axis=-1), 1, rtol=1e-4)
 
 
@@ -170,7 +190,7 @@ def test_task_without_labels_in_a_split_has_no_score(missing, setup, corpus, tok
         r._replace(labels={n: label for n, label in r.labels.items() if n != missing})
         for r in corpus[:5]
     ]
-    examples = encode_records(bare, tokenizer, CONFIG.task_list)
+    examples = encoded(bare, tokenizer, CONFIG.task_list)
     scores = evaluate(forward, params, examples, CONFIG, fit=True).scores
     assert set(scores) == set(TASKS) - {missing}
 
@@ -178,7 +198,7 @@ def test_task_without_labels_in_a_split_has_no_score(missing, setup, corpus, tok
 def test_sentences_without_a_label_of_a_task_are_not_scored(setup, corpus, tokenizer, scores):
     forward, params, _ = setup
     more = [*corpus, *(r._replace(labels={"topic": "sports"}) for r in corpus[:9])]
-    examples = encode_records(more, tokenizer, CONFIG.task_list)
+    examples = encoded(more, tokenizer, CONFIG.task_list)
     found = evaluate(forward, params, examples, CONFIG).scores
     assert found["topic"].sentences == 59
     for task in ("subjects", "ner", "pos"):
@@ -246,14 +266,14 @@ def test_test_is_scored_with_the_tasks_that_were_fitted_on_dev(setup, corpus, to
     again = evaluate(*setup, CONFIG, tasks=fitted.tasks)
     assert again.tasks == fitted.tasks
     assert again.scores == fitted.scores
-    other = encode_records(corpus[25:], tokenizer, CONFIG.task_list)
+    other = encoded(corpus[25:], tokenizer, CONFIG.task_list)
     found = evaluate(forward, params, other, CONFIG, tasks=fitted.tasks)
     assert found.tasks == fitted.tasks, "nothing is chosen on test"
 
 
 def test_fit_on_a_split_without_labels_leaves_the_tasks_as_they_are(setup, tokenizer):
     forward, params, _ = setup
-    examples = encode_records([record("Tom ran .", "sports")], tokenizer, CONFIG.task_list)
+    examples = encoded([record("Tom ran .", "sports")], tokenizer, CONFIG.task_list)
     assert evaluate(forward, params, examples, CONFIG, fit=True).tasks == CONFIG.task_list
 
 
@@ -281,45 +301,9 @@ def test_tallies_leave_out_unlabelled_sentences_and_tasks_without_labels(setup, 
     forward, params, _ = setup
     some = [corpus[0], corpus[1]._replace(labels={"topic": "sports"})]
     some = [r._replace(labels={n: x for n, x in r.labels.items() if n != "pos"}) for r in some]
-    examples = encode_records(some, tokenizer, CONFIG.task_list)
+    examples = encoded(some, tokenizer, CONFIG.task_list)
     found = list(infer(forward, params, examples, CONFIG, 2))
     tallies = sentence_tallies(found, examples, CONFIG.task_list)
     assert {name: len(rows) for name, rows in tallies.items()} == {
         "topic": 2, "subjects": 1, "ner": 1,
     }  # fmt: skip
-
-
-# Evaluation and prediction
-
-
-def test_predictor_gives_the_answers_that_evaluate_scores(setup, corpus, tokenizer, tmp_path):
-    """For texts whose words are the same in the file and by `split_words`."""
-    _, params, _ = setup
-    assert all(split_words(r.text) == r.words for r in corpus)
-    evaluation = evaluate(*setup, CONFIG, fit=True)
-    model = SavedModel(CONFIG, params, tokenizer, tmp_path, evaluation.tasks)
-    results = Predictor(model)([r.text for r in corpus])
-    gold, found = [], []
-    for r, result in zip(corpus, results, strict=True):
-        starts, ends = ({word[i]: n for n, word in enumerate(r.words)} for i in (0, 1))
-        spans = {(starts[e["start"]], ends[e["end"]] + 1, e["label"]) for e in result["ner"]}
-        gold.append({tuple(span) for span in r.labels["ner"]})
-        found.append(spans)
-    right = sum(len(g & f) for g, f in zip(gold, found, strict=True))
-    total = sum(len(g) + len(f) for g, f in zip(gold, found, strict=True))
-    scores = evaluation.scores
-    assert 2 * right / total == pytest.approx(scores["ner"].headline)
-    topics = [result["topic"]["label"] for result in results]
-    macro = f1_score([r.labels["topic"] for r in corpus], topics, average="macro")
-    assert macro == pytest.approx(scores["topic"].headline)
-    sets = [[s in result["subjects"]["labels"] for s in SUBJECTS] for result in results]
-    wanted = [[s in r.labels["subjects"] for s in SUBJECTS] for r in corpus]
-    micro = f1_score(np.array(wanted), np.array(sets), average="micro")
-    assert micro == pytest.approx(scores["subjects"].headline)
-    pairs = [
-        (tag, answer["label"])
-        for r, result in zip(corpus, results, strict=True)
-        for tag, answer in zip(r.labels["pos"], result["pos"], strict=True)
-        if tag
-    ]
-    assert np.mean([a == b for a, b in pairs]) == pytest.approx(scores["pos"].headline)

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from mtt_jax.data.encode import Window, encode_records, windows
+from mtt_jax.data.encode import Window, windows
 from mtt_jax.scoring.infer import add_window, empty_inferences, infer
 from mtt_jax.tasks import Classes, Entities, Multilabel, Tags
 from mtt_jax.types import Example
 from tests.helpers import (
+    encoded,
     forward_of,
     four_task_config,
     four_task_records,
@@ -20,7 +21,7 @@ SUBJECTS = Multilabel("subjects", ("money", "law"))
 NER = Entities("ner", ("O", "PER", "LOC"), "io")
 POS = Tags("pos", ("NOUN", "VERB", "OTHER"))
 TASKS = [TOPIC, SUBJECTS, NER, POS]
-#        [CLS]  word 0          word 1     word 3  [SEP]      word 2 has no subword
+# [CLS], three subwords of word 0, one of word 1, two of word 2, [SEP]
 LOGITS = np.log(
     [
         [0.1, 0.8, 0.1],
@@ -33,7 +34,15 @@ LOGITS = np.log(
         [0.1, 0.1, 0.8],
     ]
 ).astype(np.float32)
-EXAMPLE = Example(np.arange(8, dtype=np.int32), np.array([1, 4, -1, 5], np.int32), {})
+
+
+def example_of(count, starts):
+    """An example of `count` subwords whose words begin at some of them."""
+    words = np.array([(i, i + 1) for i in range(len(starts))], np.int32).reshape(-1, 2)
+    return Example(np.arange(count, dtype=np.int32), np.array(starts, np.int32), words, {})
+
+
+EXAMPLE = example_of(8, [1, 4, 5])
 
 
 def inferred(aggregation):
@@ -56,8 +65,7 @@ def test_window_knows_where_each_of_its_words_ends():
 
 
 def test_word_that_a_window_cuts_ends_with_the_window():
-    example = Example(np.arange(12, dtype=np.int32), np.array([1, 5], np.int32), {})
-    first, *_ = windows([example], 8, 2)
+    first, *_ = windows([example_of(12, [1, 5])], 8, 2)
     assert first.ends.max() <= len(first.tokens) - 1
 
 
@@ -74,13 +82,7 @@ def test_subwords_of_a_word_are_joined_by_the_aggregation(aggregation, first, la
     words = np.exp(inferred(aggregation).log_probs[task])
     np.testing.assert_allclose(words[0], first, atol=1e-6)
     np.testing.assert_allclose(words[1], [0.9, 0.05, 0.05], atol=1e-6)
-    np.testing.assert_allclose(words[3], last, atol=1e-6)
-
-
-def test_word_without_a_subword_is_outside_for_entities_and_uniform_for_tags():
-    log_probs = inferred("average").log_probs
-    assert np.exp(log_probs["ner"][2]).tolist() == [1, 0, 0]
-    np.testing.assert_allclose(np.exp(log_probs["pos"][2]), [1 / 3] * 3, rtol=1e-6)
+    np.testing.assert_allclose(words[2], last, atol=1e-6)
 
 
 def test_inference_of_a_single_window_is_log_softmax_for_classes_and_log_odds_for_multilabel():
@@ -129,7 +131,7 @@ def long(tokenizer):
     """The six sentences, and one that needs several windows."""
     text = " ".join(r.text for r in four_task_records())
     config = four_task_config()
-    return encode_records([*four_task_records(), record(text * 2)], tokenizer, config.task_list)
+    return encoded([*four_task_records(), record(text * 2)], tokenizer, config.task_list)
 
 
 def test_inferences_have_one_row_per_sentence_or_per_word(model, long):
@@ -152,9 +154,9 @@ def test_inferences_of_windows_are_those_of_the_windows_read_alone(model, long):
     inference = list(infer(forward, params, long, config, 4))[last]
     pieces = list(windows([long[last]], config.data.max_length, config.data.overlap))
     assert len(pieces) > 2
-    alone = list(
-        infer(forward, params, [Example(p.tokens, p.starts, {}) for p in pieces], config, 4)
-    )
+    words = long[last].words
+    read = [Example(p.tokens, p.starts, words[p.words], {}) for p in pieces]
+    alone = list(infer(forward, params, read, config, 4))
     for name in ("topic", "subjects"):
         mean = sum(
             piece.share * found.log_probs[name] for piece, found in zip(pieces, alone, strict=True)

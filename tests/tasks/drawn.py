@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mtt_jax.tasks import Classes, Entities, Multilabel, Tags
+from mtt_jax.tasks.schemes import spans_to_tags
 from mtt_jax.types import Span
 
 TOPIC = Classes("topic", ("sports", "politics", "economy", "others"))
@@ -17,16 +18,33 @@ TASKS = {"classes": TOPIC, "multilabel": SUBJECTS, "iob2": NER, "io": NER_IO, "t
 
 
 class Drawn(NamedTuple):
-    """A sentence: its label by name and by id, its number of words, and what the model says."""
+    """A sentence.
+
+    Attributes:
+      label: by name, as a record holds it.
+      gold: the same by class id, as an example holds it.
+      words: int32 [w, 2], as an example holds them.
+      log_probs: what the model says.
+    """
 
     label: Any
     gold: Any
-    words: int
+    words: np.ndarray
     log_probs: np.ndarray
 
 
+def letters(count):
+    """int32 [count, 2] the words of a text such as "a b c"."""
+    return np.array([(2 * i, 2 * i + 1) for i in range(count)], np.int32).reshape(-1, 2)
+
+
+def in_characters(spans, words):
+    """Spans in words as spans in characters, in the form that a record holds."""
+    return tuple(Span(int(words[a, 0]), int(words[b - 1, 1]), label) for a, b, label in spans)
+
+
 def drawn_spans(rng, length, types=("PER", "ORG", "LOC")):
-    """Entities side by side or apart."""
+    """Entities side by side or apart, in words."""
     position, spans = 0, []
     while position < length:
         end = min(length, position + int(rng.integers(1, 4)))
@@ -44,11 +62,24 @@ def drawn_label(name, rng, words):
     if name == "multilabel":
         return tuple(label for label in labels if rng.random() < 0.4)
     if name == "tags":  # about every sixth word has no tag
-        return tuple(str(rng.choice(["", *labels, labels[0]])) for _ in range(words))
-    return drawn_spans(rng, words)
+        tags = [str(rng.choice(["", *labels, labels[0]])) for _ in words]
+        return tags_of(tags, words)
+    return in_characters(drawn_spans(rng, len(words)), words)
 
 
-def gold_of(task, label, words=0):
+def tags_of(tags, words):
+    """A tag for each word, "" for none, in the form that a record holds."""
+    return tuple(
+        Span(int(start), int(end), tag)
+        for (start, end), tag in zip(words, tags, strict=True)
+        if tag
+    )
+
+
+NO_WORDS = letters(0)
+
+
+def gold_of(task, label, words=NO_WORDS):
     """A label by class id, as an example holds it."""
     return task.example(task.encode([label], [words]), 0)
 
@@ -60,13 +91,11 @@ def one_hot(name, label, words):
         return np.array([float(c in label) for c in task.classes])
     if name == "classes":
         return np.array([float(c == label) for c in task.classes])
-    if name == "tags":
-        return np.array([[float(c == tag) for c in task.classes] for tag in label])
-    tags = ["O"] * words
-    for start, end, kind in label:
-        for word in range(start, end):
-            prefix = "" if name == "io" else "B-" if word == start else "I-"
-            tags[word] = prefix + kind
+    begins = words[:, 0].tolist()
+    spans = [Span(begins.index(s), begins.index(e - 1) + 1, kind) for s, e, kind in label]
+    tags = spans_to_tags(spans, len(words), "iob2" if name == "iob2" else "io")
+    if name == "tags":  # a word without a tag may get any
+        tags = [tag if tag != "O" else "" for tag in tags]
     return np.array([[float(c == tag) for c in task.classes] for tag in tags])
 
 
@@ -74,7 +103,7 @@ def drawn(name, seed=0, count=60, sure=3.0):
     """Sentences of a task; the higher `sure`, the more of what the model says is right."""
     rng, task = np.random.default_rng(seed), TASKS[name]
     for _ in range(count):
-        words = int(rng.integers(0, 12)) if task.unit == "word" else 5
+        words = letters(int(rng.integers(0, 12)) if task.unit == "word" else 5)
         label = drawn_label(name, rng, words)
         right = one_hot(name, label, words).reshape(
             *(() if task.unit == "sentence" else (-1,)), len(task.classes)

@@ -9,7 +9,8 @@ import pytest
 
 from mtt_jax.tasks import KINDS, Classes, Entities, Multilabel, Tags, make_task
 from mtt_jax.tasks.base import part_of, ragged
-from tests.tasks.drawn import TASKS, counts_of, drawn, drawn_label
+from tests.helpers import assert_trees_equal
+from tests.tasks.drawn import TASKS, counts_of, drawn, drawn_label, letters, tags_of
 
 every_kind = pytest.mark.parametrize("name", TASKS)
 
@@ -32,9 +33,9 @@ def test_a_task_is_made_from_its_section_of_a_config(kind):
 @every_kind
 def test_a_sentence_without_a_label_is_not_labelled_and_has_no_example(name):
     task, rng = TASKS[name], np.random.default_rng(0)
-    lengths = rng.integers(1, 9, 30).tolist()
-    labels = [drawn_label(name, rng, n) if rng.random() < 0.6 else None for n in lengths]
-    arrays = task.encode(labels, lengths)
+    words = [letters(n) for n in rng.integers(1, 9, 30)]
+    labels = [drawn_label(name, rng, some) if rng.random() < 0.6 else None for some in words]
+    arrays = task.encode(labels, words)
     assert task.labelled(arrays).tolist() == [label is not None for label in labels]
     for index, label in enumerate(labels):
         assert (task.example(arrays, index) is None) == (label is None)
@@ -49,31 +50,31 @@ def test_no_sentences_at_all_can_be_encoded(name):
 @every_kind
 def test_the_label_of_a_sentence_does_not_depend_on_the_other_sentences(name):
     task, rng = TASKS[name], np.random.default_rng(1)
-    lengths = rng.integers(0, 9, 20).tolist()
-    labels = [drawn_label(name, rng, n) for n in lengths]
-    together = task.encode(labels, lengths)
-    for index, (label, length) in enumerate(zip(labels, lengths, strict=True)):
-        alone = task.example(task.encode([label], [length]), 0)
-        np.testing.assert_array_equal(task.example(together, index), alone)
+    words = [letters(n) for n in rng.integers(0, 9, 20)]
+    labels = [drawn_label(name, rng, some) for some in words]
+    together = task.encode(labels, words)
+    for index, (label, some) in enumerate(zip(labels, words, strict=True)):
+        alone = task.example(task.encode([label], [some]), 0)
+        assert_trees_equal(task.example(together, index), alone)
 
 
 @every_kind
 def test_arrays_can_be_saved_without_pickle(name, tmp_path):
     task, rng = TASKS[name], np.random.default_rng(2)
-    lengths = [3, 4, 5]
-    arrays = task.encode([drawn_label(name, rng, n) for n in lengths], lengths)
+    words = [letters(n) for n in (3, 4, 5)]
+    arrays = task.encode([drawn_label(name, rng, some) for some in words], words)
     np.savez(tmp_path / "arrays.npz", **arrays)
     with np.load(tmp_path / "arrays.npz", allow_pickle=False) as file:
         for index in range(3):
-            np.testing.assert_array_equal(task.example(file, index), task.example(arrays, index))
+            assert_trees_equal(task.example(file, index), task.example(arrays, index))
 
 
 @every_kind
 def test_holds_says_which_labels_occur_in_each_sentence_in_the_order_asked_for(name):
     task, rng = TASKS[name], np.random.default_rng(3)
-    lengths = rng.integers(0, 9, 40).tolist()
-    labels = [drawn_label(name, rng, n) for n in lengths]
-    arrays = task.encode(labels, lengths)
+    words = [letters(n) for n in rng.integers(0, 9, 40)]
+    labels = [drawn_label(name, rng, some) for some in words]
+    arrays = task.encode(labels, words)
     part = rng.permutation(40)[:25]
     held = task.holds(arrays, part)
     assert (held.shape, held.dtype) == ((25, len(task.labels)), bool)
@@ -83,8 +84,10 @@ def test_holds_says_which_labels_occur_in_each_sentence_in_the_order_asked_for(n
             expected = {label}
         elif name in ("io", "iob2"):
             expected = {span.label for span in label} or {"O"}
+        elif name == "tags":
+            expected = {span.label for span in label}
         else:
-            expected = {tag for tag in label if tag}
+            expected = set(label)
         assert {task.labels[c] for c in np.flatnonzero(held[row])} == expected
 
 
@@ -92,7 +95,7 @@ def test_holds_says_which_labels_occur_in_each_sentence_in_the_order_asked_for(n
 def test_a_target_has_the_shape_and_the_range_that_the_task_declares(name):
     task, length = TASKS[name], 20
     for sentence in drawn(name, count=20):
-        words = np.arange(sentence.words)
+        words = np.arange(len(sentence.words))
         values, mask = task.target(sentence.gold, words, words + 1, length)
         unit = () if task.unit == "sentence" else (length,)
         assert np.shape(values) == (*unit, *task.target_shape)
@@ -109,10 +112,10 @@ def test_a_target_per_word_sits_on_the_first_subword_and_the_others_are_masked(n
         return
     rng = np.random.default_rng(4)
     for sentence in drawn(name, count=30):
-        starts = 1 + np.cumsum(rng.integers(1, 4, sentence.words)) - 1
-        decided = np.flatnonzero(rng.random(sentence.words) < 0.7)  # as in a window
+        starts = 1 + np.cumsum(rng.integers(1, 4, len(sentence.words))) - 1
+        decided = np.flatnonzero(rng.random(len(sentence.words)) < 0.7)  # as in a window
         values, mask = task.target(sentence.gold, decided, starts[decided], 40)
-        whole, known = task.target(sentence.gold, np.arange(sentence.words), starts, 40)
+        whole, known = task.target(sentence.gold, np.arange(len(sentence.words)), starts, 40)
         assert set(np.flatnonzero(mask)) == set(starts[decided]) & set(np.flatnonzero(known))
         np.testing.assert_array_equal(values[mask > 0], whole[mask > 0])
         assert not values[mask == 0].any()
@@ -178,8 +181,7 @@ def test_what_is_right_throughout_scores_one(name):
 def test_the_cross_entropy_is_that_of_the_probabilities(name):
     task = TASKS[name]
     for sentence in drawn(name, seed=8, count=20):
-        read = np.arange(sentence.words)[::2]  # the words that have a subword
-        total, count = task.cross_entropy(sentence.gold, sentence.log_probs, read)
+        total, count = task.cross_entropy(sentence.gold, sentence.log_probs)
         if name == "multilabel":
             probs = 1 / (1 + np.exp(-sentence.log_probs.astype(np.float64)))
             right = np.where(sentence.gold > 0.5, probs, 1 - probs)
@@ -187,7 +189,8 @@ def test_the_cross_entropy_is_that_of_the_probabilities(name):
         elif name == "classes":
             expected, units = -sentence.log_probs[task.labels.index(sentence.label)], 1
         else:
-            values, mask = task.target(sentence.gold, read, read, max(sentence.words, 1))
+            words = np.arange(len(sentence.words))
+            values, mask = task.target(sentence.gold, words, words, len(words))
             chosen = np.flatnonzero(mask)
             expected = -sentence.log_probs[chosen, values[chosen]].sum()
             units = len(chosen)
@@ -204,27 +207,12 @@ def test_log_probabilities_are_the_log_softmax_of_logits_of_any_size(name):
     np.testing.assert_allclose(np.diff(log_probs), np.diff(logits), rtol=1e-9, atol=1e-9)
 
 
-@every_kind
-def test_a_word_without_a_subword_gets_a_distribution_over_all_classes(name):
-    without_subword = TASKS[name].without_subword()
-    assert (without_subword.shape, without_subword.dtype) == (
-        (len(TASKS[name].classes),),
-        np.float32,
-    )
-    if name == "multilabel":
-        np.testing.assert_array_equal(without_subword, 0)  # log-odds of one half
-        return
-    assert np.exp(without_subword).sum() == pytest.approx(1.0)
-    if name in ("io", "iob2"):
-        assert TASKS[name].answer(np.tile(without_subword, (3, 1))) == ()
-
-
 def results(name, seed=9):
     """(sentence, result, text, words) of a task's answers to a text of one-letter words."""
     task = TASKS[name]
     for sentence in drawn(name, seed, count=30):
-        words = [(2 * i, 2 * i + 1) for i in range(sentence.words)]
-        text = " ".join("abcdefghijklmnop"[: sentence.words])
+        words = [(start, end) for start, end in sentence.words.tolist()]
+        text = " ".join("abcdefghijklmnop"[: len(words)])
         answer = task.answer(sentence.log_probs)
         yield sentence, task.as_json(answer, sentence.log_probs, text, words), text, words
 
@@ -276,7 +264,7 @@ def test_only_a_task_per_word_has_tags_and_only_one_per_sentence_a_title(name):
     for sentence, result, _, words in results(name):
         tags = task.as_tags(result, words)
         if task.unit == "word":
-            assert len(tags) == sentence.words
+            assert len(tags) == len(sentence.words)
             assert task.as_title(result) == ""
         else:
             assert tags is None
@@ -340,8 +328,8 @@ def test_a_label_with_a_hyphen_is_read_answered_and_written_whole(kind):
     for index, name in enumerate(HYPHENS):
         peaked = np.where(np.arange(5) == index, 5.0, -5.0).astype(np.float32)
         if kind is Tags:
-            label = task.from_tags([name], "iob2", read)
-            assert label == (name,)
+            label = task.from_tags([name], [(0, 1)], "iob2", read)
+            assert label == tags_of([name], [(0, 1)])
             (found,) = task.as_json(task.answer(peaked[None]), peaked[None], "w", [(0, 1)])
             assert found["label"] == name
             assert task.as_tags([found], [(0, 1)]) == [name]
@@ -351,7 +339,7 @@ def test_a_label_with_a_hyphen_is_read_answered_and_written_whole(kind):
             result = task.as_json(task.answer(peaked), peaked, "w", [(0, 1)])
             assert task.as_title(result) == name
         np.testing.assert_array_equal(
-            task.holds(task.encode([label], [1]), np.array([0]))[0], np.arange(5) == index
+            task.holds(task.encode([label], [letters(1)]), np.array([0]))[0], np.arange(5) == index
         )
 
 

@@ -12,7 +12,7 @@ from sklearn.metrics import (
 )
 
 from mtt_jax.tasks import Classes
-from tests.tasks.drawn import TOPIC, gold_of
+from tests.tasks.drawn import TOPIC, gold_of, letters
 
 LABELS = TOPIC.labels
 
@@ -28,7 +28,7 @@ def drawn_ids(seed, count, gold_classes, predicted_classes):
 
 def counted(gold, predicted, task=TOPIC):
     pairs = zip(gold, predicted, strict=True)
-    return sum((task.count(int(g), int(p), 5) for g, p in pairs), Counter())
+    return sum((task.count(int(g), int(p), letters(5)) for g, p in pairs), Counter())
 
 
 @pytest.mark.parametrize("count", [1, 7, 400])

@@ -10,9 +10,9 @@ from seqeval.scheme import IOB2
 
 from mtt_jax.tasks import Entities
 from mtt_jax.tasks.entities import NO_ENTITY
-from mtt_jax.tasks.schemes import class_ids, spans_to_tags, through_scheme
+from mtt_jax.tasks.schemes import class_ids, spans_to_tags, tags_to_spans
 from mtt_jax.types import Span
-from tests.tasks.drawn import NER, NER_IO, drawn, drawn_spans, gold_of
+from tests.tasks.drawn import NER, NER_IO, drawn, drawn_spans, gold_of, in_characters, letters
 
 TYPES = NER.entity_types
 
@@ -37,9 +37,11 @@ def drawn_sentences(seed, count=120):
 
 
 def score_of(sentences, task=NER):
+    """The score of (length, gold, found), with spans in words."""
     counts = Counter()
     for length, gold, found in sentences:
-        counts += task.count(gold_of(task, gold, length), found, length)
+        words = letters(length)
+        counts.update(task.count(gold_of(task, in_characters(gold, words), words), found, words))
     return task.score(counts, 0.0)
 
 
@@ -115,7 +117,7 @@ def test_f1_of_two_parts_is_not_the_mean_of_their_f1():
 def test_a_split_without_entities_scores_zero_below_a_ceiling_of_one(sentences, task):
     score = score_of(sentences, task)
     assert [figure.value for figure in score.figures] == [0.0, 0.0, 0.0]
-    assert score.ceiling == (task.scheme, 1.0)
+    assert score.ceiling == (task.scheme, 1.0, 0)
     assert score.sentences == len(sentences)
 
 
@@ -131,7 +133,9 @@ def test_invented_entities_do_not_raise_the_score():
 def test_the_ceiling_is_the_f1_of_gold_entities_written_in_the_scheme_and_read_back():
     sentences = list(drawn_sentences(3))
     perfect = [(n, gold, gold) for n, gold, _ in sentences]
-    merged = [(n, gold, through_scheme(gold, n, "io")) for n, gold, _ in sentences]
+    merged = [
+        (n, gold, tags_to_spans(spans_to_tags(gold, n, "io"), "io")) for n, gold, _ in sentences
+    ]
     ceiling = score_of(perfect, NER_IO).ceiling
     assert ceiling.scheme == "io"
     assert ceiling.f1 == pytest.approx(seqeval_report(merged)["micro avg"]["f1-score"])
@@ -147,13 +151,132 @@ def test_the_ceiling_of_io_counts_merged_neighbors_as_lost():
 
 
 def test_iob2_has_a_ceiling_of_one():
-    assert score_of(drawn_sentences(4)).ceiling == ("iob2", 1.0)
+    assert score_of(drawn_sentences(4)).ceiling == ("iob2", 1.0, 0)
 
 
 def test_the_ceiling_does_not_depend_on_what_is_found():
     sentences = list(drawn_sentences(5))
     nothing = [(n, gold, ()) for n, gold, _ in sentences]
     assert score_of(sentences, NER_IO).ceiling == score_of(nothing, NER_IO).ceiling
+
+
+# Entities on words of their own
+
+# "AC/DC-fan Ann" with the words AC / DC-fan Ann, as a tokenizer may join them.
+JOINED = np.array([(0, 2), (2, 3), (3, 9), (10, 13)], np.int32)
+
+
+def gold_on(words, *spans, task=NER):
+    return gold_of(task, tuple(Span(*span) for span in spans), np.array(words, np.int32))
+
+
+def certain(gold, words, task=NER):
+    """The answer of a model that has learned what `target` teaches it."""
+    ids = class_ids(gold.spans, len(words), task.scheme)
+    return task.answer(task.normalize(50.0 * np.eye(len(task.classes))[ids]))
+
+
+def score_on(words, gold, answer, task=NER):
+    return task.score(task.count(gold, answer, np.array(words, np.int32)), 0.0)
+
+
+def test_gold_entities_are_kept_in_characters_and_in_words():
+    gold = gold_on(JOINED, (0, 2, "ORG"), (10, 13, "PER"))
+    assert gold.spans.tolist() == [[0, 1, 1], [3, 4, 0]]
+    assert gold.places.tolist() == [[0, 2], [10, 13]]
+    assert gold.cut.tolist() == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ((0, 5), (0, 3)),  # ends inside DC-fan
+        ((3, 5), (2, 3)),  # so does this one
+        ((6, 13), (2, 4)),  # begins inside it
+        ((4, 8), (2, 3)),  # both
+    ],
+)
+def test_an_entity_whose_edge_falls_inside_a_word_takes_the_whole_word_and_counts_as_cut(
+    place, words
+):
+    gold = gold_on(JOINED, (*place, "ORG"))
+    assert gold.spans.tolist() == [[*words, 1]]
+    assert gold.places.tolist() == [[*place]]
+    assert gold.cut.tolist() == [True]
+    score = score_on(JOINED, gold, certain(gold, JOINED))
+    assert score.headline == score.ceiling.f1 == 0.0
+    assert score.ceiling.cut == 1
+
+
+@pytest.mark.parametrize("place", [(9, 13), (10, 14), (0, 3)])
+def test_an_edge_in_a_space_is_no_cut(place):
+    assert gold_on(JOINED, (*place, "ORG")).cut.tolist() == [False]
+
+
+def test_cut_entities_bound_the_score_and_the_ceiling_says_how_many():
+    gold = gold_on(JOINED, (0, 5, "ORG"), (10, 13, "PER"))
+    score = score_on(JOINED, gold, certain(gold, JOINED))
+    assert score.ceiling == ("iob2", 0.5, 1)
+    assert score.headline == 0.5
+    assert score.rows["ORG"].f1 == 0.0
+    assert score.rows["PER"].f1 == 1.0
+    assert score.ceiling.reason == "1 begin or end inside a word"
+
+
+@pytest.mark.parametrize("task", [NER, NER_IO], ids=["iob2", "io"])
+def test_of_two_entities_in_one_word_the_first_has_the_word_and_both_are_counted(task):
+    gold = gold_on(JOINED, (3, 5, "ORG"), (6, 9, "PER"), task=task)
+    assert gold.spans.tolist() == [[2, 3, 1], [3, 3, 0]]
+    assert gold.cut.tolist() == [True, True]
+    answer = certain(gold, JOINED, task)
+    assert answer == (Span(2, 3, "ORG"),)
+    score = score_on(JOINED, gold, answer, task)
+    assert (score.ceiling.f1, score.ceiling.cut) == (0.0, 2)
+    assert (score.rows["ORG"].support, score.rows["PER"].support) == (1, 1)
+
+
+def test_an_entity_that_begins_in_the_word_of_another_has_the_words_after_it():
+    gold = gold_on(JOINED, (0, 5, "ORG"), (6, 13, "PER"))
+    assert gold.spans.tolist() == [[0, 3, 1], [3, 4, 0]]
+
+
+def test_an_entity_on_no_word_is_counted_and_never_found():
+    # All of it was markup, or characters that the tokenizer drops.
+    words = [(0, 2), (8, 9)]
+    gold = gold_on(words, (3, 7, "ORG"), (8, 9, "PER"))
+    assert gold.spans.tolist() == [[1, 1, 1], [1, 2, 0]]
+    score = score_on(words, gold, certain(gold, words))
+    assert score.rows["ORG"].support == 1
+    assert score.headline == score.ceiling.f1 == pytest.approx(2 / 3)
+    nothing = gold_on(np.zeros((0, 2)), (3, 7, "ORG"))
+    assert score_on(np.zeros((0, 2)), nothing, ()).rows["ORG"].support == 1
+
+
+def test_entities_are_found_by_character_whatever_words_they_are_made_of():
+    # An answer is right if it covers the gold's characters, not if it has the gold's words.
+    gold = gold_on(JOINED, (0, 9, "ORG"))
+    assert score_on(JOINED, gold, (Span(0, 3, "ORG"),)).headline == 1.0
+    assert score_on(JOINED, gold, (Span(0, 2, "ORG"),)).headline == 0.0
+
+
+@pytest.mark.parametrize("task", [NER, NER_IO], ids=["iob2", "io"])
+def test_no_answer_scores_above_the_ceiling_and_a_perfect_model_reaches_it(task):
+    rng = np.random.default_rng(0)
+    cut = 0
+    for _ in range(300):
+        edges = np.unique(rng.integers(0, 30, 14))[: 2 * int(rng.integers(1, 6))]
+        words = edges[: len(edges) // 2 * 2].reshape(-1, 2)
+        labels, end = [], 0
+        while (start := end + int(rng.integers(0, 6))) < 29:
+            end = start + int(rng.integers(1, 8))
+            labels.append((start, end, str(rng.choice(TYPES))))
+        gold = gold_on(words, *labels, task=task)
+        score = score_on(words, gold, certain(gold, words, task), task)
+        assert score.headline == pytest.approx(score.ceiling.f1 if labels else 0.0)
+        assert score.ceiling.cut == gold.cut.sum()
+        assert score.totals["strict, overall"].recall <= 1 - gold.cut.mean() if labels else True
+        cut += score.ceiling.cut
+    assert cut > 100
 
 
 # Classes and their weights
@@ -195,10 +318,11 @@ def test_a_type_with_a_hyphen_is_whole_in_either_scheme():
     assert iob2.class_weights({"B-movies": 2.0}) == [1, 1, 1, 1, 1, 2, 2]
     for task in (io, iob2):
         spans = (Span(0, 2, "e-sports"), Span(3, 4, "B-movies"))
-        ids = class_ids(gold_of(task, spans, 5), 5, task.scheme)
+        words = letters(5)
+        gold = gold_of(task, in_characters(spans, words), words)
+        ids = class_ids(gold.spans, 5, task.scheme)
         log_probs = task.normalize(10.0 * np.eye(len(task.classes))[ids])
         assert task.answer(log_probs) == spans
-        words = [(2 * i, 2 * i + 1) for i in range(5)]
         result = task.as_json(spans, log_probs, "a b c d e", words)
         assert [entity["label"] for entity in result] == ["e-sports", "B-movies"]
         assert all(entity["score"] > 0.99 for entity in result)
@@ -230,7 +354,8 @@ def test_tags_are_read_with_the_task_s_names_and_a_type_mapped_to_o_is_dropped()
         return names.get(name, name)
 
     tags = ["B-PERSON", "I-PERSON", "O", "B-DATE", "B-LOC"]
-    assert NER.from_tags(tags, "iob2", read) == (Span(0, 2, "PER"), Span(4, 5, "LOC"))
+    words = [(0, 3), (4, 7), (7, 8), (9, 12), (14, 16)]
+    assert NER.from_tags(tags, words, "iob2", read) == (Span(0, 7, "PER"), Span(14, 16, "LOC"))
     assert asked[:5] == list(zip(tags, range(5), strict=True))  # every tag is looked up as written
 
 
@@ -238,16 +363,19 @@ def test_a_type_that_begins_like_a_prefix_is_whole_in_io():
     def read(name, shown, word):
         return name
 
-    assert NER.from_tags(["B-movie", "B-movie", "O"], "io", read) == (Span(0, 2, "B-movie"),)
+    tags = ["B-movie", "B-movie", "O"]
+    assert NER.from_tags(tags, letters(3), "io", read) == (Span(0, 3, "B-movie"),)
 
 
-def test_entities_keep_their_words_if_words_are_cut():
-    # The third word became three, and the last two.
-    places = [(0, 1), (1, 2), (2, 5), (5, 7)]
-    spans = (Span(0, 1, "PER"), Span(1, 3, "ORG"), Span(3, 4, "LOC"))
-    expected = (Span(0, 1, "PER"), Span(1, 5, "ORG"), Span(5, 7, "LOC"))
-    assert NER.recut(spans, places, 7) == expected
-    assert NER.recut((), places, 7) == ()
+def test_character_spans_are_read_with_the_task_s_names_and_a_type_mapped_to_o_is_dropped():
+    names = {"PERSON": "PER", "DATE": "O"}
+    given = [Span(0, 7, "PERSON"), Span(9, 12, "DATE"), Span(14, 16, "LOC")]
+
+    def read(name, shown, index):
+        assert given[index].label == name == shown
+        return names.get(name, name)
+
+    assert NER.from_spans(given, read) == (Span(0, 7, "PER"), Span(14, 16, "LOC"))
 
 
 # Results
@@ -271,15 +399,16 @@ def test_a_result_has_character_offsets_and_the_score_of_the_least_certain_word(
 def test_tags_offsets_and_text_of_a_result_agree_with_the_answer(name):
     task = {"iob2": NER, "io": NER_IO}[name]
     for sentence in drawn(name, seed=11):
-        words = [(3 * i, 3 * i + 2) for i in range(sentence.words)]
-        text = " ".join(f"w{i % 10}" for i in range(sentence.words))
+        count = len(sentence.words)
+        words = [(3 * i, 3 * i + 2) for i in range(count)]
+        text = " ".join(f"w{i % 10}" for i in range(count))
         answer = task.answer(sentence.log_probs)
         result = task.as_json(answer, sentence.log_probs, text, words)
         assert [entity["text"] for entity in result] == [
             text[3 * span.start : 3 * span.end - 1] for span in answer
         ]
         assert all(text[e["start"] : e["end"]] == e["text"] for e in result)
-        assert task.as_tags(result, words) == spans_to_tags(answer, sentence.words, "iob2")
+        assert task.as_tags(result, words) == spans_to_tags(answer, count, "iob2")
         assert task.as_spans(result) == result
         assert json.loads(task.as_cells(result)["ner"]) == result
 

@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support
 
 from mtt_jax.tasks import Multilabel
-from tests.tasks.drawn import SUBJECTS, counts_of, drawn, gold_of
+from tests.tasks.drawn import SUBJECTS, counts_of, drawn, gold_of, letters
 
 LABELS = SUBJECTS.labels
 
@@ -111,7 +111,7 @@ def test_an_unknown_label_is_looked_up_also_if_the_sentence_does_not_have_it(val
 
 
 def test_the_empty_set_is_a_label_and_not_a_missing_one():
-    arrays = SUBJECTS.encode([(), None, ("law",)], [1, 1, 1])
+    arrays = SUBJECTS.encode([(), None, ("law",)], [letters(1)] * 3)
     assert SUBJECTS.labelled(arrays).tolist() == [True, False, True]
     assert SUBJECTS.example(arrays, 0).tolist() == [0, 0, 0]
     assert SUBJECTS.example(arrays, 1) is None
@@ -153,7 +153,7 @@ def test_micro_and_macro_f1_and_f1_per_class_equal_scikit_learn(seed):
 def score_of(gold, found):
     counts = Counter()
     for one, other in zip(gold, found, strict=True):
-        counts += SUBJECTS.count(np.array(one, np.float32), np.array(other, bool), 5)
+        counts += SUBJECTS.count(np.array(one, np.float32), np.array(other, bool), letters(5))
     return SUBJECTS.score(counts, 0.0)
 
 
@@ -309,6 +309,6 @@ def test_extreme_log_odds_are_probabilities_without_a_warning(odds):
     with np.errstate(divide="raise", over="raise", invalid="raise"):
         log_odds = np.full(3, odds, np.float32)
         result = SUBJECTS.as_json(SUBJECTS.answer(log_odds), log_odds, "", [])
-        loss, _ = SUBJECTS.cross_entropy(gold_of(SUBJECTS, LABELS), log_odds, np.arange(0))
+        loss, _ = SUBJECTS.cross_entropy(gold_of(SUBJECTS, LABELS), log_odds)
     assert set(result["scores"].values()) == {float(odds > 0)}
     assert loss == pytest.approx(0.0 if odds > 0 else 1000.0)

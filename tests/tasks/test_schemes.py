@@ -9,7 +9,9 @@ from seqeval.scheme import BILOU, IOB1, IOB2, IOBES
 from seqeval.scheme import Entities as StrictEntities
 
 from mtt_jax.tasks.schemes import (
-    FILE_SCHEMES,
+    FILE_SCHEMES as NAMED,
+)
+from mtt_jax.tasks.schemes import (
     MODEL_SCHEMES,
     class_ids,
     class_names,
@@ -17,14 +19,17 @@ from mtt_jax.tasks.schemes import (
     detect_scheme,
     entity_types,
     illegal_tags,
+    read_tagging,
+    scheme_name,
     spans_to_tags,
     split_tag,
     tags_to_spans,
-    through_scheme,
     type_of,
 )
 from mtt_jax.types import Span
 
+# Those with letters of their own; bmes is read as bioes.
+FILE_SCHEMES = [scheme for scheme in NAMED if scheme != "bmes"]
 ORACLES = {"io": IOB1, "iob1": IOB1, "iob2": IOB2, "bioes": IOBES, "bilou": BILOU}
 
 
@@ -225,6 +230,11 @@ def test_a_tag_has_a_prefix_only_before_a_label(tag, parts):
     assert split_tag(tag) == parts
 
 
+def through_scheme(spans, length, scheme):
+    """What is left of entities after writing them in a scheme and reading them back."""
+    return tags_to_spans(spans_to_tags(spans, length, scheme), scheme)
+
+
 def test_io_merges_adjacent_entities_of_one_type_and_nothing_else():
     merged = 0
     for length, spans in SENTENCES:
@@ -402,3 +412,77 @@ def test_with_io_each_word_decides_for_itself():
 def test_an_empty_sentence_has_no_entities(scheme):
     classes = len(class_names(LABELS, scheme))
     assert decode(np.zeros((0, classes), np.float32), LABELS, scheme) == ()
+
+
+# Styles of tags, and letters that are part of a type
+
+
+def read_plain(*sentences, known=(), scheme="auto"):
+    """(scheme, the entities of each sentence) of tags as a file writes them."""
+    tags = [sentence.split() for sentence in sentences]
+    found = read_tagging(tags, scheme, known)
+    plain = [[found.plain.get(tag, tag) for tag in row] for row in tags]
+    return found.scheme, [tags_to_spans(row, found.read_as) for row in plain]
+
+
+@pytest.mark.parametrize(
+    ("tags", "scheme"),
+    [
+        ("B-PER I-PER O B-PER", "iob2"),
+        ("B_PER I_PER O B_PER", "iob2"),
+        ("b-PER i-PER o b-PER", "iob2"),
+        ("b_PER i_PER O b_PER", "iob2"),
+        ("PER-B PER-I O PER-B", "iob2"),
+        ("PER_B PER_I O PER_B", "iob2"),
+        ("B-PER E-PER O S-PER", "bioes"),
+        ("PER_B PER_E O PER_S", "bioes"),
+        ("B-PER L-PER O U-PER", "bilou"),
+        ("B-PER E-PER O W-PER", "bmes"),
+    ],
+)
+def test_the_letter_of_a_tag_is_read_wherever_it_stands(tags, scheme):
+    assert read_plain(tags) == (scheme, [(Span(0, 2, "PER"), Span(3, 4, "PER"))])
+
+
+def test_m_continues_an_entity():
+    tags = "B-ORG M-ORG M-ORG E-ORG S-PER O B-PER M-PER E-PER"
+    spans = (Span(0, 4, "ORG"), Span(4, 5, "PER"), Span(6, 9, "PER"))
+    assert read_plain(tags) == ("bmes", [spans])
+    assert read_plain(tags, scheme="bmes") == ("bmes", [spans])
+
+
+@pytest.mark.parametrize(
+    "tags", ["E-MAIL E-MAIL O S-BAHN Multi-tissue", "E-MAIL E-MAIL O S-BAHN", "T-cell O B12 T-cell"]
+)
+def test_types_with_hyphens_are_types_where_the_tags_follow_no_scheme(tags):
+    scheme, (found,) = read_plain(tags)
+    assert scheme == "io"
+    assert {span.label for span in found} == set(tags.split()) - {"O"}
+
+
+def test_types_with_hyphens_keep_them_in_a_scheme():
+    tags = "B-E-MAIL I-E-MAIL O B-S-BAHN B-Multi-tissue I-Multi-tissue"
+    spans = (Span(0, 2, "E-MAIL"), Span(3, 4, "S-BAHN"), Span(4, 6, "Multi-tissue"))
+    assert read_plain(tags) == ("iob2", [spans])
+
+
+def test_doubtful_letters_are_settled_by_the_known_labels():
+    assert read_plain("B-cell O", known=("O", "B-cell"))[0] == "io"
+    assert read_plain("B-cell O", known=("O", "cell"))[0] == "iob2"
+    assert read_plain("PER_B O", known=("O", "PER")) == ("iob2", [(Span(0, 1, "PER"),)])
+    assert read_plain("S-BAHN O", known=("O", "S-BAHN")) == ("io", [(Span(0, 1, "S-BAHN"),)])
+
+
+def test_explicit_scheme_io_takes_tags_as_they_are():
+    assert read_plain("B-PER I-PER", scheme="io") == (
+        "io", [(Span(0, 1, "B-PER"), Span(1, 2, "I-PER"))],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "scheme"),
+    [("bio", "iob2"), ("BIO", "iob2"), ("IOB2", "iob2"), ("IOB1", "iob1"), ("BILUO", "bilou"),
+     ("iobes", "bioes"), ("BMEWO", "bmes"), ("io", "io"), ("nonsense", "nonsense")],
+)  # fmt: skip
+def test_schemes_are_known_by_their_other_names(name, scheme):
+    assert scheme_name(name) == scheme

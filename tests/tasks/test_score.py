@@ -8,6 +8,7 @@ import pytest
 from sklearn.metrics import f1_score
 
 from mtt_jax.tasks.score import (
+    Ceiling,
     Figure,
     Row,
     Score,
@@ -108,7 +109,7 @@ def test_scores_of_entities_of_version_0_1_are_read(old, split):
     overall = Row(plain["precision"], plain["recall"], plain["f1"])
     assert score.totals == {"strict, overall": overall}
     assert score.confusion.labels == ("PER", "ORG", "LOC", "MISC", "(none)")
-    assert score.ceiling == ("iob2", 1.0)
+    assert score.ceiling == ("iob2", 1.0, 0)
     assert through_json(score) == score
 
 
@@ -157,3 +158,20 @@ def test_ratios_are_zero_if_there_is_nothing_to_divide_by():
     assert ratios(0, 0, 5, support=5) == Row(0.0, 0.0, 0.0, 5)
     assert ratios(0, 5, 0) == Row(0.0, 0.0, 0.0, None)
     assert ratios(3, 4, 6) == pytest.approx(Row(0.75, 0.5, 0.6, None))
+
+
+@pytest.mark.parametrize(
+    ("ceiling", "reason"),
+    [
+        (Ceiling("io", 1.0), ""),
+        (Ceiling("iob2", 0.9, 1234), "1,234 begin or end inside a word"),
+        (Ceiling("io", 0.9), "in the tag scheme io adjacent ones of one type merge"),
+        (
+            Ceiling("io", 0.9, 5),
+            "5 begin or end inside a word; in the tag scheme io adjacent ones of one type merge",
+        ),
+        (Ceiling("iob2", 0.9), "some lie on markup"),
+    ],
+)
+def test_a_ceiling_says_what_keeps_it_below_one(ceiling, reason):
+    assert ceiling.reason == reason

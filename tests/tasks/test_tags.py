@@ -13,7 +13,8 @@ from sklearn.metrics import (
 )
 
 from mtt_jax.tasks import Tags
-from tests.tasks.drawn import POS, counts_of, drawn, gold_of
+from mtt_jax.types import Span
+from tests.tasks.drawn import POS, counts_of, drawn, gold_of, letters, tags_of
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -21,10 +22,9 @@ def test_accuracy_and_macro_f1_equal_scikit_learn_over_the_tagged_words(seed):
     sentences = list(drawn("tags", seed, sure=2.0))
     score = POS.score(sum(counts_of(POS, sentences), Counter()), 0.5)
     pairs = [
-        (tag, POS.labels[int(row.argmax())])
+        (tag, POS.labels[int(sentence.log_probs[start // 2].argmax())])
         for sentence in sentences
-        for tag, row in zip(sentence.label, sentence.log_probs, strict=True)
-        if tag
+        for start, _, tag in sentence.label
     ]
     gold, found = zip(*pairs, strict=True)
     figures = {figure.name: figure.value for figure in score.figures}
@@ -51,39 +51,52 @@ def certain(*tags):
 
 def test_a_word_without_a_tag_is_not_counted():
     log_probs = certain("NOUN", "VERB", "ADJ")
-    gold = gold_of(POS, ("NOUN", "", "VERB"), 3)
+    words = letters(3)
+    gold = gold_of(POS, tags_of(("NOUN", "", "VERB"), words), words)
     assert gold.tolist() == [0, -1, 1]
-    counts = POS.count(gold, POS.answer(log_probs), 3)
+    counts = POS.count(gold, POS.answer(log_probs), words)
     score = POS.score(counts, 0.0)
     assert score.headline == 0.5
     assert sum(map(sum, score.confusion.counts)) == 2
     assert POS.tallies(counts)[2].sum() == 2
-    total, count = POS.cross_entropy(gold, log_probs, np.arange(3))
+    total, count = POS.cross_entropy(gold, log_probs)
     assert count == 2
     assert total == pytest.approx(-float(log_probs[0, 0] + log_probs[2, 1]))
 
 
 def test_a_sentence_of_which_no_word_has_a_tag_counts_as_a_sentence_alone():
-    score = POS.score(POS.count(gold_of(POS, ("", ""), 2), POS.answer(certain("ADJ", "ADJ")), 2), 0)
+    words = letters(2)
+    answer = POS.answer(certain("ADJ", "ADJ"))
+    score = POS.score(POS.count(gold_of(POS, (), words), answer, words), 0)
     assert (score.sentences, score.headline) == (1, 0.0)
 
 
 def test_a_word_without_a_tag_is_masked():
-    gold = gold_of(POS, ("NOUN", "", "VERB"), 3)
+    gold = gold_of(POS, (Span(0, 1, "NOUN"), Span(4, 5, "VERB")), letters(3))
     values, mask = POS.target(gold, np.arange(3), np.array([1, 2, 4]), 6)
     assert mask.tolist() == [0, 1, 0, 0, 1, 0]
     assert values[[1, 4]].tolist() == [0, 1]
 
 
-def test_a_word_that_was_cut_keeps_its_tag_on_the_first_piece():
-    # "U.S.-born man" became "U.S.", "-", "born" and "man".
-    assert POS.recut(("ADJ", "NOUN"), [(0, 3), (3, 4)], 4) == ("ADJ", "", "", "NOUN")
-    assert POS.recut(("ADJ", "NOUN"), [(0, 1), (1, 2)], 2) == ("ADJ", "NOUN")
-    assert POS.recut((), [], 0) == ()
+def test_every_word_that_a_tag_touches_carries_it():
+    # "U.S.-born man": the file gives two words, "U.S.-born" and "man".
+    words = np.array([(0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (5, 9), (10, 13)], np.int32)
+    label = (Span(0, 9, "ADJ"), Span(10, 13, "NOUN"))
+    assert gold_of(POS, label, words).tolist() == [2] * 6 + [0]
 
 
-def test_words_that_another_file_adds_have_no_tag():
-    assert POS.recut(("ADJ", "NOUN"), [(1, 2), (2, 4)], 5) == ("", "ADJ", "NOUN", "", "")
+def test_a_word_that_two_tags_touch_carries_the_first():
+    # "a.m." is one word here and four in the file; after a space the file has a word more.
+    words = np.array([(0, 4), (5, 8), (9, 10)], np.int32)
+    label = (Span(0, 1, "NOUN"), Span(1, 4, "OTHER"), Span(6, 8, "VERB"), Span(5, 6, "ADJ"))
+    assert gold_of(POS, label, words).tolist() == [0, 2, -1]
+
+
+def test_a_tag_that_touches_no_word_is_left_out():
+    words = np.array([(0, 1), (4, 5)], np.int32)
+    for place in [(1, 4), (2, 3), (5, 9)]:
+        assert gold_of(POS, (Span(*place, "NOUN"),), words).tolist() == [-1, -1]
+        assert gold_of(POS, (Span(*place, "NOUN"),), letters(0)).tolist() == []
 
 
 def test_tags_are_read_as_they_are_whatever_scheme_they_look_like():
@@ -95,7 +108,12 @@ def test_tags_are_read_as_they_are_whatever_scheme_they_look_like():
         asked.append((name, shown, word))
         return {"x": "O"}.get(name, name)
 
-    assert task.from_tags(["I-NOUN", "x", "B-NOUN"], "iob2", read) == ("I-NOUN", "O", "B-NOUN")
+    words = [(0, 3), (3, 4), (6, 9)]
+    assert task.from_tags(["I-NOUN", "x", "B-NOUN"], words, "iob2", read) == (
+        Span(0, 3, "I-NOUN"),
+        Span(3, 4, "O"),
+        Span(6, 9, "B-NOUN"),
+    )
     assert asked == [("I-NOUN", "I-NOUN", 0), ("x", "x", 1), ("B-NOUN", "B-NOUN", 2)]
 
 
@@ -118,4 +136,4 @@ def test_a_text_without_words_has_no_tags():
     log_probs = np.zeros((0, 4), np.float32)
     answer = POS.answer(log_probs)
     assert POS.as_json(answer, log_probs, "", []) == []
-    assert POS.count(gold_of(POS, (), 0), answer, 0) == Counter({("sentences",): 1})
+    assert POS.count(gold_of(POS, ()), answer, letters(0)) == Counter({("sentences",): 1})

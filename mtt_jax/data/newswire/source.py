@@ -5,10 +5,10 @@ from pathlib import Path
 
 from mtt_jax.config.schema import Config
 from mtt_jax.data.newswire import VERSION, grammar
-from mtt_jax.data.readers.records import Place, Source, Tally
+from mtt_jax.data.readers.labels import Source
+from mtt_jax.data.readers.rows import Place
 from mtt_jax.data.readers.tfds import quiet
 from mtt_jax.data.splits import SPLITS
-from mtt_jax.data.words import split_words
 from mtt_jax.errors import UserError
 from mtt_jax.tasks import Task
 from mtt_jax.types import Record, Span
@@ -24,7 +24,7 @@ def read_newswire(config: Config, cache: Path) -> tuple[dict[str, list[Record]],
 
     home = cache / "tfds" / f"newswire-{VERSION}"
     sources = [
-        Source(task, config.tasks[task.name].data, config.data, Tally())
+        Source(task, config.tasks[task.name].data)
         for task in config.task_list
         if (task.name == "topic" and "value" in task.reads)
         or (task.name == "ner" and "offsets" in task.reads)
@@ -38,26 +38,20 @@ def read_newswire(config: Config, cache: Path) -> tuple[dict[str, list[Record]],
         ]
         for split in SPLITS
     }
+    for source in sources:
+        source.check()
     return records, []
 
 
 def _record(row: dict, sources: Sequence[Source], place: Place) -> Record:
-    words, spans = _in_words(row["text"], row["entities"] or [])
+    spans = [Span(*entity) for entity in row["entities"] or []]
     labels = {}
     for source in sources:
         if "offsets" in source.task.reads and row["entities"] is not None:
             labels[source.task.name] = source.read_spans(spans, place)
         elif "value" in source.task.reads and row["topic"] is not None:
             labels[source.task.name] = source.read_value(row["topic"], "the topic", place)
-    return Record(row["text"], words, labels)
-
-
-def _in_words(text: str, entities: Sequence) -> tuple[tuple[tuple[int, int], ...], list[Span]]:
-    """Words of a text, and its entities (start, end, label) in words rather than characters."""
-    words = split_words(text, [edge for start, end, _ in entities for edge in (start, end)])
-    starts = {start: index for index, (start, _) in enumerate(words)}
-    ends = {end: index + 1 for index, (_, end) in enumerate(words)}
-    return words, [Span(starts[start], ends[end], label) for start, end, label in entities]
+    return Record(row["text"], labels)
 
 
 def newswire_extra(task: Task, count: int, seed: int) -> list[Record]:
@@ -75,7 +69,10 @@ def newswire_extra(task: Task, count: int, seed: int) -> list[Record]:
         )
     records = []
     for sentence in grammar.generate("train", count, seed):
-        words, spans = _in_words(sentence.text, sentence.entities)
-        label = tuple(spans) if entities else task.from_value(sentence.topic, "", lambda name: name)
-        records.append(Record(sentence.text, words, {task.name: label}))
+        label = (
+            tuple(Span(*entity) for entity in sentence.entities)
+            if entities
+            else task.from_value(sentence.topic, "", lambda name: name)
+        )
+        records.append(Record(sentence.text, {task.name: label}))
     return records

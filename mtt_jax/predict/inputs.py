@@ -1,0 +1,351 @@
+"""Inputs of prediction: files of every format that is read in training, or texts line by line.
+
+A plain text file, a pipe and standard input hold one text per line; JSON Lines one object. In these
+a broken line gives a line with a fault, and those after it are read. Other files are recognized by
+their content, and what cannot be read is refused before a model is loaded.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+from mtt_jax.data.readers import READERS, Reader, expand, head, jsonl, read_rows
+from mtt_jax.data.readers.fields import remaining_text, text_keys
+from mtt_jax.data.readers.files import encoding_of, open_binary
+from mtt_jax.data.readers.files import lines as lines_of
+from mtt_jax.data.readers.json_items import fault as json_fault
+from mtt_jax.data.readers.labels import text_of
+from mtt_jax.data.readers.objects import row_of
+from mtt_jax.data.readers.rows import Head, Layout, Place, Row
+from mtt_jax.errors import UserError
+
+# The format of a file whose lines are texts; all others are names of readers.
+PLAIN = "text"
+_PLAIN_EXTENSIONS = ("", ".txt", ".text", ".list", ".lst", ".log")
+_STANDARD_INPUT = "standard input"
+# Rows by which it is decided where the text is.
+_SAMPLE = 100
+_FLAG, _EXPANDED = "--input.text", "FILE"
+# How the tags of words look, unlike the last words of texts that happen to be equally long.
+_TAG = re.compile(r"O|[_-]|[BIESLUMbieslum][-_]\S+|\S+[-_][BIESLUM]|[A-Z$.,:()]+")
+
+
+class Line(NamedTuple):
+    """A text to predict for.
+
+    Attributes:
+      place: such as `news.txt, line 7`.
+      text: "" if there is a fault.
+      fault: what is wrong with it, or "".
+      others: what else the file says about it, by key or column.
+    """
+
+    place: str
+    text: str
+    fault: str
+    others: Mapping[str, Any] = {}  # noqa: RUF012  never changed
+
+
+class Input(NamedTuple):
+    """A file that can be read.
+
+    Attributes:
+      name: of the file.
+      description: what it was recognized as, for the user; "" if there is nothing to say.
+      lines: opens it and yields its lines, read as they are asked for.
+    """
+
+    name: str
+    description: str
+    lines: Callable[[], Iterator[Line]]
+
+
+# What opens a file, and where its text is, for the user.
+_Found = tuple[Callable[[], Iterator[Line]], str]
+
+
+def open_inputs(
+    files: list[str], text: str = "auto", format: str = "auto", layout: Layout | None = None
+) -> list[Input]:
+    """Finds and recognizes the files to predict for, and reads the first texts of each.
+
+    Args:
+      files: paths, globs, folders and data sets of the hub; "-" for standard input.
+      text: column or key of the text; "auto" finds it.
+      format: name of a reader, or `PLAIN`; "auto" recognizes it.
+      layout: how to read a file that does not say so itself.
+
+    Raises:
+      UserError: for what cannot be read, naming the file and what to do.
+    """
+    layout = layout or Layout(flag="--input")
+    found = []
+    for name in files:
+        if name == "-" or _is_stream(name):
+            found.append(Input(name, "", partial(_streamed, name, text)))
+        else:
+            found += [_opened(path, text, format, layout) for path in _paths(name)]
+    return found
+
+
+def described(inputs: Sequence[Input]) -> Iterator[str]:
+    """What was recognized, for the user: a line per kind of file."""
+    names: dict[str, list[str]] = {}
+    for one in inputs:
+        if one.description:
+            names.setdefault(one.description, []).append(one.name)
+    for description, (first, *others) in names.items():
+        yield f"{first}{f' and {len(others):,} more' if others else ''}: {description}"
+
+
+def is_cut(text: str) -> bool:
+    """Whether a text contains half of a surrogate pair, which cannot be written as UTF-8."""
+    return any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _is_stream(name: str) -> bool:
+    """Whether a file can be read only once, as a pipe."""
+    path = Path(name)
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
+def _paths(name: str) -> list[Path]:
+    path = Path(name)
+    if path.is_file() and not path.stat().st_size:
+        return [path]  # no text, no result
+    try:
+        return expand(name, _EXPANDED)
+    except UserError as error:  # a file that is not named by a flag
+        raise UserError(str(error).removeprefix(f"{_EXPANDED}: ")) from None
+
+
+def _opened(path: Path, text: str, format: str, layout: Layout) -> Input:
+    if path.is_file() and not path.stat().st_size:
+        return Input(str(path), "", lambda: iter(()))
+    beginning = head(path)
+    reader, description = _recognized(beginning, format, layout)
+    found: Callable[[], Iterator[Line]]
+    if reader is None:
+        found, where = partial(_plain, beginning, layout), ", one text per line"
+    elif not _has_objects(beginning, reader):
+        found, where = _from_rows(path, reader, text, layout)
+    else:
+        try:
+            found, where = _from_objects(beginning, text, layout)
+        except UserError:
+            if reader.name == "jsonl":
+                raise
+            # The text is deeper in the objects, and the reader knows where.
+            found, where = _from_rows(path, reader, text, layout)
+    return Input(str(path), f"{description}{where}{_encoding(beginning, layout)}", found)
+
+
+def _recognized(head: Head, format: str, layout: Layout) -> tuple[Reader | None, str]:
+    """The reader of a file and what the file is; None for plain text.
+
+    Raises:
+      UserError: if it is neither.
+    """
+    if format != "auto":
+        if format == PLAIN:
+            return None, "plain text"
+        opened = read_rows(head.path, layout, format)
+        return opened.reader, opened.description
+    is_plain = head.extension in _PLAIN_EXTENSIONS and bool(head.text)
+    for reader in READERS:
+        description = reader.recognize(head)
+        if description is not None and not (is_plain and _is_prose(reader, head)):
+            return reader, description
+    if is_plain:
+        return None, "plain text"
+    if head.path.is_file() and not head.text:
+        raise UserError(f"{head.path}: is not a text, and in no format that is known.")
+    if head.path.is_dir() or any(head.extension in reader.extensions for reader in READERS):
+        opened = read_rows(head.path, layout)
+        return opened.reader, opened.description
+    raise UserError(
+        f"{head.path}: the format is not recognized; if each line is a text, add "
+        f"{layout.flag}.format={PLAIN}; other formats are "
+        f"{', '.join(reader.name for reader in READERS)}."
+    )
+
+
+def _is_prose(reader: Reader, head: Head) -> bool:
+    """Whether lines that seem to be columns are texts that happen to have as many words each."""
+    if reader.name != "conll":
+        return False
+    found = [line for line in head.text.split("\n") if line.strip() and not line.startswith("#")]
+    if all("\t" in line for line in found):
+        return False
+    last = [line.split()[-1] for line in found]
+    if "O" in last:
+        return len(set(last)) > max(10, len(last) / 3)
+    return not (all(map(_TAG.fullmatch, last)) and any(map(str.isalpha, last)))
+
+
+def _encoding(head: Head, layout: Layout) -> str:
+    """The end of a description: a guessed encoding, which the user should hear of."""
+    if not head.text:
+        return ""
+    try:
+        found = encoding_of(head.path, layout.encoding)
+    except UserError:
+        return ""
+    return f"; its encoding seems to be {found.name}" if found.guessed else ""
+
+
+# Rows of a reader
+
+
+def _from_rows(path: Path, reader: Reader, spec: str, layout: Layout) -> _Found:
+    """The lines of a file, and where their text is.
+
+    Raises:
+      UserError: if there is no such key or column.
+    """
+
+    def rows() -> Iterator[Row]:
+        found = reader.read(path, layout)
+        return (row for row in found if row.fields or row.text is not None)
+
+    first = list(islice(rows(), _SAMPLE))
+    keys = _keys(first, spec) if first else ()
+    numbered = reader.name in ("csv", "tsv")
+    return lambda: (_line(row, keys, spec, numbered) for row in rows()), _where(keys)
+
+
+def _keys(rows: Sequence[Row], spec: str) -> tuple[str, ...]:
+    """The keys that hold the text, as in training; () if the reader says what it is."""
+    keys = text_keys(rows, spec, _FLAG)
+    if keys or rows[0].text is not None or any(row.tokens for row in rows):
+        return keys
+    return remaining_text(rows, None, _FLAG)
+
+
+def _where(keys: tuple[str, ...]) -> str:
+    shown = [f"column {key}" if key.isdecimal() else repr(key) for key in keys]
+    return f", text from {' and '.join(shown)}" if keys else ""
+
+
+def _line(row: Row, keys: tuple[str, ...], spec: str, numbered: bool) -> Line:
+    """The line of a row; if `numbered`, numbers of columns are left out where these have names."""
+    try:
+        text, _ = text_of(row, keys, spec, _FLAG)
+    except UserError as error:  # the place of a fault is in its line
+        return Line(str(row.place), "", str(error).removeprefix(f"{row.place}: "))
+    fields = row.fields
+    named = {key: value for key, value in fields.items() if not key.isdecimal()}
+    if row.tokens is not None or (numbered and named):
+        fields = named
+    others = {key: value for key, value in fields.items() if value != text}
+    return Line(str(row.place), text, "", others)
+
+
+# Lines of objects
+
+
+def _has_objects(head: Head, reader: Reader) -> bool:
+    """Whether each line is an object, whatever tool has written it."""
+    is_json = head.extension in (".jsonl", ".ndjson") and reader.name == "jsonl"
+    return is_json or jsonl.recognize(head) is not None
+
+
+def _from_objects(head: Head, spec: str, layout: Layout) -> _Found:
+    """The lines of a file with an object per line, and where their text is.
+
+    Raises:
+      UserError: if none of the first lines is an object with a text.
+    """
+
+    def rows() -> Iterator[Row | Line]:
+        for number, line in enumerate(_plain(head, layout), start=1):
+            yield _parsed(line, Place(head.path, number))
+
+    first = list(islice(rows(), _SAMPLE))
+    sound = [row for row in first if isinstance(row, Row)]
+    if not sound:
+        broken = next(row for row in first if isinstance(row, Line))
+        raise UserError(f"{broken.place}: {broken.fault}")
+    keys = _keys(sound, spec)
+
+    def lines() -> Iterator[Line]:
+        for row in rows():
+            yield row if isinstance(row, Line) else _line(row, keys, spec, numbered=False)
+
+    return lines, _where(keys)
+
+
+def _parsed(line: Line, place: Place) -> Row | Line:
+    """The row of the JSON object in a line; the line with a fault if there is none."""
+    if line.fault:
+        return line
+    if not line.text.strip():
+        return line._replace(text="", fault="an empty line, which is not JSON.")
+    try:
+        value = json.loads(line.text)
+    except (ValueError, RecursionError) as error:
+        return line._replace(text="", fault=f"not valid JSON{json_fault(error)}.")
+    if not isinstance(value, dict):
+        shown = line.text[:40]
+        return line._replace(text="", fault=f'expected an object, {{"text": ...}}, got {shown}')
+    return row_of(place, value)
+
+
+# Lines of text
+
+
+def _plain(head: Head, layout: Layout) -> Iterator[Line]:
+    """A line per line of a text file, also the empty ones."""
+    try:
+        encoding = encoding_of(head.path, layout.encoding).name
+    except UserError:
+        if layout.encoding != "auto":
+            raise
+        encoding = "utf-8-sig"  # in a file with several, the others are faults of their lines
+    if "16" in encoding or "32" in encoding or b"\n" not in head.raw:
+        for number, text in lines_of(head.path, encoding):
+            yield Line(str(Place(head.path, number)), text, "")
+        return
+    with open_binary(head.path) as stream:
+        yield from _decoded(stream, encoding, str(head.path))
+
+
+def _streamed(name: str, spec: str) -> Iterator[Line]:
+    """The lines of standard input or a pipe; JSON if the first one begins with a brace."""
+    shown, is_json = _STANDARD_INPUT if name == "-" else name, name.endswith((".jsonl", ".ndjson"))
+    keys: tuple[str, ...] | None = None
+    with nullcontext(sys.stdin.buffer) if name == "-" else _readable(name) as stream:
+        for number, line in enumerate(_decoded(stream, "utf-8-sig", shown), start=1):
+            is_json |= number == 1 and line.text.lstrip().startswith("{")
+            row = _parsed(line, Place(Path(shown), number)) if is_json else line
+            if isinstance(row, Row):
+                try:
+                    keys = _keys([row], spec) if keys is None else keys
+                    row = _line(row, keys, spec, numbered=False)
+                except UserError as error:
+                    row = line._replace(text="", fault=str(error).removeprefix(f"{line.place}: "))
+            yield row
+
+
+def _decoded(stream: BinaryIO, encoding: str, name: str) -> Iterator[Line]:
+    for number, raw in enumerate(stream, start=1):
+        place = str(Place(Path(name), number))
+        decoder = encoding if number == 1 else encoding.removesuffix("-sig")
+        try:
+            yield Line(place, raw.decode(decoder).rstrip("\r\n"), "")
+        except UnicodeDecodeError as error:
+            shown = encoding.removesuffix("-sig").upper()
+            yield Line(place, "", f"byte {error.start + 1} is not {shown}.")
+
+
+def _readable(name: str) -> BinaryIO:
+    try:
+        return Path(name).open("rb")
+    except OSError as error:
+        raise UserError(f"{name}: cannot be read: {error.strerror}.") from None
