@@ -4,25 +4,43 @@ init_from      encoder, heads or both of another run, by parameter path
 encoder.init   a pretrained encoder
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from flax.traverse_util import flatten_dict, unflatten_dict
 from tokenizers import Tokenizer
 
+from mtt_jax.config.resolve import labels_of
 from mtt_jax.config.schema import Config
+from mtt_jax.config.values import as_flag
+from mtt_jax.data.tokenizer import size_without_added, vocabulary_size
 from mtt_jax.errors import UserError
 from mtt_jax.model import lora
 from mtt_jax.weights import pretrained, saved_model
 from mtt_jax.weights.saved_model import SavedModel, stack_layers, unstack_layers
 
 
-def starting_params(config: Config, tokenizer: Tokenizer, fresh: Any) -> Any:
+def keep_source_labels(config: Config) -> Config:
+    """The config with labels left at auto taken from the model whose heads the run starts from.
+
+    Raises:
+      UserError: if there is no such model.
+    """
+    if not config.init_from or config.init_parts == "encoder":
+        return config
+    return labels_of(config, saved_model.config_of(saved_model.find(config.init_from)))
+
+
+def starting_params(
+    config: Config, tokenizer: Tokenizer, fresh: Any, say: Callable[[str], None] | None = None
+) -> Any:
     """Fresh parameters, with those of `init_from` and `encoder.init` in their places.
 
     Args:
       config: complete, as returned by `pretrained.complete`.
       tokenizer: the run's.
       fresh: parameters on the host.
+      say: told of added tokens for which the pretrained encoder has no vectors.
 
     Raises:
       UserError: if the other model cannot be read, or does not fit the config or the tokenizer.
@@ -35,11 +53,30 @@ def starting_params(config: Config, tokenizer: Tokenizer, fresh: Any) -> Any:
                 f"config.init_from: {config.init_from} was trained with another tokenizer; add "
                 f"--config.tokenizer.file={source.path / 'tokenizer.json'}."
             )
+        if config.init_parts != "encoder":
+            _same_order(config, source.config)
         params = graft(params, source, config.init_parts, config.encoder.scan)
     if config.encoder.init:
-        encoder = pretrained.encoder(config, tokenizer.get_vocab_size(), params["encoder"])
+        size, needed = vocabulary_size(tokenizer), size_without_added(tokenizer)
+        encoder = pretrained.encoder(config, size, params["encoder"], needed, say)
         params = {**params, "encoder": encoder}
     return params
+
+
+def _same_order(config: Config, source: Config) -> None:
+    """Refuses heads whose classes would change places.
+
+    Raises:
+      UserError: if the same labels of a task are in another order.
+    """
+    for name, task in config.tasks.items():
+        there = source.tasks[name].labels if name in source.tasks else task.labels
+        if set(there) == set(task.labels) and there != task.labels:
+            flag = f"config.tasks.{name}.labels"
+            raise UserError(
+                f"config.init_from: {flag} is in another order there; use "
+                f"{as_flag(flag, there)}, or --config.init_parts=encoder."
+            )
 
 
 def graft(params: Any, source: SavedModel, parts: str, scan: bool) -> Any:

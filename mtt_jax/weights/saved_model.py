@@ -17,8 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 from tokenizers import Tokenizer
 
 from mtt_jax.config import files as config_files
@@ -26,9 +25,11 @@ from mtt_jax.config.schema import Config
 from mtt_jax.data import tokenizer as tokenizer_module
 from mtt_jax.errors import UserError
 from mtt_jax.model import lora
+from mtt_jax.model.hf import tensors
 from mtt_jax.tasks import Task
 
 FITTED = "fitted.json"
+_TABLE = "encoder.token_embedding.embedding"
 
 
 class SavedModel(NamedTuple):
@@ -117,6 +118,22 @@ def find(path: str | Path) -> Path:
     )
 
 
+def config_of(folder: Path) -> Config:
+    """The config of a model directory, as `find` gives it.
+
+    Raises:
+      UserError: if it is missing or damaged.
+    """
+    file = folder / "config.json"
+    if not file.is_file():
+        raise UserError(f"{folder}: config.json is missing; copy the whole directory.")
+    config = config_files.from_json(file.read_text(encoding="utf-8"), str(file))
+    for name, task in config.tasks.items():
+        if not task.labels:
+            raise UserError(f"{file}: damaged: config.tasks.{name}.labels: empty.")
+    return config
+
+
 def load(path: str | Path, graph_is_enough: bool = False) -> SavedModel:
     """Reads a run's model or a model directory.
 
@@ -132,9 +149,7 @@ def load(path: str | Path, graph_is_enough: bool = False) -> SavedModel:
     for name in ("config.json", "tokenizer.json"):
         if not (folder / name).is_file():
             raise UserError(f"{folder}: {name} is missing; copy the whole directory.")
-    config = config_files.from_json(
-        (folder / "config.json").read_text(encoding="utf-8"), str(folder / "config.json")
-    )
+    config = config_of(folder)
     tokenizer = tokenizer_module.load(folder / "tokenizer.json", "model")
     tasks = _with_fitted(config.task_list, folder / FITTED)
     weights = folder / "model.safetensors"
@@ -145,13 +160,33 @@ def load(path: str | Path, graph_is_enough: bool = False) -> SavedModel:
             f"{folder}: contains an exported graph without parameters, which predicts only with "
             'engine="onnx" or "onnx-int8"; name the run that it was exported from.'
         )
-    try:
-        params = unflatten_dict(load_file(weights), sep=".")
-    except SafetensorError as error:
-        raise UserError(f"{weights}: damaged: {error}.") from None
+    found = tensors.read_all(weights)
+    found[_TABLE] = _table(found.get(_TABLE), tokenizer, weights)
+    params = unflatten_dict(found, sep=".")
     if config.encoder.scan:
         params = stack_layers(params)
     return SavedModel(config, params, tokenizer, folder, tasks)
+
+
+def _table(table: Any, tokenizer: Tokenizer, file: Path) -> Any:
+    """The token table, with a row for every id of the tokenizer.
+
+    Until version 0.1 it had one for every subword, fewer if the ids have holes. The mean stands in
+    for the others, which the model has never seen.
+
+    Raises:
+      UserError: if table and tokenizer do not belong together.
+    """
+    size = tokenizer_module.vocabulary_size(tokenizer)
+    rows = 0 if table is None else len(table)
+    if rows == size:
+        return table
+    if rows and rows == tokenizer.get_vocab_size():
+        return np.concatenate([table, np.tile(table.mean(axis=0), (size - rows, 1))])
+    raise UserError(
+        f"{file}: tensor {_TABLE!r} has {rows:,} rows, but tokenizer.json ids up to {size - 1:,}; "
+        "they do not belong together. Copy the whole directory again."
+    )
 
 
 def _with_fitted(tasks: Sequence[Task], file: Path) -> tuple[Task, ...]:

@@ -21,6 +21,8 @@ from tests.helpers import forward_of, fresh_params
 VOCAB = 120
 # The positions that each of the models below has.
 MAX_LENGTH = 64
+# Starts and places of the words of a sentence without any.
+NO_WORDS = np.zeros(0, np.int32), np.zeros((0, 2), np.int32)
 SIZES = {
     "bert": {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
              "intermediate_size": 48, "max_position_embeddings": 64},
@@ -72,7 +74,7 @@ def load_ours(folder, **encoder):
 def hidden_states(folder, sentences, **encoder):
     """Our token vectors of each sentence, computed in packed rows."""
     config, model, params = load_ours(folder, **encoder)
-    examples = [Example(np.array(ids, np.int32), np.zeros(0, np.int32), {}) for ids in sentences]
+    examples = [Example(np.array(ids, np.int32), *NO_WORDS, {}) for ids in sentences]
     forward = forward_of(model)
     states = [np.zeros(0)] * len(sentences)
     for packed in pack_examples(

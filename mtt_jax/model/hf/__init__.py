@@ -27,6 +27,8 @@ def read_settings(folder: Path) -> dict[str, Any]:
         fields = _FAMILY[settings["model_type"]].fields(settings, where)
     except KeyError as error:
         raise UserError(f"{where}: {error} is missing.") from None
+    except UserError:
+        raise
     except (TypeError, ValueError) as error:
         raise UserError(f"{where}: a setting has an unexpected type: {error}.") from None
     for name in ("layers", "width", "heads", "feedforward", "max_positions"):
@@ -35,26 +37,28 @@ def read_settings(folder: Path) -> dict[str, Any]:
                 f"{where}: expected a whole number above 0 for the encoder's {name}, got "
                 f"{fields[name]!r}."
             )
+    if fields["width"] % fields["heads"]:
+        raise UserError(
+            f"{where}: {fields['heads']} attention heads do not divide a width of "
+            f"{fields['width']}; one of the two is wrong."
+        )
     return fields
 
 
-def read_encoder(folder: Path, vocab_size: int) -> dict[str, Any]:
+def read_encoder(folder: Path, vocab_size: int, needed: int | None = None) -> dict[str, Any]:
     """The encoder's parameters, NumPy float32, layers separate as layer_0, layer_1, ...
 
     Args:
       folder: with config.json and model.safetensors, in one file or in shards with an index.
-      vocab_size: subwords of the tokenizer; rows of the embedding table beyond them are left out.
+      vocab_size: ids of the tokenizer; rows of the embedding table beyond them are left out.
+      needed: how many of them the model must have, all by default; there may be fewer rows.
 
     Raises:
       UserError: if weights are missing, damaged, left over or have another shape.
     """
     settings, fields = _settings(folder), read_settings(folder)
-    try:
-        return _FAMILY[settings["model_type"]].read(folder, settings, fields, vocab_size)
-    except ValueError as error:  # from NumPy: a matrix cannot be divided among the heads
-        raise UserError(
-            f"{folder}: its weights do not have the sizes in its config.json: {error}."
-        ) from None
+    family = _FAMILY[settings["model_type"]]
+    return family.read(folder, settings, fields, vocab_size, needed or vocab_size)
 
 
 def _settings(folder: Path) -> dict[str, Any]:
@@ -64,9 +68,9 @@ def _settings(folder: Path) -> dict[str, Any]:
         raise UserError(f"{folder}: contains no config.json; expected a Hugging Face model.")
     try:
         settings = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{file}: not valid JSON: {error}.") from None
     model_type = settings.get("model_type") if isinstance(settings, dict) else None
-    if model_type not in _FAMILY:
+    if not isinstance(model_type, str) or model_type not in _FAMILY:
         raise UserError(f"{file}: model_type {model_type!r} is not one of {', '.join(_FAMILY)}.")
     return settings

@@ -18,7 +18,9 @@ from mtt_jax.model.hf.layout import (
     join_heads,
     split_heads,
 )
-from mtt_jax.model.hf.weights import Weights
+from mtt_jax.model.hf.weights import Length, Weights
+
+_TABLE = "embeddings.word_embeddings.weight"
 
 
 class Architecture(NamedTuple):
@@ -119,56 +121,79 @@ def fields(settings: Mapping[str, Any], where: Path) -> dict[str, Any]:
 
 
 def read(
-    folder: Path, settings: Mapping[str, Any], ours: Mapping[str, Any], vocab_size: int
+    folder: Path,
+    settings: Mapping[str, Any],
+    ours: Mapping[str, Any],
+    vocab_size: int,
+    needed: int,
 ) -> dict[str, Any]:
-    """The encoder's parameters; `ours` holds its fields as returned by `fields`."""
+    """The encoder's parameters.
+
+    Args:
+      folder: with the weights.
+      settings: config.json.
+      ours: our encoder's fields, as returned by `fields`.
+      vocab_size: ids of the tokenizer.
+      needed: how many of them the model must have.
+    """
     architecture = ARCHITECTURES[settings["model_type"]]
-    weights = Weights(folder, architecture.prefix)
+    weights = Weights(folder, architecture.prefix, _TABLE)
     shift = _shift(settings, architecture)
-    positions = weights.take("embeddings.position_embeddings.weight")[shift:]
+    width, inner, length = (
+        (name, settings[name])
+        for name in (architecture.fields[n] for n in ("width", "feedforward", "max_positions"))
+    )
+    positions = weights.take("embeddings.position_embeddings.weight", shape=(length, width))[shift:]
     # Every text has token type 0, so the vector of type 0 can be added to every position's.
-    types = weights.take("embeddings.token_type_embeddings.weight", optional=True)
-    words = weights.embedding("embeddings.word_embeddings.weight", vocab_size)
+    types = weights.take(
+        "embeddings.token_type_embeddings.weight", shape=(None, width), optional=True
+    )
+    words = weights.embedding(_TABLE, width, vocab_size, needed)
     params = {
         "token_embedding": {"embedding": words},
         "position_embedding": {"embedding": positions if types is None else positions + types[0]},
-        "embedding_norm": _norm(weights, "embeddings.LayerNorm"),
+        "embedding_norm": _norm(weights, "embeddings.LayerNorm", width),
     }
     for index in range(ours["layers"]):
         root = architecture.layer.format(index)
         names = {part: f"{root}.{name}" for part, name in architecture.names.items()}
-        params[f"layer_{index}"] = _layer(weights, names, ours["heads"])
+        params[f"layer_{index}"] = _layer(weights, names, ours["heads"], width, inner)
     weights.check_layers(architecture.layer + ".")
     return contiguous(params)
 
 
-def _layer(weights: Weights, names: Mapping[str, str], heads: int) -> dict[str, Any]:
+def _layer(
+    weights: Weights, names: Mapping[str, str], heads: int, wide: Length, inner: Length
+) -> dict[str, Any]:
     """One layer's parameters."""
     projections = ("query", "key", "value")
-    matrices = [weights.take(f"{names[part]}.weight") for part in projections]
-    biases = [weights.take(f"{names[part]}.bias") for part in projections]
-    width = len(matrices[0])
-    out = _dense(weights, names["out"])
+    matrices = [weights.take(f"{names[part]}.weight", shape=(wide, wide)) for part in projections]
+    biases = [weights.take(f"{names[part]}.bias", shape=(wide,)) for part in projections]
+    width = wide[1]
+    out = _dense(weights, names["out"], wide, wide)
     return {
         "attention": {
             "qkv": split_heads(matrices, biases, heads),
             "out": {**out, "kernel": out["kernel"].reshape(heads, width // heads, width)},
         },
-        "up": _dense(weights, names["up"]),
-        "down": _dense(weights, names["down"]),
-        "attention_norm": _norm(weights, names["attention_norm"]),
-        "feedforward_norm": _norm(weights, names["feedforward_norm"]),
+        "up": _dense(weights, names["up"], wide, inner),
+        "down": _dense(weights, names["down"], inner, wide),
+        "attention_norm": _norm(weights, names["attention_norm"], wide),
+        "feedforward_norm": _norm(weights, names["feedforward_norm"], wide),
     }
 
 
-def _dense(weights: Weights, name: str) -> dict[str, Any]:
-    return {"kernel": weights.take(f"{name}.weight").T, "bias": weights.take(f"{name}.bias")}
+def _dense(weights: Weights, name: str, given: Length, found: Length) -> dict[str, Any]:
+    """Parameters of a linear layer from `given` to `found` units."""
+    kernel = weights.take(f"{name}.weight", shape=(found, given))
+    return {"kernel": kernel.T, "bias": weights.take(f"{name}.bias", shape=(found,))}
 
 
-def _norm(weights: Weights, name: str) -> dict[str, Any]:
+def _norm(weights: Weights, name: str, width: Length) -> dict[str, Any]:
     """Parameters of a normalization; models converted from TensorFlow call them gamma and beta."""
-    scale = weights.take(f"{name}.weight", f"{name}.gamma")
-    return {"norm": {"scale": scale, "bias": weights.take(f"{name}.bias", f"{name}.beta")}}
+    scale = weights.take(f"{name}.weight", f"{name}.gamma", shape=(width,))
+    bias = weights.take(f"{name}.bias", f"{name}.beta", shape=(width,))
+    return {"norm": {"scale": scale, "bias": bias}}
 
 
 def _shift(settings: Mapping[str, Any], architecture: Architecture) -> int:

@@ -8,7 +8,9 @@ import numpy as np
 
 from mtt_jax.errors import UserError
 from mtt_jax.model.hf.layout import activation, contiguous, split_heads
-from mtt_jax.model.hf.weights import Weights
+from mtt_jax.model.hf.weights import Length, Weights
+
+_TABLE = "embeddings.tok_embeddings.weight"
 
 
 def fields(settings: Mapping[str, Any], where: Path) -> dict[str, Any]:
@@ -58,48 +60,61 @@ def _base(settings: Mapping[str, Any], layer_type: str, older: str, where: Path)
 
 
 def read(
-    folder: Path, settings: Mapping[str, Any], ours: Mapping[str, Any], vocab_size: int
+    folder: Path,
+    settings: Mapping[str, Any],
+    ours: Mapping[str, Any],
+    vocab_size: int,
+    needed: int,
 ) -> dict[str, Any]:
-    """The encoder's parameters; biases that the model does not have are zero here."""
-    del settings
-    weights = Weights(folder, "model.")
-    params = {
-        "token_embedding": {
-            "embedding": weights.embedding("embeddings.tok_embeddings.weight", vocab_size)
-        },
-        "embedding_norm": _norm(weights, "embeddings.norm"),
-        "final_norm": _norm(weights, "final_norm"),
-    }
+    """The encoder's parameters; biases that the model does not have are zero here.
+
+    Args:
+      folder: with the weights.
+      settings: config.json.
+      ours: our encoder's fields, as returned by `fields`.
+      vocab_size: ids of the tokenizer.
+      needed: how many of them the model must have.
+    """
+    weights = Weights(folder, "model.", _TABLE)
     heads, width = ours["heads"], ours["width"]
+    wide, inner = ((name, settings[name]) for name in ("hidden_size", "intermediate_size"))
+    thrice, twice = (f"3 x {wide[0]}", 3 * wide[1]), (f"2 x {inner[0]}", 2 * inner[1])
+    params = {
+        "token_embedding": {"embedding": weights.embedding(_TABLE, wide, vocab_size, needed)},
+        "embedding_norm": _norm(weights, "embeddings.norm", wide),
+        "final_norm": _norm(weights, "final_norm", wide),
+    }
     for index in range(ours["layers"]):
         root = f"layers.{index}"
-        qkv = _dense(weights, f"{root}.attn.Wqkv")
-        out = _dense(weights, f"{root}.attn.Wo")
+        qkv = _dense(weights, f"{root}.attn.Wqkv", wide, thrice)
+        out = _dense(weights, f"{root}.attn.Wo", wide, wide)
         params[f"layer_{index}"] = {
             "attention": {
                 "qkv": split_heads(np.split(qkv["kernel"].T, 3), np.split(qkv["bias"], 3), heads),
                 "out": {**out, "kernel": out["kernel"].reshape(heads, width // heads, width)},
             },
-            "up": _dense(weights, f"{root}.mlp.Wi"),
-            "down": _dense(weights, f"{root}.mlp.Wo"),
-            "feedforward_norm": _norm(weights, f"{root}.mlp_norm"),
+            "up": _dense(weights, f"{root}.mlp.Wi", wide, twice),
+            "down": _dense(weights, f"{root}.mlp.Wo", inner, wide),
+            "feedforward_norm": _norm(weights, f"{root}.mlp_norm", wide),
         }
         if index:
-            params[f"layer_{index}"]["attention_norm"] = _norm(weights, f"{root}.attn_norm")
+            norm = _norm(weights, f"{root}.attn_norm", wide)
+            params[f"layer_{index}"]["attention_norm"] = norm
     weights.check_layers("layers.{}.")
     return contiguous(params)
 
 
-def _dense(weights: Weights, name: str) -> dict[str, Any]:
-    kernel = weights.take(f"{name}.weight").T
-    return {"kernel": kernel, "bias": _bias(weights, name, kernel.shape[-1])}
+def _dense(weights: Weights, name: str, given: Length, found: Length) -> dict[str, Any]:
+    """Parameters of a linear layer from `given` to `found` units."""
+    kernel = weights.take(f"{name}.weight", shape=(found, given)).T
+    return {"kernel": kernel, "bias": _bias(weights, name, found)}
 
 
-def _norm(weights: Weights, name: str) -> dict[str, Any]:
-    scale = weights.take(f"{name}.weight")
-    return {"norm": {"scale": scale, "bias": _bias(weights, name, len(scale))}}
+def _norm(weights: Weights, name: str, width: Length) -> dict[str, Any]:
+    scale = weights.take(f"{name}.weight", shape=(width,))
+    return {"norm": {"scale": scale, "bias": _bias(weights, name, width)}}
 
 
-def _bias(weights: Weights, name: str, size: int) -> Any:
-    bias = weights.take(f"{name}.bias", optional=True)
-    return np.zeros(size, np.float32) if bias is None else bias
+def _bias(weights: Weights, name: str, size: Length) -> Any:
+    bias = weights.take(f"{name}.bias", shape=(size,), optional=True)
+    return np.zeros(size[1], np.float32) if bias is None else bias

@@ -5,39 +5,91 @@ A pickle can run its author's code, so a pytorch_model.bin is never opened.
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from safetensors import SafetensorError, safe_open
-
 from mtt_jax.errors import UserError
+from mtt_jax.model.hf.tensors import names, read
+
+# A length that a tensor must have, with how config.json gives it.
+Length = tuple[str, int]
 
 
 class Weights:
-    """The tensors of a folder by name, with or without the prefix that a model with a head has."""
+    """The tensors of a folder by name, with or without a prefix, as a model with a head has one.
 
-    def __init__(self, folder: Path, prefix: str):
-        self.folder, self._prefix = folder, prefix
+    Attributes:
+      folder: where they are.
+    """
+
+    def __init__(self, folder: Path, prefix: str, table: str):
+        """Finds out which tensors there are.
+
+        Args:
+          folder: a Hugging Face model.
+          prefix: of the encoder's tensors in a model with a head, such as "bert.".
+          table: name of the token table, for which every other prefix is recognized.
+        """
+        self.folder = folder
         self._file_of: dict[str, Path] = {}
         self._taken: set[str] = set()
         for file in _files(folder):
-            try:
-                with safe_open(file, "np") as tensors:
-                    self._file_of |= dict.fromkeys(tensors.keys(), file)
-            except (SafetensorError, OSError) as error:
-                raise UserError(f"{file}: damaged or missing: {error}.") from None
+            self._file_of |= dict.fromkeys(names(file), file)
+        self._prefixes = self._recognize(prefix, table)
 
-    def take(self, *names: str, optional: bool = False) -> Any:
-        """The first of the tensors that exists, as float32; None if `optional` and none does."""
-        for name in (prefix + name for name in names for prefix in ("", self._prefix)):
+    def _recognize(self, prefix: str, table: str) -> tuple[str, ...]:
+        """The prefixes under which the encoder's tensors are looked for."""
+        found = [n.removesuffix(table) for n in sorted(self._file_of) if n.endswith(f".{table}")]
+        if table in self._file_of or prefix in found or not found:
+            return "", prefix
+        if len(found) > 1:
+            raise UserError(
+                f"{self.folder}: holds {len(found)} encoders, as {', '.join(map(repr, found))}, "
+                f"and none as {prefix!r}; save the one to use in a folder of its own."
+            )
+        return (found[0],)
+
+    def take(self, *names: str, shape: Sequence[Length | None], optional: bool = False) -> Any:
+        """The first of the tensors that exists, as float32; None if `optional` and none does.
+
+        Args:
+          names: what it may be called.
+          shape: its lengths; None for one that may be any.
+          optional: whether it may be missing.
+
+        Raises:
+          UserError: naming the tensor that is missing, has another shape or cannot be read.
+        """
+        for name in (prefix + name for name in names for prefix in self._prefixes):
             if name in self._file_of:
                 self._taken.add(name)
-                with safe_open(self._file_of[name], "np") as tensors:
-                    return tensors.get_tensor(name).astype(np.float32)
+                found = read(self._file_of[name], name)
+                self._check_shape(name, found.shape, shape)
+                return found
         if optional:
             return None
-        raise UserError(f"{self.folder}: no tensor {names[0]!r} in its model.safetensors.")
+        if self._taken:
+            reason = "its config.json asks for more than there is, or a part of it was not copied"
+        else:
+            reason = f"it begins with {min(self._file_of, default='none at all')!r}"
+        raise UserError(
+            f"{self.folder}: no tensor {names[0]!r} in its model.safetensors; {reason}."
+        )
+
+    def _check_shape(
+        self, name: str, found: tuple[int, ...], expected: Sequence[Length | None]
+    ) -> None:
+        """Compares a tensor's shape with the one that config.json asks for."""
+        pairs = list(zip(found, expected, strict=False))
+        if len(found) == len(expected) and all(w is None or n == w[1] for n, w in pairs):
+            return
+        wanted = ", ".join("any" if length is None else str(length[1]) for length in expected)
+        known = ", ".join(f"{length[0]} {length[1]}" for length in expected if length)
+        raise UserError(
+            f"{self.folder}: tensor {name!r} has the shape {list(found)}, but its config.json asks "
+            f"for [{wanted}] ({known}); they do not belong together."
+        )
 
     def check_layers(self, layer: str) -> None:
         """Checks that the tensors of all layers have been taken.
@@ -49,7 +101,8 @@ class Weights:
           UserError: naming a tensor that is left over.
         """
         name = re.escape(layer).replace(r"\{\}", r"\d+")
-        layers = re.compile(rf"({re.escape(self._prefix)})?{name}")
+        prefixes = "|".join(map(re.escape, self._prefixes))
+        layers = re.compile(rf"({prefixes}){name}")
         left = [n for n in sorted(self._file_of.keys() - self._taken) if layers.match(n)]
         if left:
             raise UserError(
@@ -57,17 +110,23 @@ class Weights:
                 "its config.json does not match its weights."
             )
 
-    def embedding(self, name: str, vocab_size: int) -> Any:
+    def embedding(self, name: str, width: Length, vocab_size: int, needed: int) -> Any:
         """The rows of a token table for which the tokenizer has ids.
 
+        Args:
+          name: of the table.
+          width: D.
+          vocab_size: ids of the tokenizer.
+          needed: how many of them the table must have; there may be fewer rows than `vocab_size`.
+
         Raises:
-          UserError: if the tokenizer has more ids than the table has rows.
+          UserError: if there are fewer.
         """
-        table = self.take(name)
-        if len(table) < vocab_size:
+        table = self.take(name, shape=(None, width))
+        if len(table) < needed:
             raise UserError(
-                f"{self.folder}: its tokenizer has {vocab_size:,} subwords, but its model only "
-                f"{len(table):,}; they do not belong together."
+                f"{self.folder}: its tokenizer has ids up to {needed - 1:,}, but tensor {name!r} "
+                f"only {len(table):,} rows; they do not belong together."
             )
         return table[:vocab_size]
 
@@ -80,14 +139,26 @@ def _files(folder: Path) -> list[Path]:
     if index.is_file():
         try:
             shards = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
-            return [folder / name for name in sorted(set(shards))]
+            files = [folder / name for name in sorted(set(shards))]
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise UserError(f"{index}: not a valid index of weights: {error!r}.") from None
-    if (folder / "pytorch_model.bin").is_file():
+        missing = [file.name for file in files if not file.is_file()]
+        if missing:
+            raise UserError(
+                f"{index}: names {len(missing)} of {len(files)} files that are not in the folder, "
+                f"such as {missing[0]}; copy them too."
+            )
+        return files
+    pickles = sorted(folder.glob("pytorch_model*.bin"))
+    if pickles:
         raise UserError(
-            f"{folder}: contains pytorch_model.bin, a pickle, which is never loaded. Convert it "
+            f"{folder}: contains {pickles[0].name}, a pickle, which is never loaded. Convert it "
             "with PyTorch and transformers installed: "
             'python -c "from transformers import AutoModel;'
             f" AutoModel.from_pretrained('{folder}').save_pretrained('{folder}')\""
         )
-    raise UserError(f"{folder}: contains no model.safetensors.")
+    others = sorted(file.name for file in folder.glob("*.safetensors"))
+    raise UserError(
+        f"{folder}: contains no model.safetensors"
+        + (f", only {', '.join(others[:3])}." if others else ".")
+    )
