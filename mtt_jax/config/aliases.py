@@ -12,7 +12,7 @@ from mtt_jax.config.values import NUMBERS, parse_numbers
 from mtt_jax.errors import RenamedWarning, UserError
 
 # Raised when the meaning of config.json changes; files without a number are of version 0.1.
-FORMAT = 2
+FORMAT = 3
 
 # Section -> old field -> new field; TASK and PHASE stand for any of them.
 _FIELDS: dict[str, dict[str, str]] = {
@@ -22,6 +22,20 @@ _FIELDS: dict[str, dict[str, str]] = {
 # Section and field -> old value -> new value.
 _VALUES: dict[tuple[str, str], dict[str, str]] = {
     ("tasks.TASK", "kind"): {"sentence": "classes", "token": "entities"},
+}
+# Section and field -> what other tools call a value, in lower case -> its name here. Both names are
+# right, so nobody is told.
+_SPELLINGS: dict[tuple[str, str], dict[str, str]] = {
+    ("tasks.TASK", "scheme"): {"bio": "iob2", "iob": "iob2", "none": "io", "raw": "io"},
+    ("data.TASK", "scheme"): {
+        "bio": "iob2",
+        "iob": "iob2",
+        "biluo": "bilou",
+        "biolu": "bilou",
+        "iobes": "bioes",
+        "bioul": "bilou",
+    },
+    ("encoder", "dtype"): {"fp32": "float32", "bf16": "bfloat16"},
 }
 
 
@@ -49,8 +63,9 @@ def rename(raw: dict[str, Any], warn: bool = True) -> dict[str, Any]:
     raw = dict(raw)
     tasks = raw.get("tasks", {})
     names = tuple(tasks) if isinstance(tasks, Mapping) else ()
-    if "tokenizer" in raw:
-        raw["tokenizer"] = _section(raw["tokenizer"], "tokenizer", "tokenizer", warn)
+    for name in ("tokenizer", "encoder"):
+        if name in raw:
+            raw[name] = _section(raw[name], name, name, warn)
     for group in ("tasks", "data"):
         if isinstance(raw.get(group), Mapping):
             raw[group] = {
@@ -80,15 +95,24 @@ def _section(fields: Any, key: str, path: str, warn: bool) -> Any:
         )
         if changed is not value and warn:
             warn_renamed(f"config.{path}.{new}={value}", f"{changed}")
-        renamed[new] = changed
+        renamed[new] = _spelled(key, str(new), changed)
     return renamed
+
+
+def _spelled(key: str, field: str, value: Any) -> Any:
+    """A value under its name here; in a field that has other spellings, case does not matter."""
+    table = _SPELLINGS.get((key, field))
+    if table is None or not isinstance(value, str):
+        return value
+    return table.get(value.lower(), value.lower())
 
 
 def upgrade(raw: dict[str, Any]) -> dict[str, Any]:
     """A config.json of any version in today's form.
 
     Until version 0.1 a task whose weight was 0 was left out altogether; now this is expressed by
-    `train.tasks`, and in a phase by its `tasks`.
+    `train.tasks`, and in a phase by its `tasks`. Until format 2 encoding, header and column of the
+    words were what the config said; now they are recognized unless it names others than those.
 
     Raises:
       UserError: for a file of a later version.
@@ -103,6 +127,9 @@ def upgrade(raw: dict[str, Any]) -> dict[str, Any]:
     raw = rename(raw, warn=False)
     if version == FORMAT or not _is_whole(raw):
         return raw
+    raw["data"] = _recognized(raw.get("data", {}), tuple(raw["tasks"]))
+    if version > 1:
+        return raw
     weights = {name: task.get("weight", 1.0) for name, task in raw["tasks"].items()}
     weighted = [name for name, weight in weights.items() if weight]
     if weighted and len(weighted) < len(weights) and not raw.get("phases"):
@@ -112,6 +139,29 @@ def upgrade(raw: dict[str, Any]) -> dict[str, Any]:
         for index, phase in enumerate(raw.get("phases", ()))
     ]
     return {**raw, "phases": phases}
+
+
+# Fields that files now tell by default: field -> the default in format 2, and now.
+_TOLD: dict[str, tuple[Any, Any]] = {
+    "encoding": ("utf-8", "auto"),
+    "header": (False, "auto"),
+    "word": (1, 0),
+}
+
+
+def _recognized(data: Any, tasks: tuple[str, ...]) -> Any:
+    """The group data of format 2 with today's defaults in place of those of its time."""
+    if not isinstance(data, Mapping):
+        return data
+    changed: dict[str, Any] = {}
+    for name, value in data.items():
+        if name in tasks:
+            changed[name] = _recognized(value, ())
+        else:
+            then, now = _TOLD.get(name, (None, None))
+            same = name in _TOLD and type(value) is type(then) and value == then
+            changed[name] = now if same else "true" if name == "header" and value is True else value
+    return changed
 
 
 def _is_whole(raw: dict[str, Any]) -> bool:

@@ -1,6 +1,5 @@
 """Configs outside Python: files in configs/, flags, config.json and docs/config.md."""
 
-import ast
 import contextlib
 import json
 import runpy
@@ -23,7 +22,7 @@ from mtt_jax.config.schema import (
     default_of,
     options_of,
 )
-from mtt_jax.config.values import as_text
+from mtt_jax.config.values import AUTO, NAMES, as_flag, as_text, parse_labels, parse_names
 from mtt_jax.errors import UserError, did_you_mean
 
 # (flag without its dashes, text after it or None), such as ("config.train.steps", "500").
@@ -91,21 +90,31 @@ def shipped_configs() -> Path:
 def find_file(name: str) -> Path:
     """The config file of a path, or of the name of a shipped config such as "balanced".
 
+    The extension may be left out, and a shipped config is also found as `configs/balanced.py` from
+    a folder without configs.
+
     Raises:
       UserError: if neither exists, with the nearest name.
     """
-    file, folder = Path(name).expanduser(), shipped_configs()
-    if file.is_file():
-        return file
-    shipped = folder / f"{name.removesuffix('.py')}.py"
-    if "/" not in name and shipped.is_file():
-        return shipped
-    known = [other.stem for other in folder.glob("*.py")]
-    if "/" not in name and file.suffix != ".py":
-        hint = did_you_mean(name, known) or f" Shipped configs: {', '.join(sorted(known))}."
+    given, folder = Path(name).expanduser(), shipped_configs()
+    if given.is_dir():
+        known = ", ".join(sorted(str(other) for other in given.glob("*.py")))
+        raise UserError(
+            f"--config: {name}: a folder; name a config file{f' in it: {known}' if known else ''}."
+        )
+    file = given if given.suffix == ".py" else given.with_name(f"{given.name}.py")
+    candidates = [given, file]
+    if str(given.parent) in (".", "configs"):
+        candidates.append(folder / file.name)
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate
+    shipped = [other.stem for other in folder.glob("*.py")]
+    if "/" not in name and given.suffix != ".py":
+        hint = did_you_mean(name, shipped) or f" Shipped configs: {', '.join(sorted(shipped))}."
         raise UserError(f"--config: {name}: neither a file nor the name of a shipped config.{hint}")
-    near = did_you_mean(name, (str(other) for other in file.parent.glob("*.py")))
-    raise UserError(f"--config: {name}: no such file.{near}")
+    near = did_you_mean(name, (str(other) for other in given.parent.glob("*.py")))
+    raise UserError(f"--config: {name}: no such file.{near or did_you_mean(given.stem, shipped)}")
 
 
 def load_file(name: str) -> Any:
@@ -187,9 +196,28 @@ def load_config(name: str, overrides: Iterable[Override] = ()) -> Config:
     Raises:
       UserError: for a file, a field or a value that is wrong.
     """
-    config = load_file(name)
-    override(config, overrides)
-    return resolve(config)
+    given = load_file(name)
+    override(given, overrides)
+    config = resolve(given)
+    _all_read(config)
+    return config
+
+
+def _all_read(config: Config) -> None:
+    """Checks that no file is named that the source does not read.
+
+    Raises:
+      UserError: for the first such file, which would be left out without a word.
+    """
+    if config.data.source != "newswire":
+        return
+    for name, task in config.tasks.items():
+        for split in ("train", "dev", "test"):
+            if getattr(task.data, split):
+                raise UserError(
+                    f"config.data.{name}.{split}: data.source=newswire reads no files; add "
+                    "--config.data.source=files."
+                )
 
 
 def split_overrides(arguments: Sequence[str]) -> tuple[list[Override], list[str]]:
@@ -256,31 +284,50 @@ def _field(config: Any, flag: str) -> tuple[Any, str, Any]:
     return parent, name, node
 
 
+_BOOLEANS = {
+    **dict.fromkeys(("true", "t", "1", "yes", "y", "on"), True),
+    **dict.fromkeys(("false", "f", "0", "no", "n", "off"), False),
+}
+
+
+def _whole(text: str) -> int:
+    """A whole number, also one written as 1e3 or 1000.0.
+
+    Raises:
+      ValueError: for anything else.
+    """
+    try:
+        return int(text)
+    except ValueError:
+        number = float(text)
+        if number != int(number):
+            raise ValueError from None
+        return int(number)
+
+
 def _typed(old: Any, text: str | None, flag: str) -> Any:
     """The value that a flag's text gives a field, of the type of its old value."""
     if text is None:
         if isinstance(old, bool):
             return True
-        raise UserError(f"--{flag}: needs a value, as in --{flag}={old}.")
+        if old in ("auto", "true", "false"):  # a boolean that may be left to be recognized
+            return "true"
+        names = isinstance(old, (tuple, list)) and all(isinstance(name, str) for name in old)
+        shown = as_flag(flag, old) if names else f"--{flag}={old}"
+        raise UserError(f"--{flag}: needs a value, as in {shown}.")
     try:
         if isinstance(old, bool):
-            return {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}[
-                text.lower()
-            ]
-        if isinstance(old, (int, float)):
-            return type(old)(text)
-    except (ValueError, KeyError):
+            return _BOOLEANS[text.lower()]
+        if isinstance(old, int):
+            return _whole(text)
+        if isinstance(old, float):
+            return float(text)
+    except (ValueError, KeyError, OverflowError):
         kind = {bool: "true or false", int: "a whole number", float: "a number"}[type(old)]
         raise UserError(f"--{flag}: expected {kind}, got {text!r}.") from None
     if isinstance(old, (tuple, list)):
-        try:
-            value = ast.literal_eval(text)
-            return value if isinstance(value, (list, tuple)) else (str(value),)
-        except (ValueError, SyntaxError, TypeError):
-            raise UserError(
-                f"--{flag}: expected a tuple as Python writes it, such as \"('a', 'b')\", "
-                f"got {text!r}."
-            ) from None
+        parse = parse_labels if flag.endswith(".labels") else parse_names
+        return parse(text, f"--{flag}")
     return text
 
 
@@ -300,6 +347,9 @@ def document() -> str:
         "",
         "Written by `mtt fields > docs/config.md` from `mtt_jax/config/schema.py`. Set any of them",
         "in a file in configs/ or on the command line: `--config.train.steps=500`.",
+        "",
+        "Names are a tuple of strings in a file, and on the command line have commas between them:",
+        "`a,b`. A name with a comma, or with `=` where names have values, is in double quotes.",
     ]
     groups = [
         ("tasks.NAME", TaskConfig),
@@ -322,9 +372,11 @@ def _table(section: type, prefix: str) -> list[str]:
         meaning = limits["meaning"]
         if limits["choices"]:
             meaning += f": {', '.join(limits['choices'])}"
-        kind = "str" if limits["codec"] else getattr(hints[field.name], "__name__", "tuple")
+        named = hints[field.name] == tuple[str, ...] and not limits["codec"]
+        kind = "names" if named else "str" if limits["codec"] else hints[field.name].__name__
         path = f"config.{prefix}.{field.name}" if prefix else f"config.{field.name}"
-        default = as_text(default_of(field), limits["codec"])
+        default = as_text(default_of(field), NAMES if named else limits["codec"])
+        default = AUTO if field.name == "labels" else default
         cells = (f"`{path}`", kind, f"`{default!r}`", meaning)
         lines.append(f"| {' | '.join(cell.replace('|', _ESCAPED_PIPE) for cell in cells)} |")
     return lines

@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, get_type_hints
 
@@ -24,9 +24,10 @@ from mtt_jax.config.schema import (
     default_of,
     options_of,
 )
-from mtt_jax.config.values import check_names
+from mtt_jax.config.values import check_names, parse_labels, parse_names
 from mtt_jax.errors import UserError, did_you_mean
 from mtt_jax.tasks import KINDS, UNITS, Task
+from mtt_jax.tasks.schemes import scheme_name
 
 # Names that results, exports and commands use in addition to those of the tasks.
 _TAKEN = frozenset(
@@ -82,7 +83,8 @@ def _tasks(tasks: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, TaskC
             )
         task = build_section(TaskConfig, values, f"tasks.{name}.")
         source = build_section(TaskDataConfig, data.get(name, {}), f"data.{name}.")
-        built[name] = dataclasses.replace(task, data=source)
+        labels = KINDS[task.kind].all_labels(task.labels) if task.labels else ()
+        built[name] = dataclasses.replace(task, labels=labels, data=source)
     return {
         name: built[name]
         for name in sorted(built, key=lambda n: (UNITS.index(KINDS[built[n].kind].unit), n))
@@ -97,6 +99,39 @@ def check(config: Config) -> None:
     """
     for problem in _contradictions(config):
         raise UserError(problem)
+
+
+def put_labels(config: Config, found: Mapping[str, Sequence[str]]) -> Config:
+    """The config with the labels of some tasks filled in, and checked again.
+
+    Args:
+      config: as `resolve` returns it.
+      found: task -> labels; only tasks whose labels were left at auto take them.
+
+    Raises:
+      UserError: for class weights and others that name a label which is not there.
+    """
+    tasks = {
+        name: dataclasses.replace(task, labels=KINDS[task.kind].all_labels(found[name]))
+        if name in found and not task.labels
+        else task
+        for name, task in config.tasks.items()
+    }
+    filled = dataclasses.replace(config, tasks=tasks)
+    check(filled)
+    return filled
+
+
+def labels_of(config: Config, other: Config) -> Config:
+    """The config with labels left at auto taken from the same tasks of another config."""
+    return put_labels(
+        config,
+        {
+            name: task.labels
+            for name, task in other.tasks.items()
+            if task.labels and name in config.tasks and config.tasks[name].kind == task.kind
+        },
+    )
 
 
 def _phases(values: Any) -> tuple[PhaseConfig, ...]:
@@ -159,7 +194,13 @@ def _value(field: dataclasses.Field, hint: Any, value: Any, path: str) -> Any:
         raise UserError(f"{where}: expected a string, got {value!r}.")
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
+    if isinstance(value, bool) and "true" in (limits["choices"] or ()):
+        value = str(value).lower()
+    if field.name == "scheme" and isinstance(value, str):
+        value = scheme_name(value)
     if hint == tuple[str, ...]:
+        if isinstance(value, str):
+            value = (parse_labels if field.name == "labels" else parse_names)(value, where)
         if not isinstance(value, (list, tuple)) or not all(isinstance(v, str) for v in value):
             raise UserError(f"{where}: expected a tuple of strings, got {value!r}.")
         value = tuple(value)
@@ -186,7 +227,9 @@ def _contradictions(config: Config) -> Iterator[str]:
         yield from _contradictions_of_task(task, config)
     if encoder.width % encoder.heads:
         yield (
-            f"config.encoder.heads: {encoder.heads} heads do not divide a width of {encoder.width}."
+            f"config.encoder.heads: {encoder.heads} heads do not divide a width of {encoder.width};"
+            f" set --config.encoder.heads={_divisor(encoder.width, encoder.heads)}, or change the "
+            "width."
         )
     if encoder.positions == "rotary" and (encoder.width // encoder.heads) % 2:
         yield "config.encoder.positions: rotary needs an even width / heads."
@@ -195,7 +238,8 @@ def _contradictions(config: Config) -> Iterator[str]:
     if encoder.positions == "learned" and encoder.max_positions < data.max_length:
         yield (
             f"config.encoder.max_positions: {encoder.max_positions} learned positions are fewer "
-            f"than data.max_length, {data.max_length}."
+            f"than data.max_length, {data.max_length}; set --config.encoder.max_positions="
+            f"{data.max_length}."
         )
     if encoder.embedding_norm and encoder.norm == "post":
         yield "config.encoder.embedding_norm: norm=post always has it; leave it at False."
@@ -220,27 +264,23 @@ def _contradictions(config: Config) -> Iterator[str]:
     if train.row_length < data.max_length:
         yield (
             f"config.train.row_length: a row of {train.row_length} cannot hold a sentence of "
-            f"data.max_length, {data.max_length}."
+            f"data.max_length, {data.max_length}; set --config.train.row_length={data.max_length}."
         )
     if data.overlap > data.max_length // 2:
         yield (
             f"config.data.overlap: {data.overlap} is more than half of data.max_length, "
-            f"{data.max_length}."
+            f"{data.max_length}; set --config.data.overlap={data.max_length // 4}."
         )
     if train.batch_rows % train.accumulate:
         yield (
             f"config.train.accumulate: {train.accumulate} does not divide train.batch_rows, "
-            f"{train.batch_rows}."
+            f"{train.batch_rows}; set --config.train.accumulate="
+            f"{_divisor(train.batch_rows, train.accumulate)}."
         )
     if train.batch_rows % max(data.shards, 1):
         yield (
             f"config.data.shards: {data.shards} shards do not divide train.batch_rows, "
             f"{train.batch_rows}, evenly."
-        )
-    if train.warmup > train.steps and not config.phases:
-        yield (
-            f"config.train.warmup: {train.warmup} steps of warm-up are more than train.steps, "
-            f"{train.steps}."
         )
     if train.profile and train.profile[0] > train.steps and not config.phases:
         yield (
@@ -291,15 +331,26 @@ def _contradictions(config: Config) -> Iterator[str]:
                 )
 
 
+def _divisor(number: int, near: int) -> int:
+    """The divisor of a number that is nearest to another."""
+    close = (n for away in range(max(number, near)) for n in (near - away, near + away))
+    return next(n for n in close if 1 <= n <= number and number % n == 0)
+
+
 def _contradictions_of_task(task: Task, config: Config) -> Iterator[str]:
     task_config, train = config.tasks[task.name], config.train
     where = f"config.tasks.{task.name}"
-    for problem in task.problems():
-        yield f"{where}.{problem}"
-    check_names(task_config.class_weights, task.weight_names, f"{where}.class_weights")
-    if isinstance(task_config.class_sampling, Mapping):
-        check_names(task_config.class_sampling, task.labels, f"{where}.class_sampling")
-    elif task_config.class_sampling not in ("", "over", "under"):
+    if task.labels:  # otherwise they are in the data, and are checked by `put_labels`
+        for problem in task.problems():
+            yield f"{where}.{problem}"
+        check_names(task_config.class_weights, task.weight_names, f"{where}.class_weights")
+        if isinstance(task_config.class_sampling, Mapping):
+            check_names(task_config.class_sampling, task.labels, f"{where}.class_sampling")
+    if isinstance(task_config.class_sampling, str) and task_config.class_sampling not in (
+        "",
+        "over",
+        "under",
+    ):
         yield (
             f"{where}.class_sampling: expected over, under or a factor per class as in "
             f"'{(task.labels or ('NAME',))[-1]}=2', got {task_config.class_sampling!r}."

@@ -28,6 +28,8 @@ BALANCERS_BY_GRADIENT = (
 )  # fmt: skip
 # Methods of data/augment.py.
 SYNTHETIC_METHODS = ("mention", "token", "shuffle", "case")
+# What the offsets of entities in a file may count.
+OFFSETS = ("characters", "utf-16", "bytes")
 # What runs a model in prediction, in the order of predict/engines.py.
 ENGINES = ("jax", "jax-bfloat16", "onnx", "onnx-int8")
 BALANCERS = BALANCERS_BY_LOSS + BALANCERS_BY_GRADIENT
@@ -72,8 +74,14 @@ class TaskConfig:
         "words; tags: one class per word; docs/tasks.md",
         choices=tuple(KINDS),
     )
-    labels: tuple[str, ...] = option((), "class names; for entities O and the entity types")
-    scheme: str = option("io", "tag scheme of the head (entities)", choices=MODEL_SCHEMES)
+    labels: tuple[str, ...] = option(
+        (),
+        "class names, as in sports,politics; for entities the entity types, in front of which O is "
+        "put if it is not there; auto: those of the training data, most frequent first",
+    )
+    scheme: str = option(
+        "io", "tag scheme of the head (entities); bio is iob2", choices=MODEL_SCHEMES
+    )
     weight: float = option(1.0, "weight of the task's loss in the sum", low=0)
     class_weights: Mapping[str, float] = option(
         {}, "loss weight per class, as in 'O=0.5, PER=2'; 1 for a class not named", codec=NUMBERS
@@ -109,33 +117,53 @@ class TaskConfig:
 class TaskDataConfig:
     """data.NAME: where one task's labels come from."""
 
-    train: str = option("", "file to train on (files), or split (tfds)")
-    dev: str = option(
-        "", "file or split for model selection; if none is given, part of train is held out"
+    train: str = option(
+        "",
+        "files to train on (files): paths and globs with commas between them, compressed or not, "
+        "or a folder; docs/formats.md. The split (tfds)",
     )
-    test: str = option("", "file or split for the final scores")
+    dev: str = option(
+        "", "files or split for model selection; if none are given, part of train is held out"
+    )
+    test: str = option("", "files or split for the final scores")
     name: str = option("", "TFDS data set, such as ag_news_subset (tfds)")
     format: str = option(
-        "auto",
-        "file format; auto goes by the extension: .csv, .tsv, .jsonl, .conll, .txt, .bio, .iob",
-        choices=("auto", "csv", "tsv", "jsonl", "conll"),
+        "auto", "file format, by its name in docs/formats.md; auto recognizes it from the content"
     )
-    header: bool = option(False, "a CSV or TSV file starts with a line of column names")
+    header: str = option(
+        "auto",
+        "whether a CSV or TSV file starts with a line of column names; auto recognizes it",
+        choices=("auto", "true", "false"),
+    )
     text: str = option(
         "auto",
-        "where the text is: column numbers from 1 or header names, several joined as in '2,3' "
-        "(csv, tsv), a key (jsonl), or feature names (tfds); auto: text",
+        "where the text is: a key or column name, a column number from 1, or a feature (tfds); "
+        "several are joined, as in 'title,body'; auto: text, sentence, content and the like, or "
+        "the tokens",
     )
     label: str = option(
         "auto",
-        "where the label is: a column number from 1 or header name (csv, tsv), for multilabel also "
-        "several, one per label, with 0 or 1 in them; the column of the tag, -1 for the last "
-        "(conll); a key (jsonl) or a feature name (tfds); auto: docs/tasks.md",
+        "where the label is: a key or column name, a column number from 1, or -1 for the last "
+        "column, or a feature (tfds); for multilabel also several with 0 or 1 in them, one per "
+        "label; auto: docs/data.md",
     )
     separator: str = option("|", "separator between several labels in one cell (multilabel)")
-    word: int = option(1, "column of the word, counted from 1 (conll)", low=1)
+    word: int = option(
+        0, "column of the word, counted from 1 (CoNLL columns); 0 recognizes it", low=0
+    )
     scheme: str = option(
-        "auto", "tag scheme of the data; auto detects it", choices=("auto", *FILE_SCHEMES)
+        "auto",
+        "tag scheme of the data; auto detects it; bio is iob2, biluo is bilou, iobes is bioes",
+        choices=("auto", *FILE_SCHEMES),
+    )
+    names: tuple[str, ...] = option(
+        (), "names of the numbers that stand for labels, from 0, as in 'O,B-PER,I-PER'"
+    )
+    offsets: str = option(
+        "characters",
+        "what the offsets of entities count: characters as Python does, UTF-16 code units as "
+        "JavaScript and Java do, or bytes of UTF-8",
+        choices=OFFSETS,
     )
     limit: int = option(
         0,
@@ -174,7 +202,9 @@ class DataConfig:
         choices=("newswire", "files", "tfds"),
     )
     cache_dir: str = option("~/.cache/mtt_jax", "built corpora and encoded data; safe to delete")
-    encoding: str = option("utf-8", "encoding of files")
+    encoding: str = option(
+        "auto", "encoding of files; auto recognizes it and says which if it is not UTF-8"
+    )
     clean: bool = option(True, "convert HTML entities and markup in texts to plain text")
     seed: int = option(
         -1,
@@ -308,8 +338,8 @@ class TrainConfig:
     steps: int = option(1000, "optimizer steps, if config.phases is empty", low=1)
     tasks: tuple[str, ...] = option(
         (),
-        "tasks that train: their sentences are drawn and their heads updated; () for all; a phase "
-        "may name its own",
+        "tasks that train: their sentences are drawn and their heads updated; empty for all; a "
+        "phase may name its own",
     )
     mixing: str = option(
         "size",
@@ -328,7 +358,9 @@ class TrainConfig:
         low=1,
     )
     learning_rate: float = option(1e-3, "peak learning rate", low=0)
-    warmup: int = option(100, "steps of linear warm-up", low=0)
+    warmup: int = option(
+        100, "steps of linear warm-up; a tenth of the run if they are more than its steps", low=0
+    )
     schedule: str = option(
         "cosine", "decay after warm-up, to zero", choices=("cosine", "linear", "constant")
     )
@@ -392,7 +424,7 @@ class PhaseConfig:
         low=0,
     )
     tasks: tuple[str, ...] = option(
-        (), "tasks that train in this phase; the other heads are frozen; () for train.tasks"
+        (), "tasks that train in this phase; the other heads are frozen; empty for train.tasks"
     )
     weights: Mapping[str, float] = option(
         {}, "replaces tasks.NAME.weight in this phase, as in 'topic=1, ner=2'", codec=NUMBERS

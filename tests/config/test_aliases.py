@@ -29,6 +29,30 @@ every_alias = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "name"),
+    [
+        ("tasks.ner.scheme", "bio", "iob2"),
+        ("tasks.ner.scheme", "BIO", "iob2"),
+        ("tasks.ner.scheme", "IOB", "iob2"),
+        ("data.ner.scheme", "BIO", "iob2"),
+        ("data.ner.scheme", "biluo", "bilou"),
+        ("data.ner.scheme", "BIOES", "bioes"),
+        ("data.ner.scheme", "IOB1", "iob1"),
+        ("encoder.dtype", "bf16", "bfloat16"),
+    ],
+)
+def test_a_value_is_known_under_its_names_in_other_tools_without_a_warning(field, value, name):
+    config = default_config()
+    with renamed(0):
+        override(config, [(f"config.{field}", value)])
+        found = resolve(config)
+    node = to_plain(found)
+    for part in field.split("."):
+        node = node[part]
+    assert node == name
+
+
 @contextmanager
 def renamed(count):
     """Checks that a block warns of so many renames; gives their messages."""
@@ -312,3 +336,20 @@ def test_a_damaged_config_json_of_version_0_1_is_refused_in_one_line(changes, me
     with pytest.raises(UserError) as caught:
         from_json(json.dumps(raw), "old.json")
     assert str(caught.value) == f"old.json: {message}"
+
+
+# config.json of format 2
+
+
+def test_what_format_2_left_at_its_default_is_now_recognized_and_the_rest_stays():
+    raw = json.loads(to_json(resolve(default_config())))
+    raw["format"] = 2
+    raw["data"]["encoding"] = "utf-8"
+    raw["data"]["topic"] |= {"header": False, "word": 1}
+    raw["data"]["ner"] |= {"header": True, "word": 2}
+    config = from_json(json.dumps(raw))
+    topic, ner = (config.tasks[name].data for name in ("topic", "ner"))
+    assert (config.data.encoding, topic.header, topic.word) == ("auto", "auto", 0)
+    assert (ner.header, ner.word) == ("true", 2)
+    raw["data"]["encoding"] = "latin-1"
+    assert from_json(json.dumps(raw)).data.encoding == "latin-1"

@@ -35,7 +35,7 @@ CHANGED = {
     "tasks__ner__class_weights": "O=0.5, PER=2",
     "tasks__topic__labels": ("Спорт", "政治", "others"),
     "data__ner__label_map": "LOCATION=LOC",
-    "data__topic__header": True,
+    "data__topic__header": "true",
     "data__ner__synthetic_methods": "case, mention",
     "train__balance": "gradnorm",
     "train__balance_options": "alpha=1.5",
@@ -176,7 +176,7 @@ def test_a_missing_file_is_refused_with_the_nearest_in_its_directory(config_file
     assert load_refusal(missing) == (f"--config: {missing}: no such file. Did you mean '{there}'?")
     nowhere = str(tmp_path / "none" / "at_all.py")
     assert load_refusal(nowhere) == f"--config: {nowhere}: no such file."
-    assert load_refusal(str(tmp_path)).startswith(f"--config: {tmp_path}: no such file.")
+    assert load_refusal(str(tmp_path)).startswith(f"--config: {tmp_path}: a folder; name a config")
 
 
 def test_a_config_file_without_get_config_is_refused(config_file):
@@ -282,7 +282,46 @@ def test_an_unknown_name_like_no_other_is_refused_with_all_shipped_configs():
 
 
 def test_a_path_is_never_the_name_of_a_shipped_config(tmp_path):
-    assert load_refusal("nowhere/balanced.py") == "--config: nowhere/balanced.py: no such file."
+    assert load_refusal("nowhere/balanced.py") == (
+        "--config: nowhere/balanced.py: no such file. Did you mean 'balanced'?"
+    )
+
+
+@pytest.mark.parametrize("name", ["balanced.py", "configs/balanced", "configs/balanced.py"])
+def test_a_shipped_config_is_found_under_its_path_in_the_project(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert find_file(name) == shipped_configs() / "balanced.py"
+
+
+def test_the_extension_of_a_config_file_may_be_left_out(config_file, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = config_file("return default_config()")
+    assert find_file(str(path).removesuffix(".py")).samefile(path)
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "value"),
+    [
+        ("train.steps", "1e3", 1000),
+        ("train.steps", "1_000", 1000),
+        ("encoder.scan", "yes", True),
+        ("encoder.scan", "off", False),
+        ("train.tensorboard", "No", False),
+    ],
+)
+def test_numbers_and_booleans_are_read_as_people_write_them(field, text, value):
+    config = load_file("balanced")
+    override(config, [(f"config.{field}", text)])
+    section, name = field.split(".")
+    assert config[section][name] == value
+
+
+def test_a_file_that_the_embedded_corpus_would_leave_out_is_refused(tmp_path):
+    with pytest.raises(UserError) as caught:
+        load_config("balanced", [("config.data.ner.test", str(tmp_path / "x.conll"))])
+    assert str(caught.value) == (
+        "config.data.ner.test: data.source=newswire reads no files; add --config.data.source=files."
+    )
     assert "no such file" in load_refusal(str(tmp_path / "balanced.py"))
 
 
@@ -345,21 +384,16 @@ def override_refusal(flag, text, config=None):
         ("config.train.steps", "1.5", "--config.train.steps: expected a whole number, got '1.5'."),
         ("config.train.steps", "", "--config.train.steps: expected a whole number, got ''."),
         ("config.train.clip", "big", "--config.train.clip: expected a number, got 'big'."),
-        ("config.encoder.scan", "yes", "--config.encoder.scan: expected true or false, got 'yes'."),
+        ("config.encoder.scan", "si", "--config.encoder.scan: expected true or false, got 'si'."),
+        ("config.train.steps", "inf", "--config.train.steps: expected a whole number, got 'inf'."),
         ("config.encoder.scan", "2", "--config.encoder.scan: expected true or false, got '2'."),
         ("config.encoder.scan", "", "--config.encoder.scan: expected true or false, got ''."),
         ("config.seed", None, "--config.seed: needs a value, as in --config.seed=0."),
         ("config.init_from", None, "--config.init_from: needs a value, as in --config.init_from=."),
         ("config.mesh", "2", "--config.mesh: a group of fields; name one: data, fsdp."),
         ("config.tasks", None, "--config.tasks: a group of fields; name one: "),
-        (
-            "config.train.freeze",
-            "encoder/.*",
-            "--config.train.freeze: expected a tuple as Python writes it, such as \"('a', 'b')\", "
-            "got 'encoder/.*'.",
-        ),
-        ("config.train.freeze", "{[]}", "--config.train.freeze: expected a tuple as Python"),
-        ("config.train.freeze", "('a',", "--config.train.freeze: expected a tuple as Python"),
+        ("config.train.freeze", "('a',", "--config.train.freeze: a bracket is not closed in"),
+        ("config.tasks.ner.labels", '"a, b', "--config.tasks.ner.labels: a quote is not closed in"),
     ],
 )  # fmt: skip
 def test_a_wrong_override_is_refused_with_its_flag(flag, text, message):
@@ -388,7 +422,17 @@ def test_a_wrong_override_is_refused_with_its_flag(flag, text, message):
         ("config.train.freeze", "['a', 'b']", ("a", "b")),
         ("config.train.freeze", "'a'", ("a",)),
         ("config.train.freeze", "()", ()),
+        ("config.train.freeze", "encoder/.*", ("encoder/.*",)),
+        ("config.train.freeze", "(a|b)/.*", ("(a|b)/.*",)),
+        ("config.train.tasks", "ner, topic", ("ner", "topic")),
         ("config.tasks.ner.labels", "('O', 'X')", ("O", "X")),
+        ("config.tasks.ner.labels", "PER,LOC", ("PER", "LOC")),
+        ("config.tasks.ner.labels", '"a, b",c', ("a, b", "c")),
+        ("config.tasks.ner.labels", '["caf\\u00e9", "b"]', ("café", "b")),
+        ("config.tasks.topic.labels", "1,2", ("1", "2")),
+        ("config.tasks.ner.labels", "auto", ()),
+        ("config.tasks.ner.labels", "", ()),
+        ("config.tasks.ner.labels", '"auto"', ("auto",)),
     ],
 )
 def test_an_override_changes_one_field_to_a_value_of_its_type(flag, text, expected):
@@ -457,8 +501,8 @@ def test_a_field_of_a_phase_is_overridden_by_its_index():
 def test_load_config_applies_overrides_before_the_config_is_checked():
     config = load_config("balanced", [("config.train.steps", "7"), ("config.train.warmup", "1")])
     assert (config.train.steps, config.train.warmup) == (7, 1)
-    with pytest.raises(UserError, match="config.train.warmup: 100 steps of warm-up are more than"):
-        load_config("balanced", [("config.train.steps", "7")])
+    with pytest.raises(UserError, match="config.train.accumulate: 3 does not divide"):
+        load_config("balanced", [("config.train.accumulate", "3")])
 
 
 # (arguments, overrides, other arguments)
@@ -536,7 +580,9 @@ def test_the_page_gives_type_default_meaning_and_choices():
         "`1000`",
         "optimizer steps, if config.phases is empty",
     ]
-    assert table["config.train.freeze"][:2] == ["tuple", "`()`"]
+    assert table["config.train.freeze"][:2] == ["names", "`''`"]
+    assert table["config.phases[I].trainable"][:2] == ["names", "`'.*'`"]
+    assert table["config.tasks.NAME.labels"][:2] == ["names", "`'auto'`"]
     assert table["config.encoder.norm"][2].endswith(": pre, post")
     # A field that is written as a text is listed as one.
     assert table["config.tasks.NAME.class_weights"][:2] == ["str", "`''`"]

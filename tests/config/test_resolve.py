@@ -7,7 +7,7 @@ import json
 import pytest
 
 from mtt_jax.config.files import from_json, to_json
-from mtt_jax.config.resolve import resolve
+from mtt_jax.config.resolve import put_labels, resolve
 from mtt_jax.config.schema import (
     SECTIONS,
     PhaseConfig,
@@ -92,7 +92,7 @@ def test_an_unknown_field_without_a_near_name_gets_no_suggestion():
         ({"train__clip": True}, "config.train.clip: expected a number, got True."),
         ({"encoder__scan": 1}, "config.encoder.scan: expected a boolean, got 1."),
         ({"init_from": None}, "config.init_from: expected a string, got None."),
-        ({"train__freeze": "a.*"}, "config.train.freeze: expected a tuple of strings, got 'a.*'."),
+        ({"train__freeze": 5}, "config.train.freeze: expected a tuple of strings, got 5."),
         ({"train__freeze": (1,)}, "config.train.freeze: expected a tuple of strings, got (1,)."),
         ({"train__freeze": 3}, "config.train.freeze: expected a tuple of strings, got 3."),
         (
@@ -134,7 +134,7 @@ def test_a_list_is_accepted_for_a_tuple():
             "config.encoder.dropout: 1.0 is too large; must be at most 0.99.",
         ),
         ({"data__dev_share": 0.6}, "config.data.dev_share: 0.6 is too large; must be at most 0.5."),
-        ({"data__ner__word": 0}, "config.data.ner.word: 0 is too small; must be at least 1."),
+        ({"data__ner__word": -1}, "config.data.ner.word: -1 is too small; must be at least 0."),
     ],
 )
 def test_a_value_out_of_range_is_refused_with_the_limit(overrides, message):
@@ -201,11 +201,7 @@ def test_a_number_must_not_be_nan_or_infinite(path, value):
             {"tasks__topic__labels": ("a",)},
             "config.tasks.topic.labels: name at least two labels",
         ),
-        ({"tasks__ner__labels": ()}, "config.tasks.ner.labels: name at least two labels"),
-        (
-            {"tasks__ner__labels": ("PER", "ORG")},
-            "config.tasks.ner.labels: an entity task needs the label 'O'",
-        ),
+        ({"tasks__ner__labels": ("O",)}, "config.tasks.ner.labels: name at least two labels"),
         ({"tasks__ner__labels": ("PER", "O")}, "config.tasks.ner.labels: put 'O' first."),
         (
             {"tasks__ner__class_weights": "PERS=2"},
@@ -237,7 +233,8 @@ def test_a_number_must_not_be_nan_or_infinite(path, value):
         ),
         (
             {"encoder__heads": 3},
-            "config.encoder.heads: 3 heads do not divide a width of 128.",
+            "config.encoder.heads: 3 heads do not divide a width of 128; "
+            "set --config.encoder.heads=2, or change the width.",
         ),
         (
             {"encoder__positions": "rotary", "encoder__width": 12, "encoder__heads": 4},
@@ -250,23 +247,22 @@ def test_a_number_must_not_be_nan_or_infinite(path, value):
         (
             {"encoder__max_positions": 100},
             "config.encoder.max_positions: 100 learned positions are fewer than "
-            "data.max_length, 128.",
+            "data.max_length, 128; set --config.encoder.max_positions=128.",
         ),
         (
             {"train__row_length": 64},
-            "config.train.row_length: a row of 64 cannot hold a sentence of data.max_length, 128.",
+            "config.train.row_length: a row of 64 cannot hold a sentence of data.max_length, 128; "
+            "set --config.train.row_length=128.",
         ),
         (
             {"data__overlap": 65},
-            "config.data.overlap: 65 is more than half of data.max_length, 128.",
+            "config.data.overlap: 65 is more than half of data.max_length, 128; "
+            "set --config.data.overlap=32.",
         ),
         (
             {"train__accumulate": 3},
-            "config.train.accumulate: 3 does not divide train.batch_rows, 32.",
-        ),
-        (
-            {"train__warmup": 1001},
-            "config.train.warmup: 1001 steps of warm-up are more than train.steps, 1000.",
+            "config.train.accumulate: 3 does not divide train.batch_rows, 32; "
+            "set --config.train.accumulate=2.",
         ),
         (
             {"tasks__ner__sampling": 1.0},
@@ -435,7 +431,7 @@ def test_a_phase_with_a_mistake_is_refused_with_its_index(phases, message):
         {"encoder__max_positions": 128},
         {"train__row_length": 128},
         {"data__overlap": 64},
-        {"train__warmup": 1000},
+        {"train__warmup": 1001},
         {"tasks__topic__weight": 0.0},
         {"train__tasks": ["ner"], "tasks__topic__weight": 0.0},
         {"train__score": "ner=1"},
@@ -572,3 +568,52 @@ def test_a_resolved_config_is_frozen():
     assert config.train.steps == 1000
     assert config.tasks["ner"].weight == 1.0
     assert config.phases == (PhaseConfig(name="a", steps=3),)
+
+
+# Labels that are in the data
+
+
+def test_labels_may_be_a_text_and_auto_leaves_them_to_the_data():
+    def labels(value):
+        return resolve(plain(tasks__topic__labels=value)).tasks["topic"].labels
+
+    assert labels("a, b") == ("a", "b")
+    assert labels('"a, b", c') == ("a, b", "c")
+    assert labels("auto") == labels(()) == labels("") == ()
+
+
+@pytest.mark.parametrize("labels", [("PER", "LOC"), "PER,LOC", ("O", "PER", "LOC")])
+def test_o_is_put_in_front_of_entity_types_if_it_is_missing(labels):
+    config = resolve(plain(tasks__ner__labels=labels))
+    assert config.tasks["ner"].labels == ("O", "PER", "LOC")
+    # And to no other kind of task.
+    assert resolve(plain(tasks__topic__labels=("a", "b"))).tasks["topic"].labels == ("a", "b")
+
+
+def test_what_names_a_label_is_checked_once_the_labels_are_known():
+    given = resolve(
+        plain(
+            tasks__ner__labels=(), tasks__ner__class_weights="B-PER=2, ORG=3",
+            tasks__ner__scheme="iob2", tasks__ner__class_sampling="ORG=2",
+        )
+    )  # fmt: skip
+    assert given.tasks["ner"].labels == ()
+    found = put_labels(given, {"ner": ["PER", "ORG"]})
+    assert found.tasks["ner"].labels == ("O", "PER", "ORG")
+    with pytest.raises(UserError, match="config.tasks.ner.class_weights: 'ORG' is not one of O, "):
+        put_labels(given, {"ner": ["PER"]})
+    weights = resolve(plain(tasks__ner__labels=(), tasks__ner__class_sampling="ORG=2"))
+    with pytest.raises(UserError, match="config.tasks.ner.class_sampling: 'ORG' is not one of O, "):
+        put_labels(weights, {"ner": ["PER"]})
+
+
+def test_labels_that_the_config_names_stay_when_others_are_filled_in():
+    config = resolve(plain(tasks__ner__labels=()))
+    found = put_labels(config, {"ner": ["X"], "topic": ["a", "b"]})
+    assert found.tasks["topic"] == config.tasks["topic"]
+    assert found.tasks["ner"].labels == ("O", "X")
+
+
+def test_a_wrong_word_for_class_sampling_is_refused_before_the_labels_are_known():
+    message = refusal(tasks__ner__labels=(), tasks__ner__class_sampling="often")
+    assert message.startswith("config.tasks.ner.class_sampling: expected over, under or a factor")

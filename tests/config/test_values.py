@@ -1,6 +1,10 @@
 """Values that are written as a text: each is read with any spaces, and written back the same."""
 
+import shlex
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mtt_jax.config.values import (
     NAMES,
@@ -8,8 +12,10 @@ from mtt_jax.config.values import (
     PAIRS,
     STEPS,
     WORD_OR_NUMBERS,
+    as_flag,
     as_text,
     check_names,
+    parse_labels,
     parse_names,
     parse_numbers,
     parse_pairs,
@@ -80,6 +86,146 @@ def test_a_word_is_read_as_it_is_and_pairs_as_numbers(text, expected):
 )
 def test_names_are_read_with_any_spaces(text, expected):
     assert parse_names(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('"a, b", c', ("a, b", "c")),
+        ("'a, b', c", ("a, b", "c")),
+        ('"a ""b""",c', ('a "b"', "c")),
+        ('""', ("",)),
+        (' " a " ', (" a ",)),
+        ("'s,don't,5\", 6\"", ("'s", "don't", '5"', '6"')),
+    ],
+)
+def test_a_name_in_quotes_may_hold_commas_spaces_and_quotes(text, expected):
+    assert parse_names(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("('a', 'b')", ("a", "b")),
+        ('["a", "b, c"]', ("a", "b, c")),
+        ("('O','E-MAIL','S-BAHN','Multi-tissue')", ("O", "E-MAIL", "S-BAHN", "Multi-tissue")),
+        ("('a',)", ("a",)),
+        ("('a')", ("a",)),
+        ("()", ()),
+        ("[ ]", ()),
+        ("(PER, LOC)", ("PER", "LOC")),
+        ("[1, 2]", ("1", "2")),
+        ("(001, 1.50, True)", ("001", "1.50", "True")),
+        ('["caf\\u00e9"]', ("café",)),
+        (r"('encoder/\d+',)", (r"encoder/\d+",)),
+    ],
+)
+def test_a_list_as_python_or_json_writes_it_is_read_as_its_names(text, expected):
+    assert parse_names(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("(a|b)/.*", ("(a|b)/.*",)),
+        ("(a|b)/.*, (c|d)", ("(a|b)/.*", "(c|d)")),
+        ("[PER]", ("[PER]",)),
+        ("[PER],[LOC]", ("[PER]", "[LOC]")),
+        ("a (b), c", ("a (b)", "c")),
+        ("(heads|encoder)", ("(heads|encoder)",)),
+    ],
+)
+def test_brackets_may_be_part_of_a_name(text, expected):
+    assert parse_names(text) == expected
+
+
+@pytest.mark.parametrize("text", ['"a, b', '"a" b', 'x, "y'])
+def test_a_quote_that_is_not_closed_is_refused_with_how_to_write_it(text):
+    message = refusal(parse_names, text)
+    assert message.startswith(f"config.x: a quote is not closed in {text!r}; write a name with")
+    assert parse_names('"a, b", c') == ("a, b", "c")  # which the message shows
+
+
+@pytest.mark.parametrize("text", ["('a',", "[a, b", "('a' 'b'"])
+def test_a_bracket_that_is_not_closed_is_refused(text):
+    assert refusal(parse_names, text).startswith("config.x: a bracket is not closed in ")
+    assert parse_names('"(", b') == ("(", "b")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('"a, b"=c, d="e, f"', {"a, b": "c", "d": "e, f"}),
+        ('"a=b"=c=d', {"a=b": "c=d"}),
+        ("'x' = y", {"x": "y"}),
+        ("A=x, A=x", {"A": "x"}),
+    ],
+)
+def test_pairs_may_hold_commas_and_equals_signs_in_quotes(text, expected):
+    assert parse_pairs(text, "config.x") == expected
+
+
+def test_a_name_with_two_values_is_refused():
+    assert refusal(parse_pairs, "A=x, B=y, A=z") == "config.x: 'A' has two values, 'x' and 'z'."
+
+
+def test_labels_are_read_as_names_and_auto_leaves_them_to_the_data():
+    assert parse_labels("PER,LOC", "config.x") == ("PER", "LOC")
+    assert parse_labels(" auto ", "config.x") == parse_labels("", "config.x") == ()
+    assert parse_labels("O,auto", "config.x") == ("O", "auto")
+    assert parse_labels('"auto"', "config.x") == ("auto",)
+
+
+# Texts with the characters that have a meaning more often than others.
+TEXTS = st.text(st.one_of(st.sampled_from("\"',=()[]{} \\\t\n"), st.characters(codec="utf-8")))
+
+
+@given(st.lists(TEXTS).map(tuple))
+def test_any_names_are_written_as_a_text_that_reads_as_the_same_names(names):
+    assert parse_names(NAMES.text(names), "config.x") == names
+    assert parse_labels(NAMES.text(names), "config.x") == names
+    flag, _, text = as_flag("config.tasks.ner.labels", names).partition("=")
+    assert flag == "--config.tasks.ner.labels"
+    (word,) = shlex.split(text)
+    assert parse_labels(word, "config.x") == names
+
+
+FILLED = TEXTS.filter(bool)
+
+
+@given(st.dictionaries(FILLED, FILLED))
+def test_any_pairs_are_written_as_a_text_that_reads_as_the_same_pairs(pairs):
+    assert parse_pairs(PAIRS.text(pairs), "config.x") == pairs
+    (word,) = shlex.split(as_flag("config.data.ner.label_map", pairs).partition("=")[2])
+    assert parse_pairs(word, "config.x") == pairs
+
+
+@given(st.dictionaries(FILLED, st.floats(0, 1e300)))
+def test_any_numbers_are_written_as_a_text_that_reads_as_the_same_numbers(numbers):
+    assert parse_numbers(NUMBERS.text(numbers), "config.x") == numbers
+
+
+@given(TEXTS)
+def test_any_text_is_read_or_refused_in_one_line(text):
+    for parse in (parse_names, parse_labels, parse_pairs, parse_numbers):
+        message = complaint(parse, text)
+        assert not message or message.startswith("config.x: ")
+        assert "\n" not in message
+
+
+def complaint(parse, text):
+    try:
+        parse(text, "config.x")
+    except UserError as error:
+        return str(error)
+    return ""
+
+
+def test_a_flag_is_ready_to_be_pasted_into_a_shell():
+    field = "config.data.ner.label_map"
+    assert as_flag("config.tasks.ner.labels", ("O", "PER")) == "--config.tasks.ner.labels=O,PER"
+    assert as_flag(field, {"Per": "PER", "a b": "c"}) == f"--{field}='Per=PER, a b=c'"
+    assert as_flag("config.tokenizer.file", "my file") == "--config.tokenizer.file='my file'"
 
 
 @pytest.mark.parametrize(
