@@ -19,9 +19,10 @@ if __name__ == "__main__":
 from absl import flags
 
 from mtt_jax.cli import guarded
+from mtt_jax.cli.options import unknown_argument
 from mtt_jax.cli.train import train_config
 from mtt_jax.config.files import document, split_overrides
-from mtt_jax.errors import UserError, did_you_mean
+from mtt_jax.errors import UserError
 from mtt_jax.train.stop import end_on_ctrl_c
 
 _CONFIG = flags.DEFINE_string("config", None, "Config file, such as configs/balanced.py.")
@@ -56,7 +57,7 @@ def _train(argv: list[str]) -> int:
     except (flags.Error, OSError) as error:  # OSError: a --flagfile that does not exist
         raise UserError(str(error)) from None
     if len(left) > 1:
-        raise UserError(f"unexpected argument {left[1]!r}; see launch.py --help.")
+        raise unknown_argument(left[1], "launch.py", "train", ())
     if _CONFIG.value is None:
         raise UserError("--config is missing; try --config=configs/balanced.py.")
     return train_config(
@@ -81,8 +82,8 @@ def _check(arguments: list[str]) -> None:
         if not argument.startswith("-") or not name:
             continue
         if name not in flags.FLAGS and name.removeprefix("no") not in flags.FLAGS:
-            hint = did_you_mean(f"--{name}", (f"--{flag}" for flag in _FLAGS))
-            raise UserError(f"--{name}: no such option.{hint} See launch.py --help.")
+            known = [f"--{flag}" for flag in _FLAGS]
+            raise unknown_argument(f"--{argument.lstrip('-')}", "launch.py", "train", known)
 
 
 if __name__ == "__main__":

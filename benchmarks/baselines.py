@@ -23,8 +23,9 @@ from sklearn.pipeline import make_pipeline
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.common.corpora import labelled
+from benchmarks.common.corpora import labelled, reading_of
 from mtt_jax.config.files import load_config, split_overrides
+from mtt_jax.data.prepare import with_labels
 from mtt_jax.data.sources import read_records
 from mtt_jax.errors import UserError
 from mtt_jax.tasks.schemes import spans_to_tags, tags_to_spans
@@ -39,7 +40,7 @@ def main():
     overrides, rest = split_overrides(sys.argv[1:])
     options = parser.parse_args(rest)
     try:
-        config = load_config(options.config, overrides)
+        config = with_labels(load_config(options.config, overrides))
         records, _ = read_records(config)
     except UserError as error:
         sys.exit(f"error: {error}")
@@ -80,18 +81,18 @@ def bag_of_words(task, train, test):
         TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2),
         OneVsRestClassifier(regression) if task.target_shape else regression,
     )
-    model.fit([r.text for r in train], np.array(gold_of(task, train)))
-    found = model.predict([r.text for r in test])
+    model.fit([reading_of(r).text for r in train], np.array(gold_of(task, train)))
+    found = model.predict([reading_of(r).text for r in test])
     return score_of(task, test, found if not task.target_shape else found > 0.5)
 
 
 def gazetteer(task, train, test):
     """Scores of looking up the training entities."""
     types: dict[tuple[str, ...], Counter] = {}
-    for record in train:
-        words = words_of(record)
-        for start, end, label in record.labels[task.name]:
-            types.setdefault(tuple(words[start:end]), Counter())[label] += 1
+    for record, gold in zip(train, gold_of(task, train), strict=True):
+        words = reading_of(record).words
+        for start, end, kind in gold.spans:
+            types.setdefault(tuple(words[start:end]), Counter())[task.entity_types[kind]] += 1
     longest = max(map(len, types), default=0)
 
     def find(words):
@@ -107,7 +108,7 @@ def gazetteer(task, train, test):
             begin += size
         return spans
 
-    return score_of(task, test, [find(words_of(record)) for record in test])
+    return score_of(task, test, [find(reading_of(record).words) for record in test])
 
 
 def crf(task, train, test):
@@ -119,10 +120,13 @@ def crf(task, train, test):
         return None
     model = CRF(algorithm="lbfgs", c1=0.1, c2=0.1, max_iterations=100)
     model.fit(
-        [features(words_of(r)) for r in train],
-        [spans_to_tags(r.labels[task.name], len(r.words), "iob2") for r in train],
+        [features(reading_of(record).words) for record in train],
+        [
+            tags_of(task, record, gold)
+            for record, gold in zip(train, gold_of(task, train), strict=True)
+        ],
     )
-    found = model.predict([features(words_of(r)) for r in test])
+    found = model.predict([features(reading_of(record).words) for record in test])
     return score_of(task, test, [tags_to_spans(tags, "iob2") for tags in found])
 
 
@@ -157,14 +161,16 @@ def shape(word):
     return "".join(here for before, here in pairs if here != before)
 
 
-def words_of(record):
-    return [record.text[start:end] for start, end in record.words]
+def tags_of(task, record, gold):
+    """IOB2 tags of a record's words."""
+    spans = [Span(start, end, task.entity_types[kind]) for start, end, kind in gold.spans.tolist()]
+    return spans_to_tags(spans, len(reading_of(record).words), "iob2")
 
 
 def gold_of(task, records):
     """The label of each record by class id."""
-    labels, sizes = ([r.labels[task.name] for r in records], [len(r.words) for r in records])
-    arrays = task.encode(labels, sizes)
+    labels = [record.labels[task.name] for record in records]
+    arrays = task.encode(labels, [reading_of(record).places for record in records])
     return [task.example(arrays, index) for index in range(len(records))]
 
 
@@ -172,7 +178,7 @@ def score_of(task, records, answers):
     """Name -> figure of the answers to some records."""
     counts = Counter()
     for record, gold, answer in zip(records, gold_of(task, records), answers, strict=True):
-        counts += task.count(gold, answer, len(record.words))
+        counts.update(task.count(gold, answer, reading_of(record).places))
     return {figure.name: figure.value for figure in task.score(counts, 0.0).figures}
 
 

@@ -31,8 +31,15 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.common import peers
-from benchmarks.common.configs import FIGURES, MAX_LENGTH, PRETRAINED, pretrained_config
-from benchmarks.common.corpora import cut_files, labelled
+from benchmarks.common.configs import (
+    AG_NEWS,
+    FIGURES,
+    MAX_LENGTH,
+    PRETRAINED,
+    flags_of,
+    pretrained_config,
+)
+from benchmarks.common.corpora import cut_files, labelled, reading_of
 from benchmarks.common.flags import existing_file
 from mtt_jax.data.sources import read_records
 from mtt_jax.tasks.schemes import tags_to_spans
@@ -147,7 +154,7 @@ def train_ours(options, files, records, rate, seed):
     start = time.perf_counter()
     subprocess.run(
         [sys.executable, "launch.py", f"--config={PRETRAINED}", f"--workdir={run.resolve()}",
-         *(f"--config.{name}={value}" for name, value in flags.items())],
+         *flags_of({**AG_NEWS, **flags})],
         cwd=ROOT, check=True, stdout=subprocess.DEVNULL,
     )  # fmt: skip
     final = json.loads((run / "metrics.json").read_text())
@@ -242,17 +249,19 @@ def peer_score(model, tokenizer, task, records, batch):
             best = model(input_ids=ids, attention_mask=mask).logits.argmax(-1).numpy()
         for row, index in enumerate(members):
             found[index] = best[row]
-    sizes = [len(record.words) for record in records]
-    arrays = task.encode([record.labels[task.name] for record in records], sizes)
+    places = [reading_of(record).places for record in records]
+    arrays = task.encode([record.labels[task.name] for record in records], places)
     counts = Counter()
-    for index, ((_, _, firsts), classes, size) in enumerate(zip(rows, found, sizes, strict=True)):
+    for index, ((_, _, firsts), classes, words) in enumerate(zip(rows, found, places, strict=True)):
         if task.unit == "sentence":
             answer = int(classes)
         else:
             # Plain code, as in most scripts: the best class of each word, not the best legal tags.
-            tags = [task.classes[classes[firsts[w]]] if w in firsts else "O" for w in range(size)]
+            tags = [
+                task.classes[classes[firsts[w]]] if w in firsts else "O" for w in range(len(words))
+            ]
             answer = tags_to_spans(tags, task.scheme)
-        counts += task.count(task.example(arrays, index), answer, size)
+        counts.update(task.count(task.example(arrays, index), answer, words))
     return task.score(counts, 0.0).as_json()[FIGURES[task.name]]
 
 

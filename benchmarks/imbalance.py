@@ -20,9 +20,9 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.common.configs import PRETRAINED
+from benchmarks.common.configs import AG_NEWS, PRETRAINED, overrides_of
 from benchmarks.common.flags import existing_file
-from mtt_jax.config.files import load_file
+from mtt_jax.config.files import load_file, override
 from mtt_jax.config.resolve import resolve
 from mtt_jax.config.schema import phase
 from mtt_jax.data.prepare import prepare
@@ -40,6 +40,7 @@ def main():
     options = parse()
     startup.prepare()
     base = load_file(str(PRETRAINED))
+    override(base, overrides_of(AG_NEWS))
     options.out.mkdir(parents=True, exist_ok=True)
     dev = options.out / "dev.conll"
     blocks = options.ner_dev.read_text(encoding="utf-8").strip().split("\n\n")

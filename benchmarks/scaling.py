@@ -187,7 +187,7 @@ def corpus(count, config):
     of_task = [newswire_extra(task, count // len(tasks), seed) for seed, task in enumerate(tasks)]
     records = [record for turn in zip(*of_task, strict=True) for record in turn]
     tokenizer = train_tokenizer([record.text for record in records], config.tokenizer)
-    return encode_records(records, tokenizer, tasks)
+    return encode_records(records, tokenizer, tasks, cleaning=True)
 
 
 def cut(examples, count):

@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.common import peers
-from benchmarks.common.configs import PRETRAINED
+from benchmarks.common.configs import AG_NEWS, PRETRAINED, flags_of
 from benchmarks.common.corpora import cut_files, write_corpus
 from benchmarks.common.flags import existing_file
 from benchmarks.common.fresh import seconds_to_first_line
@@ -167,7 +167,7 @@ def train(folder, cache):
     start = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "launch.py", f"--config={PRETRAINED}", f"--workdir={run}",
-         f"--config.data.cache_dir={cache}",
+         f"--config.data.cache_dir={cache}", *flags_of(AG_NEWS),
          "--config.train.log_every=1", "--config.train.save_every=1",
          f"--config.data.topic.train={folder / 'topic.csv'}",
          f"--config.data.ner.train={folder / 'ner.conll'}"],

@@ -56,6 +56,7 @@ from benchmarks.common.models import pretrained_model, with_encoder, with_one_ta
 from benchmarks.common.rounds import medians
 from benchmarks.common.steps import begin, config_of, random_targets, untrained
 from mtt_jax.data.pack import Piece, assign_rows, lay_out
+from mtt_jax.data.tokenizer import vocabulary_size
 from mtt_jax.devices import startup
 from mtt_jax.devices.mesh import place, place_batch, replicated
 from mtt_jax.errors import UserError
@@ -237,7 +238,7 @@ def our_side(config, dtypes):
     sides = {}
     for dtype in dtypes:
         mine = with_encoder(config, dtype=dtype)
-        model, params = pretrained_model(mine, data.tokenizer.get_vocab_size())
+        model, params = pretrained_model(mine, vocabulary_size(data.tokenizer))
         sides[dtype] = Ours(mine, model, params, iter(training_stream(train, mine)), train)
     return train, sides
 

@@ -21,9 +21,8 @@ os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
 import pytest
 
-from mtt_jax.data.encode import encode_records
 from mtt_jax.data.tokenizer import train as train_tokenizer
-from tests.helpers import SENTENCES, make_config, model_and_params, record
+from tests.helpers import SENTENCES, encoded, make_config, model_and_params, record
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +37,7 @@ def tokenizer(records):
 
 @pytest.fixture(scope="session")
 def examples(records, tokenizer):
-    return encode_records(records, tokenizer, make_config().task_list)
+    return encoded(records, tokenizer, make_config().task_list)
 
 
 @pytest.fixture(scope="session")

@@ -36,7 +36,7 @@ def part_of_speech(word):
 
 def row(sentence):
     """A line of the file, with a label for every task."""
-    bounds = split_words(sentence.text, [e for a, b, _ in sentence.entities for e in (a, b)])
+    bounds = split_words(sentence.text)
     tokens = [sentence.text[start:end] for start, end in bounds]
     tags = ["O"] * len(tokens)
     for start, end, label in sentence.entities:

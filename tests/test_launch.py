@@ -52,7 +52,7 @@ def finish(process, code=0):
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    """Two small files in the layouts that configs/news_files.py reads."""
+    """Two small files in the layouts that configs/ag_news.py reads."""
     folder = tmp_path_factory.mktemp("files")
     topics = [
         ("2", "Rovers win", "The striker scored twice"),
@@ -79,7 +79,7 @@ def arguments(files, tmp_path_factory):
     def of(run, door=("launch.py",)):
         return [
             *door,
-            "--config=configs/news_files.py",
+            "--config=configs/ag_news.py",
             f"--workdir={run}",
             f"--config.data.cache_dir={cache}",
             f"--config.data.topic.train={files / 'topic.csv'}",
@@ -187,6 +187,50 @@ def test_a_run_stopped_by_a_signal_saves_a_checkpoint_and_is_resumed_to_the_same
     out, _ = finish(command(*arguments(run)))
     assert f"from step {before}" in out
     assert_same_outcome(run, uninterrupted[0])
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_run_is_stopped_at_once_while_it_compiles(number, arguments, tmp_path):
+    big = ["--config.encoder.layers=24", f"--config.encoder.width={48 + 16 * number.value}"]
+    process = command(*arguments(tmp_path / "run"), *big)
+    lines = iter(process.stdout.readline, "")
+    assert any(line.startswith("Compiling the training step.") for line in lines)
+    process.send_signal(number)
+    _, err = finish(process, code=128 + number)
+    assert err.endswith("stopped before the first checkpoint; the same command starts over.\n")
+    assert not (tmp_path / "run" / "metrics.json").exists()
+
+
+def test_a_batch_that_cannot_fit_is_refused_before_the_data_are_read(arguments, tmp_path):
+    run = tmp_path / "run"
+    process = command(*arguments(run), "--config.train.batch_rows=100000000")
+    _, err = finish(process, code=2)
+    assert err.startswith("error: config.train.batch_rows: 100,000,000 rows of 64 subwords need ")
+    assert err.count("\n") == 1
+    assert not (run / "data.json").exists()
+
+
+def test_seconds_count_every_start_of_a_run_and_published_pages_hold_no_folder(
+    files, arguments, tmp_path
+):
+    run = tmp_path / "run"
+    process = command(*arguments(run))
+    metrics = run / "metrics.jsonl"
+    while process.poll() is None and not (metrics.is_file() and metrics.stat().st_size):
+        time.sleep(0.005)
+    process.send_signal(signal.SIGTERM)
+    finish(process, code=128 + signal.SIGTERM)
+    kept = metrics.read_text().splitlines()
+    # As if the first start had taken an hour.
+    hour = [json.dumps({**json.loads(line), "seconds": 3600.0}) for line in kept]
+    metrics.write_text("\n".join(hour) + "\n")
+    finish(command(*arguments(run)))
+    assert 3600 < json.loads((run / "metrics.json").read_text())["seconds"] < 4200
+    for page in (run / "model" / "README.md", run / "report.html"):
+        text = page.read_text()
+        assert str(files) not in text
+        assert str(tmp_path) not in text
+    assert "topic.csv" in (run / "report.html").read_text()
 
 
 def test_evaluate_gives_the_scores_of_the_run(uninterrupted):

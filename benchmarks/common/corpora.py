@@ -1,12 +1,15 @@
 """Texts: generated ones, as lists, files and subword ids, and the first sentences of real files."""
 
 import csv
+from typing import NamedTuple
 
 import numpy as np
 
+from mtt_jax.data.clean import clean
 from mtt_jax.data.newswire.grammar import generate
+from mtt_jax.data.words import split_words
 
-# Labels of topic.csv, as configs/pretrained.py maps them.
+# Labels of topic.csv, as `AG_NEWS` in configs.py maps them.
 _TOPICS = {"politics": "1", "sports": "2", "others": "3"}
 
 
@@ -16,7 +19,7 @@ def generated_texts(count):
 
 
 def write_corpus(folder, count):
-    """Generated sentences in topic.csv and ner.conll, laid out as configs/pretrained.py reads."""
+    """Generated sentences in topic.csv, laid out as AG News, and ner.conll."""
     sentences = list(generate("train", 2 * count))
     with (folder / "topic.csv").open("w", encoding="utf-8", newline="") as file:
         rows = [(_TOPICS[s.topic], "", s.text) for s in sentences[:count]]
@@ -56,6 +59,29 @@ def cut_files(topic, ner, topics, entities, folder):
     heads[0].write_text("".join(lines[:topics]), encoding="utf-8")
     heads[1].write_text("\n\n".join(blocks[:entities]) + "\n", encoding="utf-8")
     return heads
+
+
+class Reading(NamedTuple):
+    """A record as a run reads it, before any tokenizer.
+
+    Attributes:
+      text: cleaned.
+      words: of the cleaned text.
+      places: int32 [w, 2] where they are in the text as given, in which labels are.
+    """
+
+    text: str
+    words: list[str]
+    places: np.ndarray
+
+
+def reading_of(record):
+    """What a peer is given of a record: the text and the words that our model sees."""
+    found = clean(record.text)
+    units = split_words(found.text)
+    places = [(found.starts[start], found.ends[end - 1]) for start, end in units]
+    words = [found.text[start:end] for start, end in units]
+    return Reading(found.text, words, np.array(places, np.int32).reshape(-1, 2))
 
 
 def labelled(records, task):

@@ -33,7 +33,7 @@ def save_fresh_model(folder):
     tasks["ner"] = dataclasses.replace(tasks["ner"], scheme="iob2")
     config = pretrained.complete(config_of({"init": INIT, "pooling": "cls"}, {}, tasks))
     found = tokenizer.load(config.tokenizer.file)
-    _, params = pretrained_model(config, found.get_vocab_size())
+    _, params = pretrained_model(config, tokenizer.vocabulary_size(found))
     saved_model.save(folder, config, jax.device_get(params), found, "")
     return folder
 

@@ -13,6 +13,8 @@ from importlib.util import find_spec
 
 import numpy as np
 
+from benchmarks.common.corpora import reading_of
+
 # The label that PyTorch's cross-entropy ignores.
 IGNORED = -100
 # Tensor cores like widths that this divides.
@@ -79,14 +81,15 @@ def peer_rows(task, records, tokenizer, longest):
       One (ids, label, first subword of each word) per record. The label is that of the sentence,
       or one per position; only a task per word has the last.
     """
-    words = [[record.text[start:end] for start, end in record.words] for record in records]
-    arrays = task.encode([r.labels[task.name] for r in records], [len(w) for w in words])
+    readings = [reading_of(record) for record in records]
+    arrays = task.encode([r.labels[task.name] for r in records], [r.places for r in readings])
     gold = [task.example(arrays, index) for index in range(len(records))]
     if task.unit == "sentence":
-        texts = [record.text for record in records]
+        texts = [reading.text for reading in readings]
         encoded = tokenizer(texts, truncation=True, max_length=longest)
         rows = zip(encoded["input_ids"], gold, strict=True)
         return [(ids, label, {}) for ids, label in rows]
+    words = [reading.words for reading in readings]
     encoded = tokenizer(words, is_split_into_words=True, truncation=True, max_length=longest)
     rows = []
     for index, label in enumerate(gold):

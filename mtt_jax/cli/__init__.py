@@ -11,8 +11,9 @@ from types import ModuleType
 from typing import NoReturn
 
 from mtt_jax import __version__
-from mtt_jax.cli import diagnose, evaluate, export, fields, info, predict, train
+from mtt_jax.cli import check, convert, diagnose, evaluate, export, fields, info, predict, train
 from mtt_jax.cli.options import Parser
+from mtt_jax.devices import memory
 from mtt_jax.errors import RenamedWarning, UserError, did_you_mean
 from mtt_jax.train.stop import InterruptedRunError, end_on_ctrl_c
 
@@ -22,9 +23,16 @@ COMMANDS: dict[str, ModuleType] = {
     "predict": predict,
     "export": export,
     "diagnose": diagnose,
+    "check": check,
+    "convert": convert,
     "info": info,
     "fields": fields,
 }
+
+_FREE = (
+    "Close other programs that use the device's memory, give less data at a time, or write "
+    "JAX_PLATFORMS=cpu in front of the command."
+)
 
 
 def entry() -> NoReturn:
@@ -68,6 +76,11 @@ def guarded(run) -> int:
             return stop.code
         except BrokenPipeError:
             return 0
+        except Exception as error:
+            if not memory.is_exhausted(error):
+                raise
+            print(f"error: {memory.exhausted(error, _FREE)}", file=sys.stderr)
+            return 2
 
 
 def _command(arguments: list[str]) -> int:

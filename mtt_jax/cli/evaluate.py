@@ -7,7 +7,9 @@ mtt evaluate runs/balanced --ner=other.conll
 import argparse
 import json
 import sys
+from collections.abc import Mapping, Sized
 
+from mtt_jax.cli.habits import advice
 from mtt_jax.cli.options import RUN, add_engine, option_names, parse_strictly
 from mtt_jax.config.files import override, split_overrides, to_plain
 from mtt_jax.errors import UserError, did_you_mean
@@ -91,22 +93,42 @@ def run(options: argparse.Namespace) -> int:
         records, notes = read_named(resolve(layout), files)
         for note in notes:
             print(note, file=sys.stderr)
-        examples = encode_records(records, model.tokenizer, model.tasks)
+        examples = encode_records(records, model.tokenizer, model.tasks, model.config.data.clean)
     else:
-        examples = prepare(model.config, given_tokenizer=model.tokenizer).splits[options.split]
-    if not len(examples):
-        raise UserError(f"{options.run_dir}: its config names no {options.split} data.")
+        splits = prepare(model.config, given_tokenizer=model.tokenizer).splits
+        examples = splits[split]
+        _need_examples(options.run_dir, split, splits, list(model.config.tasks))
     engine = open_engine(options.engine, model)
     inferences = engine([examples[i] for i in range(len(examples))], "first")
     scores = score_inferences(inferences, examples, model.tasks)
     if not scores:
         raise UserError(f"{split}: no sentence carries a label; nothing to score.")
+    for task in model.tasks:
+        if task.name not in scores and (not files or task.name in files):
+            print(f"{task.name}: no {split} sentence carries its label.", file=sys.stderr)
     if options.json:
         plain = {name: score.as_json() for name, score in scores.items()}
         print(json.dumps({split: plain}, indent=2, ensure_ascii=False))
     else:
         Console().scores({split: scores}, split)
     return 0
+
+
+def _need_examples(run: str, split: str, splits: Mapping[str, Sized], tasks: list[str]) -> None:
+    """Checks that the run has a split.
+
+    Raises:
+      UserError: saying which splits it has, and how other files are given.
+    """
+    if len(splits[split]):
+        return
+    has = [name for name in ("dev", "test") if len(splits[name])]
+    names = split if has else "dev and no test"
+    other = f"score its {has[0]} data with --split={has[0]}, or " if has else ""
+    raise UserError(
+        f"{run}: its config names no {names} data; {other}give a file by task, as in "
+        f"mtt evaluate {run} --{tasks[0]}=FILE"
+    )
 
 
 def _files(arguments: list[str], tasks: list[str]) -> dict[str, str]:
@@ -122,7 +144,8 @@ def _files(arguments: list[str], tasks: list[str]) -> dict[str, str]:
         if not name.startswith("--") or task not in tasks:
             known = ", ".join(f"--{task}=FILE" for task in tasks)
             nearest = did_you_mean(task, tasks).replace("'", "'--", 1)
-            raise UserError(f"{name}: no such option; this run has {known}.{nearest}")
+            said = nearest or advice(name, "evaluate")
+            raise UserError(f"{name}: no such option; this run has {known}.{said}")
         if not equals:
             value = rest.pop(0) if rest else ""
         if not value:

@@ -21,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Prints the JSON; returns the exit status."""
+    from mtt_jax.data.tokenizer import vocabulary_size
     from mtt_jax.weights import saved_model
     from mtt_jax.weights.build import count_parameters
 
@@ -29,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
     about = {
         "model": str(model.path),
         "parameters": count_parameters(model.params),
-        "vocabulary": model.tokenizer.get_vocab_size(),
+        "vocabulary": vocabulary_size(model.tokenizer),
         "max_length": model.config.data.max_length,
         "tasks": {task.name: task.describe() for task in model.tasks},
         **{key: final[key] for key in ("steps", "best_step", "seconds", "device") if key in final},

@@ -1,8 +1,10 @@
 """What several commands share: overrides of the config, the engine, and strict parsing."""
 
 import argparse
+from collections.abc import Iterable
 from typing import Any, NoReturn
 
+from mtt_jax.cli.habits import advice
 from mtt_jax.config.files import split_overrides
 from mtt_jax.config.schema import ENGINES
 from mtt_jax.errors import UserError, did_you_mean
@@ -39,6 +41,10 @@ def parse_strictly(parser: argparse.ArgumentParser, arguments: list[str]) -> arg
     Raises:
       UserError: for an option that does not exist.
     """
+    known = {"--", *option_names(parser)}
+    # Before argparse, which would rather say that something else is missing.
+    before = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    refuse(parser, [a for a in before if a[:2] == "--" and a.partition("=")[0] not in known])
     options, unknown = parser.parse_known_intermixed_args(arguments)
     refuse(parser, unknown)
     return options
@@ -74,11 +80,29 @@ def refuse(parser: argparse.ArgumentParser, unknown: list[str]) -> None:
     unknown = [argument for argument in unknown if argument != "--"]
     if not unknown:
         return
-    name = unknown[0].partition("=")[0]
-    if not name.startswith("-"):
-        raise UserError(f"unexpected argument {unknown[0]!r}; see {parser.prog} --help.")
-    nearest = did_you_mean(name, option_names(parser))
-    raise UserError(f"{name}: no such option.{nearest} See {parser.prog} --help.")
+    raise unknown_argument(
+        unknown[0], parser.prog, parser.prog.removeprefix("mtt "), option_names(parser)
+    )
+
+
+def unknown_argument(argument: str, program: str, command: str, known: Iterable[str]) -> UserError:
+    """The error for an argument that a command does not know, with what to write instead.
+
+    Args:
+      argument: as typed.
+      program: what shows the help, such as `mtt train`.
+      command: of `mtt`; "train" for launch.py.
+      known: the options of the command, as `--name`.
+    """
+    name = argument.partition("=")[0]
+    flag = argument.startswith("-")
+    field = "=" in argument and command in ("train", "diagnose")  # train.steps=5, without dashes
+    said = advice(argument, command) if flag or field else ""
+    if not flag:
+        instead = f".{said} See" if said else "; see"
+        return UserError(f"unexpected argument {argument!r}{instead} {program} --help.")
+    said = said or did_you_mean(name, known)
+    return UserError(f"{name}: no such option.{said} See {program} --help.")
 
 
 def option_names(parser: argparse.ArgumentParser) -> list[str]:

@@ -1,10 +1,12 @@
-"""Predict for lines of text or JSONL.
+"""Predict for the texts of files in any format that is read in training.
 
     mtt predict runs/balanced news.txt --output=results.jsonl
+    mtt predict runs/balanced reviews.csv --text=review
     mtt predict runs/balanced
 
-Without files it reads standard input. On a terminal each line is answered as it comes, in a form
-for people to read; --format=jsonl and the others print that format instead.
+What a file was recognized as is on standard error. A plain text file holds one text per line, and
+so does standard input, which is read if no file is named. On a terminal each line is answered as it
+comes, in a form for people to read; --format=jsonl and the others print that format instead.
 """
 
 import argparse
@@ -13,7 +15,7 @@ import sys
 from mtt_jax.cli.options import RUN, add_engine
 from mtt_jax.cli.options import parse_strictly as parse
 
-HELP = "predict for lines of text or JSONL"
+HELP = "predict for the texts of files or of standard input"
 
 __all__ = ["HELP", "add_arguments", "parse", "run"]
 
@@ -21,15 +23,27 @@ __all__ = ["HELP", "add_arguments", "parse", "run"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     parser.add_argument("run_dir", metavar="RUN", help=RUN)
-    inputs = "text with one sentence per line, or .jsonl; standard input by default"
-    parser.add_argument("files", metavar="FILE", nargs="*", help=inputs)
+    parser.add_argument(
+        "files",
+        metavar="FILE",
+        nargs="*",
+        help="in any format that training reads, or with one text per line; also globs, folders "
+        "and hub:OWNER/NAME:SPLIT; standard input by default",
+    )
     parser.add_argument("--output", default="-", help="file to write, or to resume")
     parser.add_argument(
         "--format",
         choices=("jsonl", "displacy", "csv", "conll", "text"),
         help="jsonl by default; text, which is easier to read, if lines are typed",
     )
-    parser.add_argument("--text-key", default="text", help="key of the text in JSONL")
+    parser.add_argument(
+        "--text",
+        "--text-key",
+        "--input.text",
+        default="auto",
+        help="column or key of the text, several joined as in 2,3; found by itself if it can be",
+    )
+    add_layout(parser)
     add_engine(parser)
     parser.add_argument(
         "--aggregation",
@@ -40,15 +54,61 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--strict", action="store_true", help="stop at the first broken line")
 
 
+def add_layout(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags for files that do not say themselves how they are to be read."""
+    group = parser.add_argument_group("files that are not recognized")
+    group.add_argument(
+        "--input.format",
+        dest="input_format",
+        default="auto",
+        metavar="FORMAT",
+        help="text for one text per line, or a format of docs/formats.md; auto",
+    )
+    group.add_argument(
+        "--input.header",
+        dest="header",
+        choices=("auto", "true", "false"),
+        default="auto",
+        help="whether a table begins with the names of its columns; auto",
+    )
+    group.add_argument(
+        "--input.word",
+        dest="word",
+        type=int,
+        default=0,
+        metavar="COLUMN",
+        help="column of the words in CoNLL and its like, from 1; 0 for auto",
+    )
+    group.add_argument(
+        "--input.encoding",
+        "--config.data.encoding",
+        dest="encoding",
+        default="auto",
+        metavar="NAME",
+        help="encoding of the characters; auto",
+    )
+
+
 def run(options: argparse.Namespace) -> int:
     """Predicts; returns the exit status, 1 if lines were broken."""
     from rich.console import Console as RichConsole
     from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from mtt_jax.predict.predictor import Predictor
-    from mtt_jax.predict.stream import predict_lines
+    from mtt_jax.data.readers.rows import Layout
+    from mtt_jax.predict.inputs import described, open_inputs
 
     files = options.files or ["-"]
+    header = {"auto": None, "true": True, "false": False}[options.header]
+    layout = Layout(options.encoding, header, options.word, "--input")
+    # Before JAX and the model are loaded: a file that cannot be read is refused at once.
+    inputs = open_inputs(files, options.text, options.input_format, layout)
+    for line in described(inputs):
+        print(line, file=sys.stderr)
+
+    from mtt_jax.predict.predictor import Predictor
+    from mtt_jax.predict.stream import check_output, predict_lines
+
+    check_output(options.output, files)
     typed = files == ["-"] and sys.stdin.isatty()
     default = "text" if typed and options.output == "-" else "jsonl"
     predictor = Predictor.load(options.run_dir, options.engine, options.aggregation)
@@ -61,10 +121,9 @@ def run(options: argparse.Namespace) -> int:
         task = bar.add_task("texts", total=None)
         broken = predict_lines(
             predictor,
-            files,
+            inputs,
             options.output,
             options.format or default,
-            options.text_key,
             options.strict,
             lambda done: bar.update(task, completed=done),
             at_once=typed,

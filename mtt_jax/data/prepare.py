@@ -1,41 +1,44 @@
 """Preparation: from the config to encoded train, dev and test, cached on disk for the next start.
 
+Labels that the config leaves at auto are found in the training data first, by `with_labels`.
+
 The cache's key is a checksum of all that the encoding depends on: the files' content, the
 config's data, tasks and tokenizer, and the corpus that comes with the package. Nothing is ever
 changed in place, so a folder that exists is complete.
 """
 
-import dataclasses
 import hashlib
 import json
 import os
 import shutil
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from tokenizers import Tokenizer
 
-from mtt_jax.config.aliases import rename
-from mtt_jax.config.resolve import build_section
-from mtt_jax.config.schema import Config, TaskConfig, TaskDataConfig, TokenizerConfig, as_plain
-from mtt_jax.data import newswire, tokenizer
+from mtt_jax.config.resolve import put_labels
+from mtt_jax.config.schema import Config, as_plain
+from mtt_jax.data import check, newswire, tokenizer
 from mtt_jax.data.augment import augment, read_gazetteer
+from mtt_jax.data.clean import clean
 from mtt_jax.data.encode import ExampleSet, encode_records
+from mtt_jax.data.labels import find_labels, need_labels
 from mtt_jax.data.newswire.source import newswire_extra
+from mtt_jax.data.readers.files import expand
 from mtt_jax.data.sampling import seed_of
 from mtt_jax.data.sources import read_records
 from mtt_jax.data.splits import SPLITS
 from mtt_jax.errors import UserError
-from mtt_jax.tasks import Task, make_task
+from mtt_jax.tasks import Task
 from mtt_jax.types import Record
 
 # Increase it if the same data is encoded differently, so that older runs are not resumed on them.
-_VERSION = 2
+_VERSION = 3
 # Increase it if the arrays of the cache are laid out differently.
-_LAYOUT = 2
+_LAYOUT = 3
 
 
 class Prepared(NamedTuple):
@@ -52,6 +55,44 @@ class Prepared(NamedTuple):
     notes: tuple[str, ...]
 
 
+def with_labels(config: Config, given_tokenizer: Tokenizer | None = None) -> Config:
+    """The config with labels left at auto filled in: those of the training data.
+
+    The most frequent one is first; labels that are equally frequent are in order of their names.
+    What had to be read for this is encoded as well, so that `prepare` finds it in the cache.
+
+    Args:
+      config: what to read and how.
+      given_tokenizer: as for `prepare`.
+
+    Raises:
+      UserError: for every fault in the data, and for a label that only dev or test have.
+    """
+    if all(task.labels for task in config.tasks.values()):
+        return config
+    made_of = _made_of(config, given_tokenizer)
+    file = _cache(config) / "labels" / f"{_key(made_of)}.json"
+    known = _stored_labels(file)
+    if known is not None:
+        return put_labels(config, known)
+    records, notes = read_records(config)
+    found = {
+        task.name: find_labels(task, records, config)
+        for task in config.task_list
+        if not task.labels
+    }
+    filled = put_labels(config, found)
+    folder = _folder(config, {**made_of, "tasks": _described(filled)})
+    if not folder.is_dir():
+        _make(folder.parent)
+        _write(folder, *_encode(filled, given_tokenizer, records, notes))
+    _make(file.parent)
+    fresh = file.with_name(f".{file.name}-{os.getpid()}")
+    fresh.write_text(json.dumps(found), encoding="utf-8")
+    fresh.replace(file)
+    return filled
+
+
 def prepare(
     config: Config, run: Path | None = None, given_tokenizer: Tokenizer | None = None
 ) -> Prepared:
@@ -65,17 +106,41 @@ def prepare(
     Raises:
       UserError: for every fault in the data, naming file, line and remedy.
     """
+    config = with_labels(config, given_tokenizer)
     made_of = _made_of(config, given_tokenizer)
     if run:
         _remember(run, made_of)
-    content = json.dumps([_LAYOUT, made_of], sort_keys=True)
-    key = hashlib.sha256(content.encode()).hexdigest()[:32]
-    cache = Path(config.data.cache_dir).expanduser()
-    folder = cache / "encoded" / key
+    folder = _folder(config, made_of)
     if not folder.is_dir():
         _make(folder.parent)  # before the work: the sources write into the cache as well
-        _write(folder, *_encode(config, given_tokenizer))
+        _write(folder, *_encode(config, given_tokenizer, *read_records(config)))
     return _read(folder, config.task_list)
+
+
+def _cache(config: Config) -> Path:
+    return Path(config.data.cache_dir).expanduser()
+
+
+def _folder(config: Config, made_of: dict[str, Any]) -> Path:
+    """The cache folder of the encoded data."""
+    return _cache(config) / "encoded" / _key(made_of)
+
+
+def _key(made_of: dict[str, Any]) -> str:
+    content = json.dumps([_LAYOUT, made_of], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()[:32]
+
+
+def _stored_labels(file: Path) -> dict[str, list[str]] | None:
+    """Task -> labels, from the cache; None if they are not there."""
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"config.data.cache_dir: {file} is damaged ({error}); delete it and start again."
+        ) from None
 
 
 def _made_of(config: Config, given: Tokenizer | None) -> dict[str, Any]:
@@ -85,14 +150,16 @@ def _made_of(config: Config, given: Tokenizer | None) -> dict[str, Any]:
     for name, fields in sources.items():
         if config.data.source == "files":
             for split in SPLITS:
-                path = Path(getattr(fields, split)).expanduser()
-                if getattr(fields, split) and path.is_file():
-                    files[f"data.{name}.{split}"] = _checksum(path)
+                field, spec = f"data.{name}.{split}", getattr(fields, split)
+                if spec:
+                    files[field] = _checksums(spec, f"--config.{field}")
         gazetteer = Path(fields.gazetteer).expanduser()
         if fields.gazetteer and gazetteer.is_file():
             files[f"data.{name}.gazetteer"] = _checksum(gazetteer)
     if config.tokenizer.file and Path(config.tokenizer.file).expanduser().is_file():
         files["tokenizer.file"] = _checksum(Path(config.tokenizer.file).expanduser())
+        for file in tokenizer.settings_files(config.tokenizer.file):
+            files[f"tokenizer.file: {file.name}"] = _checksum(file)
     drawn = any(fields.limit or fields.synthetic for fields in sources.values())
     data = as_plain(config.data)
     for name in ("cache_dir", "overlap", "seed", "shards"):
@@ -104,10 +171,30 @@ def _made_of(config: Config, given: Tokenizer | None) -> dict[str, Any]:
         "files": files,
         "data": data,
         "task_data": {name: as_plain(fields) for name, fields in sources.items()},
-        "tasks": [{"name": task.name, **task.describe()} for task in config.task_list],
+        "tasks": _described(config),
         "tokenizer": given.to_str() if given else as_plain(config.tokenizer),
         "seed": config.data_seed if config.data.source != "newswire" or drawn else 0,
     }
+
+
+def _described(config: Config) -> list[dict[str, Any]]:
+    return [{"name": task.name, **task.describe()} for task in config.task_list]
+
+
+def _checksums(spec: str, flag: str) -> str:
+    """A checksum of all that a path, a glob or several of them name; of one file, its own."""
+    paths = expand(spec, flag)
+    if len(paths) == 1 and paths[0].is_file():
+        return _checksum(paths[0])
+    # In a folder the names of folders count too: they may be labels.
+    named = [
+        (file.relative_to(path.parent), file)
+        for path in paths
+        for file in (sorted(path.rglob("*")) if path.is_dir() else [path])
+        if file.is_file()
+    ]
+    each = "\n".join(f"{name} {_checksum(file)}" for name, file in named)
+    return hashlib.sha256(each.encode()).hexdigest()
 
 
 def _checksum(path: Path) -> str:
@@ -127,7 +214,13 @@ def _remember(run: Path, made_of: dict[str, Any]) -> None:
         fresh.replace(file)
         return
     then = json.loads(file.read_text(encoding="utf-8"))
-    if _comparable(then) == _comparable(json.loads(json.dumps(made_of))):
+    if then.get("version") != _VERSION:
+        raise UserError(
+            f"{run}: was started by another version of mtt_jax, which divides texts into other "
+            "words, so the run cannot be resumed by this one. Resume it with that version, or "
+            "start a new run in another directory (--workdir=..., --out=...)."
+        )
+    if then == json.loads(json.dumps(made_of)):
         return
     changed = [
         name for name in made_of["files"] if made_of["files"][name] != then["files"].get(name)
@@ -139,58 +232,27 @@ def _remember(run: Path, made_of: dict[str, Any]) -> None:
     )
 
 
-def _comparable(made_of: Mapping[str, Any]) -> dict[str, Any]:
-    """The content of data.json, of this version or an earlier one, in a form that can be compared.
-
-    Old names become the new ones, and fields that were not there yet have their defaults.
-    """
-    tasks = {task["name"]: dict(task) for task in made_of["tasks"]}
-    tokens = made_of["tokenizer"]
-    raw = rename(
-        {
-            "tasks": tasks,
-            "data": dict(made_of["task_data"]),
-            "tokenizer": tokens if isinstance(tokens, dict) else {},
-        },
-        warn=False,
-    )
-    for task in raw["tasks"].values():  # until version 0.1 a task per sentence had the scheme ""
-        task["scheme"] = task.get("scheme") or "io"
-    built = {
-        name: make_task(name, _section(TaskConfig, task)) for name, task in raw["tasks"].items()
-    }
-    return {
-        **made_of,
-        "tasks": {name: (type(task).__name__, task.classes) for name, task in built.items()},
-        "task_data": {n: as_plain(_section(TaskDataConfig, f)) for n, f in raw["data"].items()},
-        "tokenizer": as_plain(_section(TokenizerConfig, raw["tokenizer"]))
-        if isinstance(tokens, dict)
-        else tokens,
-    }
-
-
-def _section(section: type, values: Mapping[str, Any]) -> Any:
-    known = {field.name for field in dataclasses.fields(section)}
-    return build_section(section, {n: v for n, v in values.items() if n in known}, "")
-
-
 def _encode(
-    config: Config, given: Tokenizer | None
+    config: Config, given: Tokenizer | None, records: dict[str, list[Record]], notes: list[str]
 ) -> tuple[Tokenizer, dict[str, ExampleSet], list[str]]:
-    """Tokenizer, encoded splits and notes, from the source."""
-    records, notes = read_records(config)
+    """Tokenizer, encoded splits and notes, from what `read_records` returned."""
     for task in config.task_list:
-        _need_labels(task, records["train"], config)
-    notes += _repeats(records)
+        need_labels(task, records["train"], config)
+    notes += check.summary(records, config.task_list)
+    notes += [finding.text for finding in check.inspect(records, config.task_list)]
     known = frozenset(record.text for split in SPLITS for record in records[split])
     real = _limited(records["train"], config, notes)
     records["train"] = [*real, *_additional(real, known, config, notes)]
-    chosen = given
-    if chosen is None and config.tokenizer.file:
-        chosen = tokenizer.load(config.tokenizer.file)
-    if chosen is None:
-        chosen = tokenizer.train((record.text for record in real), config.tokenizer)
-    splits = {name: encode_records(records[name], chosen, config.task_list) for name in SPLITS}
+    chosen = given or open_tokenizer(config, real)
+    splits = {
+        name: encode_records(records[name], chosen, config.task_list, config.data.clean)
+        for name in SPLITS
+    }
+    notes += [
+        finding.text
+        for name, split in splits.items()
+        for finding in check.cut_labels(name, records[name], split)
+    ]
     long = int((splits["train"].lengths() > config.data.max_length).sum())
     if long:
         notes.append(
@@ -198,6 +260,19 @@ def _encode(
             f"({config.data.max_length} subwords) and are cut; dev and test are read in windows."
         )
     return chosen, splits, notes
+
+
+def open_tokenizer(config: Config, records: Sequence[Record]) -> Tokenizer:
+    """The tokenizer that the config names, or one that is trained on some records.
+
+    Raises:
+      UserError: for a file that is missing or no tokenizer.
+    """
+    if config.tokenizer.file:
+        return tokenizer.load(config.tokenizer.file)
+    texts = [record.text for record in records]
+    plain = [clean(text).text for text in texts] if config.data.clean else texts
+    return tokenizer.train(plain, config.tokenizer)
 
 
 def _limited(records: Sequence[Record], config: Config, notes: list[str]) -> list[Record]:
@@ -253,39 +328,6 @@ def _additional(
                 f"{count:,}."
             )
     return made
-
-
-def _need_labels(task: Task, records: Sequence[Record], config: Config) -> None:
-    if any(task.name in record.labels for record in records):
-        return
-    remedy = (
-        f"look at --config.data.{task.name}.label, which says where the label is in the file"
-        if config.data.source == "files"
-        else "the newswire corpus labels the tasks topic and ner; for others use data.source=files"
-        if config.data.source == "newswire"
-        else f"see --config.data.{task.name}.label"
-    )
-    raise UserError(
-        f"config.tasks.{task.name}: no training sentence carries a label of this task; {remedy}."
-    )
-
-
-def _repeats(records: dict[str, list[Record]]) -> list[str]:
-    """Notes on texts that occur more than once."""
-    notes = []
-    texts = {name: [record.text for record in split] for name, split in records.items()}
-    known = set(texts["train"])
-    repeated = len(texts["train"]) - len(known)
-    if repeated:
-        notes.append(f"train: {repeated:,} sentences repeat an earlier one word for word.")
-    for name in ("dev", "test"):
-        leaked = sum(text in known for text in texts[name])
-        if leaked:
-            notes.append(
-                f"{name}: {leaked:,} of {len(texts[name]):,} sentences are also in train, which "
-                "makes their scores too high."
-            )
-    return notes
 
 
 def _write(folder: Path, chosen: Tokenizer, splits: dict[str, ExampleSet], notes) -> None:

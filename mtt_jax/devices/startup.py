@@ -12,6 +12,9 @@ from pathlib import Path
 
 import jax
 
+from mtt_jax.devices import memory
+from mtt_jax.errors import UserError, did_you_mean
+
 # From glibc's malloc.h: https://man7.org/linux/man-pages/man3/mallopt.3.html
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 _GPU_FILES = ("/dev/nvidia0", "/dev/nvidiactl", "/dev/dxg", "/proc/driver/nvidia/version")
@@ -21,6 +24,11 @@ _CACHE_OPTIONS = {
     "jax_persistent_cache_min_compile_time_secs": 0.0,
     "jax_persistent_cache_min_entry_size_bytes": -1,
 }
+# Values of JAX_PLATFORMS, and what each stands for.
+_PLATFORMS = {
+    "cpu": "CPU", "cuda": "NVIDIA GPU", "gpu": "GPU", "rocm": "AMD GPU", "tpu": "TPU",
+}  # fmt: skip
+_started_in = 0  # process in which the devices were started
 _UNUSED = 30 * 24 * 3600  # seconds after which an unused compiled program is deleted
 
 
@@ -38,6 +46,49 @@ def prepare() -> None:
     # Orbax and JAX log every step of theirs through absl; users read our messages.
     for name in ("absl", "jax", "orbax"):
         logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def start_devices() -> None:
+    """Starts JAX's devices, or says why they cannot be started.
+
+    Raises:
+      UserError: if JAX_PLATFORMS names a platform that is not there, or the process was forked from
+        one in which JAX had started.
+    """
+    global _started_in
+    if _started_in not in (0, os.getpid()):
+        raise UserError(
+            "this process was forked from one that had started JAX, in which JAX would hang. Load "
+            "the model in each worker, and start the workers with spawn: "
+            "multiprocessing.get_context('spawn'); gunicorn without --preload."
+        )
+    try:
+        jax.devices()
+    except (RuntimeError, AssertionError) as error:  # AssertionError: CUDA without a GPU
+        if memory.is_exhausted(error):
+            raise
+        raise UserError(_no_devices(jax.config.values["jax_platforms"] or "", error)) from None
+    _started_in = os.getpid()
+
+
+def _no_devices(asked: str, error: BaseException) -> str:
+    """What is wrong with a JAX_PLATFORMS with which no device was found."""
+    names = [name.strip() for name in asked.split(",") if name.strip()]
+    for name in names:
+        if name not in _PLATFORMS:
+            hint = did_you_mean(name, _PLATFORMS) or f" It is one of {', '.join(_PLATFORMS)}."
+            return f"JAX_PLATFORMS: {name!r} is not a platform of JAX.{hint}"
+    if not names or names == ["cpu"]:
+        reason = " ".join(str(error).split())[:160]
+        return f"JAX cannot start on this machine: {reason}"
+    if asked != ",".join(names):  # JAX takes the spaces as part of the names
+        return f"JAX_PLATFORMS: expected names without spaces, as in {','.join(names)}."
+    missing = names[0]
+    if missing in ("cuda", "gpu") and any(Path(f).exists() for f in _GPU_FILES):
+        why = "JAX cannot use this machine's GPU; is JAX installed for it (requirements.txt)?"
+    else:
+        why = f"no {_PLATFORMS[missing]} was found on this machine."
+    return f"JAX_PLATFORMS={asked}: {why} Write JAX_PLATFORMS=cpu to run on the CPU."
 
 
 def _keep_freed_memory() -> None:

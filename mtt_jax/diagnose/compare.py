@@ -5,6 +5,7 @@ import json
 import numpy as np
 
 from mtt_jax.data.pipeline import training_stream
+from mtt_jax.data.tokenizer import vocabulary_size
 from mtt_jax.diagnose.arms import FROZEN, POINTS, REAL, alone
 from mtt_jax.diagnose.gradients import compare_gradients, make_gradients
 from mtt_jax.diagnose.runs import Study, Tallies, folder_of
@@ -70,7 +71,7 @@ def gradients_of(study: Study) -> list[dict]:
     config = study.arms["joint"]
     stream = iter(training_stream(study.data.splits["train"], config))
     batches = [next(stream) for _ in range(_BATCHES)]
-    gradients = make_gradients(build_model(config, study.data.tokenizer.get_vocab_size()), config)
+    gradients = make_gradients(build_model(config, vocabulary_size(study.data.tokenizer)), config)
     checkpoints = Checkpoints(folder_of(study, "joint", 0), POINTS)
     try:
         found = [

@@ -16,7 +16,8 @@ from rich.console import Console as RichConsole
 from mtt_jax.config import files as config_files
 from mtt_jax.config.schema import BALANCERS, Config
 from mtt_jax.data.encode import ExampleSet
-from mtt_jax.data.prepare import Prepared, prepare
+from mtt_jax.data.prepare import Prepared, prepare, with_labels
+from mtt_jax.data.tokenizer import vocabulary_size
 from mtt_jax.devices.mesh import describe_devices
 from mtt_jax.diagnose.arms import alone, compared_tasks, make_arms, with_points
 from mtt_jax.errors import UserError, one_of
@@ -25,9 +26,10 @@ from mtt_jax.scoring.evaluate import sentence_tallies
 from mtt_jax.scoring.infer import infer, make_forward
 from mtt_jax.tasks import Task
 from mtt_jax.train.loop import train
-from mtt_jax.train.run_directory import Layout, open_folder
+from mtt_jax.train.run_directory import Layout, keep_labels, open_folder
 from mtt_jax.weights import pretrained, saved_model
 from mtt_jax.weights.build import build_model
+from mtt_jax.weights.initial import keep_source_labels
 
 _DIAGNOSIS = Layout(name="diagnosis", flag="--out", config="diagnose.json", work="runs")
 
@@ -94,6 +96,7 @@ def prepare_study(
     config = dataclasses.replace(
         config, data=dataclasses.replace(config.data, seed=config.data_seed)
     )
+    config = with_labels(keep_source_labels(keep_labels(out, config, _DIAGNOSIS)))
     open_folder(out, config, _DIAGNOSIS)
     console.say(f"Running on {describe_devices()}.")
     data = prepare(config, out)
@@ -151,7 +154,7 @@ def run_arms(study: Study) -> dict[str, list[Tallies]]:
 
 def forward_of(model: saved_model.SavedModel) -> Callable:
     """The jitted forward pass of a saved model."""
-    return make_forward(build_model(model.config, model.tokenizer.get_vocab_size()))
+    return make_forward(build_model(model.config, vocabulary_size(model.tokenizer)))
 
 
 def dev_tallies(forward: Callable, model: saved_model.SavedModel, dev: ExampleSet) -> Tallies:

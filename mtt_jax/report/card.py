@@ -144,11 +144,10 @@ def _phases(final: Mapping[str, Any]) -> str:
 def _limits(scores: Mapping[str, Score]) -> str:
     lines = [_LIMITS]
     for task, score in scores.items():
-        if score.ceiling and score.ceiling.f1 < 1:
+        if score.ceiling and score.ceiling.reason:
             lines.append(
-                f"- {task} is written in the tag scheme {score.ceiling.scheme}, in which adjacent "
-                "entities of one type merge: no model scores above F1 "
-                f"{score.ceiling.f1:.4f} on these sentences."
+                f"- No model reaches more than F1 {score.ceiling.f1:.4f} for {task} on these "
+                f"sentences: of the entities, {score.ceiling.reason}."
             )
         by_f1 = {label: row.f1 for label, row in score.rows.items() if row.f1 is not None}
         if by_f1:

@@ -24,32 +24,42 @@ class Console:
         self.rich.print(text, markup=False)
 
     def scores(self, by_split: Mapping[str, Mapping[str, Score]], split: str = "") -> None:
-        """The table of scores of a split, by default of test, or of dev if there is no test.
+        """The table of scores of a split; by default of test, and of dev for tasks without test.
 
         Args:
           by_split: split -> task -> score.
           split: whose scores to show.
         """
-        split = split or ("test" if "test" in by_split else "dev")
-        if split not in by_split:
-            self.say("No dev and no test sentences: nothing to score.")
+        if split:
+            self._table(f"{split} scores", by_split.get(split, {}))
             return
-        table = Table(title=f"{split} scores", title_justify="left")
+        test = by_split.get("test", {})
+        dev = {name: score for name, score in by_split.get("dev", {}).items() if name not in test}
+        if test:
+            self._table("test scores", test)
+        if dev:
+            why = f" of {', '.join(dev)}, without test data" if test else ""
+            self._table(f"dev scores{why}", dev)
+        if not test and not dev:
+            self.say("No dev and no test sentences: nothing to score.")
+
+    def _table(self, title: str, by_task: Mapping[str, Score]) -> None:
+        """A table of scores, a section per task, and what limits them."""
+        table = Table(title=title, title_justify="left")
         for heading in ("task", "", "precision", "recall", "F1", "support"):
             table.add_column(heading, justify="left" if heading in ("task", "") else "right")
-        for name, score in by_split[split].items():
+        for name, score in by_task.items():
             for label, row in score.rows.items():
                 table.add_row(name, label, *_cells(row))
             for title, row in score.totals.items():
                 table.add_row(name, title, *_cells(row), style="bold")
             table.add_section()
         self.rich.print(table)
-        for name, score in by_split[split].items():
-            if score.ceiling and score.ceiling.f1 < 1:
+        for name, score in by_task.items():
+            if score.ceiling and score.ceiling.reason:
                 self.say(
-                    f"{name}: the tag scheme {score.ceiling.scheme} limits F1 on these sentences "
-                    f"to {score.ceiling.f1:.4f}; --config.tasks.{name}.scheme=iob2 has no such "
-                    "limit."
+                    f"{name}: no model reaches more than F1 {score.ceiling.f1:.4f} on these "
+                    f"sentences: of the entities, {score.ceiling.reason}."
                 )
 
     def phases(self, rows: Sequence[Mapping[str, Any]]) -> None:

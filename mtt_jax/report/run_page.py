@@ -146,11 +146,11 @@ def _confusion(score: Score) -> str:
 
 
 def _ceiling(score: Score) -> str:
-    if not score.ceiling:
+    if not score.ceiling or not score.ceiling.reason:
         return ""
     return (
-        f'<p class="note">Highest F1 that the tag scheme {escape(score.ceiling.scheme)} allows on '
-        f"these sentences: {score.ceiling.f1:.4f}.</p>"
+        f'<p class="note">Highest F1 that can be reached on these sentences: '
+        f"{score.ceiling.f1:.4f}. Of the entities, {escape(score.ceiling.reason)}.</p>"
     )
 
 

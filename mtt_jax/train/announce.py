@@ -3,11 +3,32 @@
 import jax
 import numpy as np
 
+from mtt_jax.config.schema import Config
 from mtt_jax.data.sampling import expected_draws, lengths_read, parts_by_task
 from mtt_jax.train.phases import Phase
 from mtt_jax.train.setup import Setup
 from mtt_jax.train.step import TrainState
 from mtt_jax.weights.build import count_parameters
+
+# So many labels are named, at most.
+_SHOWN = 20
+
+
+def labels_found(given: Config, complete: Config) -> list[str]:
+    """A line for each task whose labels were left to the data: which they are.
+
+    Args:
+      given: the config as the user gave it.
+      complete: with all labels.
+    """
+    lines = []
+    for name, task in given.tasks.items():
+        found = complete.tasks[name].labels
+        if not task.labels:
+            more = f", and {len(found) - _SHOWN:,} more" if len(found) > _SHOWN else ""
+            shown = ", ".join(found[:_SHOWN])
+            lines.append(f"{name}: {len(found):,} labels, from the data: {shown}{more}.")
+    return lines
 
 
 def announce_run(setup: Setup, state: TrainState) -> None:

@@ -9,7 +9,7 @@ from mtt_jax.config import files as config_files
 from mtt_jax.config.schema import Config
 from mtt_jax.devices import processes
 from mtt_jax.devices.mesh import describe_devices, gather
-from mtt_jax.report import card, run_page
+from mtt_jax.report import card, paths, run_page
 from mtt_jax.report.console import Console
 from mtt_jax.scoring.evaluate import evaluate
 from mtt_jax.tasks import Score, Task
@@ -93,9 +93,11 @@ def _write(
       history: rows of metrics.jsonl.
       final: the content of metrics.json.
     """
-    plain = config_files.to_plain(setup.config)
+    whole = config_files.to_plain(setup.config)
+    plain = paths.named(whole)  # these pages are passed on; config.json keeps what a resume needs
     counts = {name: split.counts() for name, split in setup.data.splits.items()}
-    name, notes = setup.run.name, list(setup.data.notes)
+    name = setup.run.name
+    notes = [paths.without_folders(note, whole) for note in setup.data.notes]
     text = card.render(name, tasks, plain, final, notes, counts)
     folder = setup.run / "model"
     saved_model.save(folder, config, params, setup.data.tokenizer, text, tasks=tasks)

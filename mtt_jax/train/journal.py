@@ -29,7 +29,7 @@ def open_journal(setup: Setup, first: int) -> Iterator["Journal"]:
     each = flops.peak(setup.mesh.devices.flat[0].device_kind, config.encoder.dtype)
     peak = each * setup.mesh.size if each else None
     with (
-        History(setup.run, first, config, processes.is_main()) as history,
+        History(setup.run, first, config, processes.is_main(), setup.started) as history,
         progress_bar(setup.console, config, setup.phases, first, peak) as progress,
         Trace(setup.run, config.train.profile) as trace,
     ):
@@ -49,6 +49,13 @@ class Journal:
     def tracing(self, step: int) -> AbstractContextManager:
         """The context to run a step in."""
         return self._trace.step(step)
+
+    @contextmanager
+    def compiling(self) -> Iterator[None]:
+        """Says that the step is being compiled while the block runs."""
+        self._progress.compiling()
+        yield
+        self._progress.compiled()
 
     def stepped(self, step: int, state: TrainState, metrics: StepMetrics) -> None:
         """Takes a step's metrics, and reports those of the step before.
@@ -87,6 +94,7 @@ class Journal:
         if not len(dev):
             return None
         rows = config.train.batch_rows
+        self._progress.evaluating()
         scores = evaluate(self._setup.forward, state.params, dev, config, rows, fit=True).scores
         score = overall_score(scores, config)
         self._history.evaluated(step, score, scores)

@@ -10,10 +10,11 @@ from typing import Any
 import jax
 
 from mtt_jax.config.schema import Config
-from mtt_jax.devices import processes, startup
+from mtt_jax.data.prepare import Prepared
+from mtt_jax.devices import memory, processes, startup
 from mtt_jax.devices.mesh import place, place_batch, replicated
 from mtt_jax.report.console import Console, silent
-from mtt_jax.train.announce import announce_phase, announce_run
+from mtt_jax.train.announce import announce_phase, announce_run, labels_found
 from mtt_jax.train.finish import finish, show
 from mtt_jax.train.journal import open_journal
 from mtt_jax.train.setup import (
@@ -28,13 +29,16 @@ from mtt_jax.train.step import make_step
 from mtt_jax.train.stop import InterruptedRunError, stop_signals
 
 
-def train(config: Config, workdir: str | Path, console: Console) -> dict[str, Any]:
+def train(
+    config: Config, workdir: str | Path, console: Console, data: Prepared | None = None
+) -> dict[str, Any]:
     """Trains until the run is finished; resumes a run that was stopped.
 
     Args:
       config: checked.
       workdir: the run directory: created if missing, resumed if it holds a run with this config.
       console: where the user sees progress.
+      data: to train on, for a caller who has prepared it; by default that of the config.
 
     Returns:
       The content of metrics.json.
@@ -43,10 +47,15 @@ def train(config: Config, workdir: str | Path, console: Console) -> dict[str, An
       UserError: for errors a user can fix.
       InterruptedRunError: after SIGTERM or Ctrl-C, once everything is saved.
     """
+    startup.start_devices()
     console = console if processes.is_main() else silent()
     run = Path(workdir).expanduser()
-    with stop_signals() as asked:
-        config = complete_config(config)
+    with stop_signals() as asked, memory.explained(memory.remedy(config)):
+        if jax.process_count() > 1:
+            asked.at_once = frozenset()  # the other processes would wait for this one
+        given, config = config, complete_config(config, run)
+        for line in labels_found(given, config):
+            console.say(line)
         finished = open_directory(run, config)
         if finished:
             console.say(
@@ -55,7 +64,7 @@ def train(config: Config, workdir: str | Path, console: Console) -> dict[str, An
             )
             show(finished, console)
             return finished
-        with set_up(config, run, console, asked) as setup:
+        with set_up(config, run, console, asked, data) as setup:
             if setup.checkpoints.latest() != setup.steps:
                 run_steps(setup)
             return finish(setup)
@@ -66,6 +75,7 @@ def run_steps(setup: Setup) -> None:
     train = setup.config.train
     state, stream = begin(setup)
     first = int(state.step)
+    setup.asked.saved(first)
     announce_run(setup, state)
     root = place(jax.random.fold_in(jax.random.key(setup.config.seed), 1), replicated(setup.mesh))
     with open_journal(setup, first) as journal:
@@ -82,7 +92,13 @@ def run_steps(setup: Setup) -> None:
             start = int(state.step)
             for step in range(start + 1, phase.end + 1):
                 with journal.tracing(step):
-                    state, metrics = advance(state, place_batch(next(stream), setup.mesh), root)
+                    batch = place_batch(next(stream), setup.mesh)
+                    if step == start + 1:
+                        with journal.compiling():
+                            compiled = advance.lower(state, batch, root).compile()
+                        memory.check_program(compiled, phase.config, list(setup.mesh.devices.flat))
+                        setup.asked.unsaved = True
+                    state, metrics = advance(state, batch, root)
                 if step == start + 1:
                     startup.release_freed_memory()
                 journal.stepped(step, state, metrics)
@@ -98,7 +114,8 @@ def run_steps(setup: Setup) -> None:
                     setup.checkpoints.wait()
                     raise InterruptedRunError(step, asked[0])
             stream = None
-    setup.checkpoints.wait()
+            setup.checkpoints.wait()
+            setup.asked.saved(phase.end)
 
 
 def asked_to_stop(setup: Setup, step: int, saving: bool) -> list[int]:

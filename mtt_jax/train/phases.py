@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import re
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -35,14 +36,15 @@ class Phase(NamedTuple):
 def plan(config: Config, examples: ExampleSet | None, params: Any) -> tuple[Phase, ...]:
     """The phases in order; a config without any has a single one of train.steps.
 
+    A warm-up that is longer than its phase becomes a tenth of it; see `shortened`.
+
     Args:
       config: the run's.
       examples: the training split, needed for phases whose length is given in epochs.
       params: parameters or their shapes.
 
     Raises:
-      UserError: for a pattern that matches no parameter, a phase in which nothing trains, or one
-        that is shorter than its warm-up.
+      UserError: for a pattern that matches no parameter, or a phase in which nothing trains.
     """
     specs = config.phases or (PhaseConfig(name="train", steps=config.train.steps),)
     phases: list[Phase] = []
@@ -51,20 +53,37 @@ def plan(config: Config, examples: ExampleSet | None, params: Any) -> tuple[Phas
         view = _view(config, spec, index)
         steps = spec.steps or _steps(spec.epochs, view, examples)
         warmup = view.train.warmup
-        if config.phases and spec.warmup < 0:
+        if (config.phases and spec.warmup < 0) or warmup > steps:
             warmup = min(warmup, max(1, steps // 10))
         view = dataclasses.replace(
             view, train=dataclasses.replace(view.train, steps=steps, warmup=warmup)
         )
-        if view.train.warmup > steps:
-            raise UserError(
-                f"{where}.warmup: {view.train.warmup} steps of warm-up are more than the {steps} "
-                f"steps of phase {spec.name!r}; set the warmup of the phase."
-            )
         start = phases[-1].end if phases else 0
         frozen = frozen_mask(params, view, spec.trainable, where)
         phases.append(Phase(spec.name, start, start + steps, view, frozen))
     return tuple(phases)
+
+
+def shortened(config: Config, phases: Sequence[Phase]) -> list[str]:
+    """A line for each phase whose warm-up the user gave longer than the phase.
+
+    Args:
+      config: the run's.
+      phases: as `plan` returns them.
+    """
+    lines = []
+    for index, phase in enumerate(phases):
+        spec = config.phases[index] if config.phases else None
+        if spec and spec.warmup < 0:
+            continue  # documented as at most a tenth
+        asked, steps = spec.warmup if spec else config.train.warmup, phase.end - phase.start
+        if asked > steps:
+            where = f"config.phases[{index}]" if spec else "config.train"
+            lines.append(
+                f"{where}.warmup: {asked:,} steps of warm-up are more than the {steps:,} of the "
+                f"{'phase' if spec else 'run'}; shortened to {phase.config.train.warmup:,}."
+            )
+    return lines
 
 
 def _view(config: Config, spec: PhaseConfig, index: int) -> Config:

@@ -7,14 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.console import Console as RichConsole
+from rich.progress import Progress, ProgressColumn, Task
+from rich.text import Text
 from tensorboardX import SummaryWriter
 
 from mtt_jax.config.schema import Config
@@ -27,6 +22,8 @@ from mtt_jax.train.step import StepMetrics
 
 # Seconds after which a console that is not a terminal gets a line, if nothing else was printed.
 _SILENCE = 60.0
+# Characters of the bar.
+_BAR = 12
 
 
 class History:
@@ -36,8 +33,24 @@ class History:
     after N, since it is about to write them again.
     """
 
-    def __init__(self, run: Path, step: int, config: Config, writes: bool = True):
-        """Opens the files; without `writes`, for all processes but one, nothing is written."""
+    def __init__(
+        self,
+        run: Path,
+        step: int,
+        config: Config,
+        writes: bool = True,
+        started: float | None = None,
+    ):
+        """Opens the files.
+
+        Args:
+          run: the run directory.
+          step: steps done.
+          config: the run's.
+          writes: whether anything is written; false for all processes but one.
+          started: time from which the seconds of a line count; None for lines without them.
+        """
+        self._started = started
         self._path = run / "metrics.jsonl" if writes else Path(os.devnull)
         if writes:
             self._drop_after(run, step)
@@ -71,6 +84,11 @@ class History:
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
         return [json.loads(line) for line in lines if line.endswith("}\n")]
 
+    @staticmethod
+    def seconds(run: Path) -> float:
+        """Seconds that earlier starts of a run worked on it, up to their last line."""
+        return max((row.get("seconds", 0.0) for row in History.read(run)), default=0.0)
+
     def trained(self, step: int, row: dict) -> None:
         """Adds a line about training."""
         self._add({"kind": "train", "step": step, **row})
@@ -82,6 +100,8 @@ class History:
         self._add({"kind": "dev", "step": step, "score": score, "scores": headlines, **plain})
 
     def _add(self, row: dict) -> None:
+        if self._started is not None:
+            row = {**row, "seconds": round(time.time() - self._started, 1)}
         self._file.write(_line(row))
         self._file.flush()
         if self._events:
@@ -101,22 +121,92 @@ def _line(row: dict) -> str:
 def _scalars(row: dict) -> Iterator[tuple[str, float]]:
     """The numbers of a row that TensorBoard draws, with their names."""
     for name, value in row.items():
-        if isinstance(value, (int, float)) and name != "step":
+        if isinstance(value, (int, float)) and name not in ("step", "seconds"):
             yield name, value
         elif isinstance(value, dict) and name in ("losses", "scores", "weights"):
             yield from ((f"{name}/{task}", number) for task, number in value.items())
 
 
-def speed(rate: float, fill: float, used: float | None) -> str:
-    """The speed as the bar shows it, such as `  9,000 tokens/s  2% padding  41% MFU`.
+def speed(rate: float, fill: float, used: float | None) -> tuple[str, ...]:
+    """The speed as the bar shows it: `9,000 tokens/s`, `2% padding`, `41% MFU`.
 
     Args:
       rate: subwords per second.
       fill: share of positions that hold a subword.
       used: model FLOP utilization; None if it is unknown.
     """
-    utilisation = "" if used is None else f"  {used:.0%} MFU"
-    return f"  {rate:,.0f} tokens/s  {1 - fill:.0%} padding{utilisation}"
+    utilisation = () if used is None else (f"{used:.0%} MFU",)
+    return f"{rate:,.0f} tokens/s", f"{1 - fill:.0%} padding", *utilisation
+
+
+def bar_line(
+    width: int,
+    step: int,
+    total: int,
+    status: Sequence[str],
+    speeds: Sequence[str],
+    elapsed: float,
+    left: float | None,
+    ends: str = "━─",
+) -> str:
+    """The progress bar in one line of at most `width` characters.
+
+    Step, total and time left stay as long as they fit. What gives way, in this order: utilization,
+    padding, elapsed time, speed, the bar, and of the status first its details, then all.
+
+    Args:
+      width: columns of the terminal.
+      step: steps done.
+      total: steps of the run.
+      status: what happens, in several lengths, longest first.
+      speeds: as `speed` gives them.
+      elapsed: seconds since the start.
+      left: seconds to the end; None if unknown.
+      ends: the characters of the part that is done, and of the rest.
+    """
+    count = f"step {step:,}/{total:,}"
+    time_left = f"{_clock_time(left)} left"
+    done = round(_BAR * step / max(total, 1))
+    bar = ends[0] * done + ends[1] * (_BAR - done)
+    fast = [(*speeds[:n], _clock_time(elapsed)) for n in range(len(speeds), 0, -1)]
+    candidates = [
+        *([count, bar, *status[:1], *tail, time_left] for tail in fast),
+        *([count, bar, *status[:1], *speeds[:n], time_left] for n in (1, 0)),
+        *([count, *shorter, time_left] for shorter in ([bar, s] for s in status[1:])),
+        *([count, shorter, time_left] for shorter in status),
+        [count, time_left],
+    ]
+    lines = ("  ".join(candidate) for candidate in candidates)
+    return next((line for line in lines if len(line) <= width), count[:width])
+
+
+def _clock_time(seconds: float | None) -> str:
+    """Seconds as `1:02:03`; `-:--:--` if unknown."""
+    if seconds is None:
+        return "-:--:--"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}"
+
+
+class _Line(ProgressColumn):
+    """The whole bar as one column, so that we decide what gives way on a narrow terminal."""
+
+    max_refresh = None
+
+    def __init__(self, console: RichConsole):
+        super().__init__()
+        self._console = console
+
+    def render(self, task: Task) -> Text:
+        """The line, for the terminal as wide as it is now."""
+        about = task.fields
+        ends = "━─" if self._console.encoding.startswith("utf") else "#-"
+        line = bar_line(
+            self._console.width - 1, int(task.completed), int(task.total or 0), about["status"],
+            about["speeds"], task.elapsed or 0.0, about["left"], ends,
+        )  # fmt: skip
+        return Text(line, no_wrap=True, overflow="crop")
 
 
 def duration(seconds: float) -> str:
@@ -162,16 +252,8 @@ def progress_bar(
       peak: FLOP/s of all devices together; None if it is unknown.
       clock: seconds from any start.
     """
-    columns = (
-        TextColumn("step"),
-        MofNCompleteColumn(),
-        BarColumn(bar_width=20),
-        TextColumn("{task.fields[status]}"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console.rich, disable=not console.rich.is_terminal) as bar:
+    line = _Line(console.rich)
+    with Progress(line, console=console.rich, disable=not console.rich.is_terminal) as bar:
         yield ProgressLine(console, bar, config, phases, first, peak, clock)
 
 
@@ -207,25 +289,52 @@ class ProgressLine:
         self._console, self._bar, self._config = console, bar, config
         self._peak, self._clock = peak, clock
         self._schedule, self._total = make_schedule(phases), phases[-1].end
-        self._task = bar.add_task("train", total=self._total, completed=first, status="")
-        self._speed = ""
+        self._task = bar.add_task(
+            "train", total=self._total, completed=first, status=("starting",), speeds=(), left=None
+        )
+        self._speeds: tuple[str, ...] = ()
+        self._pace: float | None = None  # seconds per step
         self._restart()
 
     def _restart(self) -> None:
         now = self._clock()
         self._logged = _Window(now)  # since the last line of metrics.jsonl
         self._shown = _Window(now)  # since the last line on the console
+        self._paced = _Window(now)
+
+    def compiling(self) -> None:
+        """Says that the training step is being compiled, which may take minutes."""
+        self._bar.update(self._task, status=("compiling the training step", "compiling"))
+        if not self._console.rich.is_terminal:
+            self._console.say("Compiling the training step.")
+
+    def compiled(self) -> None:
+        """The step is compiled; only from now on time counts as training."""
+        self._bar.update(self._task, status=("first step",))
+        self._restart()
+
+    def evaluating(self) -> None:
+        """Says that dev is being scored."""
+        self._bar.update(self._task, status=("evaluating on dev", "evaluating"))
 
     def step(self, step: int, metrics: StepMetrics, history: History) -> None:
         """Counts a step; every `log_every` steps a line is added to metrics.jsonl."""
         now = self._clock()
         self._logged.add(int(metrics.tokens))
         self._shown.add(int(metrics.tokens))
+        self._paced.add(int(metrics.tokens))
+        self._pace = self._paced.seconds(now) / self._paced.steps
         losses = {name: float(value) for name, value in metrics.losses.items()}
         if step % self._config.train.log_every == 0 or step == self._total:
             self._log(now, step, metrics, losses, history)
         shown = "  ".join(f"{name} {value:.3f}" for name, value in losses.items())
-        self._bar.update(self._task, completed=step, status=f"loss {shown}{self._speed}")
+        self._bar.update(
+            self._task,
+            completed=step,
+            status=(f"loss {shown}", f"loss {float(metrics.loss):.3f}"),
+            speeds=self._speeds,
+            left=(self._total - step) * self._pace,
+        )
         if not self._console.rich.is_terminal and now - self._shown.since >= _SILENCE:
             self._say(now, step, losses)
 
@@ -249,7 +358,7 @@ class ProgressLine:
                 **({} if used is None else {"utilisation": used}),
             },
         )
-        self._speed = speed(rate, fill, used)
+        self._speeds = speed(rate, fill, used)
         self._logged = _Window(now)
 
     def _say(self, now: float, step: int, losses: dict) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mtt_jax.config import files as config_files
+from mtt_jax.config.resolve import labels_of
 from mtt_jax.config.schema import Config, MeshConfig
 from mtt_jax.errors import UserError
 from mtt_jax.weights import saved_model
@@ -39,6 +40,31 @@ def open_run(run: Path, config: Config) -> dict | None:
     return saved_model.read_json(run / "metrics.json")
 
 
+def keep_labels(folder: Path, config: Config, layout: Layout) -> Config:
+    """The config with labels left at auto taken from a folder whose work has begun.
+
+    They are what the model was made for; data that have changed since are another error.
+
+    Args:
+      folder: which may not exist yet.
+      config: with labels or without.
+      layout: what kind of folder it is.
+
+    Raises:
+      UserError: if the folder's config is damaged.
+    """
+    path = folder / layout.config
+    if not path.is_file() or not _begun(folder, layout):
+        return config
+    there = config_files.from_json(path.read_text(encoding="utf-8"), str(path))
+    return labels_of(config, there)
+
+
+def _begun(folder: Path, layout: Layout) -> bool:
+    work = folder / layout.work
+    return work.is_dir() and any(work.iterdir())
+
+
 def open_folder(folder: Path, config: Config, layout: Layout) -> None:
     """Creates a folder that belongs to one config, or recognizes it.
 
@@ -59,8 +85,7 @@ def open_folder(folder: Path, config: Config, layout: Layout) -> None:
     if path.is_file():
         there = config_files.from_json(path.read_text(encoding="utf-8"), str(path))
         changed = config_files.differences(_decisive(config), _decisive(there))
-        begun = (folder / layout.work).is_dir() and any((folder / layout.work).iterdir())
-        if not begun:
+        if not _begun(folder, layout):
             (folder / "data.json").unlink(missing_ok=True)
             write(path, config_files.to_json(config))
         elif changed:

@@ -13,11 +13,12 @@ import numpy as np
 import optax
 from jax.sharding import Mesh
 
-from mtt_jax.config.resolve import check
+from mtt_jax.config.resolve import check, put_labels
 from mtt_jax.config.schema import Config
 from mtt_jax.data.pipeline import Shards, open_shards
-from mtt_jax.data.prepare import Prepared, prepare
-from mtt_jax.devices import processes
+from mtt_jax.data.prepare import Prepared, prepare, with_labels
+from mtt_jax.data.tokenizer import vocabulary_size
+from mtt_jax.devices import memory, processes
 from mtt_jax.devices.mesh import (
     describe_devices,
     gather,
@@ -35,13 +36,14 @@ from mtt_jax.train.balance import Balancer
 from mtt_jax.train.checkpoint import Checkpoints, abstract
 from mtt_jax.train.gradient import make_balancer
 from mtt_jax.train.optim import make_optimizers
-from mtt_jax.train.phases import Phase, plan
-from mtt_jax.train.run_directory import open_run
+from mtt_jax.train.phases import Phase, plan, shortened
+from mtt_jax.train.progress import History
+from mtt_jax.train.run_directory import RUN, keep_labels, open_run
 from mtt_jax.train.step import TrainState, state_shapes
-from mtt_jax.train.stop import stop_if_asked
+from mtt_jax.train.stop import Asked, stop_if_asked
 from mtt_jax.weights import pretrained, saved_model
 from mtt_jax.weights.build import build_model, init_params
-from mtt_jax.weights.initial import starting_params
+from mtt_jax.weights.initial import keep_source_labels, starting_params
 
 
 class Setup(NamedTuple):
@@ -60,7 +62,7 @@ class Setup(NamedTuple):
       checkpoints: the run's.
       console: where the user sees progress.
       asked: signals that asked the run to stop, so far.
-      started: time of the start, in seconds since the epoch.
+      started: time of the start in seconds since the epoch, earlier by what earlier starts took.
     """
 
     config: Config
@@ -74,7 +76,7 @@ class Setup(NamedTuple):
     forward: Callable[[Any, Any], Any]
     checkpoints: Checkpoints
     console: Console
-    asked: list[int]
+    asked: Asked
     started: float
 
     @property
@@ -83,13 +85,30 @@ class Setup(NamedTuple):
         return self.phases[-1].end
 
 
-def complete_config(config: Config) -> Config:
-    """The config with everything that depends on this machine's files and processes filled in.
+def complete_config(config: Config, run: Path) -> Config:
+    """The config with everything that depends on files and processes filled in.
+
+    Args:
+      config: checked.
+      run: the run directory; the labels of a run that has begun stay what they are.
 
     Raises:
-      UserError: if the pretrained encoder cannot be read, or the processes do not divide the data.
+      UserError: if the pretrained encoder cannot be read, the processes do not divide the data, or
+        labels are left to data that cannot be read.
     """
-    return processes.together(lambda: pretrained.complete(with_shards(config)))
+    config = processes.together(lambda: pretrained.complete(with_shards(config)))
+    if all(task.labels for task in config.tasks.values()):
+        return config
+    make_balancer(config)  # before the data, for a mistake in its options
+    found = processes.together(
+        lambda: (
+            with_labels(keep_source_labels(keep_labels(run, config, RUN)))
+            if processes.is_main()
+            else config
+        )
+    )
+    labels = json.dumps({name: task.labels for name, task in found.tasks.items()})
+    return put_labels(config, json.loads(processes.texts(labels)[0]))
 
 
 def with_shards(config: Config) -> Config:
@@ -120,28 +139,34 @@ def open_directory(run: Path, config: Config) -> dict | None:
 
 
 @contextmanager
-def set_up(config: Config, run: Path, console: Console, asked: list[int]) -> Iterator[Setup]:
+def set_up(
+    config: Config, run: Path, console: Console, asked: Asked, data: Prepared | None = None
+) -> Iterator[Setup]:
     """Prepares the data, the model and the optimizers of a run; closes its checkpoints at the end.
 
     Raises:
       UserError: for errors a user can fix.
       InterruptedRunError: if a signal has arrived in the meantime.
     """
-    started = time.time()
+    # As if the starts of a run that was stopped followed one another without a pause.
+    started = time.time() - History.seconds(run)
     balancer = make_balancer(config)  # before the data, for a mistake in its options
     mesh = make_mesh(
         config.mesh.data, config.train.batch_rows, config.train.accumulate, config.mesh.fsdp
     )
     console.say(f"Running on {describe_devices()}.")
-    data = _prepare(config, run)
+    memory.check_batch(config, list(mesh.devices.flat))
+    data = data or _prepare(config, run)
     for note in data.notes:
         console.say(note)
     stop_if_asked(processes.agreed(asked), 0)
-    model = build_model(config, data.tokenizer.get_vocab_size())
+    model = build_model(config, vocabulary_size(data.tokenizer))
     shapes = jax.eval_shape(
         lambda key: init_params(model, key, config.train.row_length), jax.random.key(0)
     )
     phases = plan(config, data.splits["train"], shapes)
+    for line in shortened(config, phases):
+        console.say(line)
     optimizers = make_optimizers(config, phases, shapes)
     forward = over_mesh(make_forward(model), mesh)
     checkpoints = Checkpoints(run, config.train.keep)
@@ -197,7 +222,7 @@ def initial_state(setup: Setup) -> TrainState:
         out_shardings=shardings.params,
     )(place(key, replicated(setup.mesh)))
     if config.init_from or config.encoder.init:
-        found = starting_params(config, setup.data.tokenizer, gather(params))
+        found = starting_params(config, setup.data.tokenizer, gather(params), setup.console.say)
         params = place(found, shardings.params)
     opt_state = jax.jit(setup.optimizers[0].init, out_shardings=shardings.opt_state)(params)
     balance = place(setup.balancer.init(len(config.tasks)), shardings.balance)

@@ -1,6 +1,5 @@
 """The training step: one jitted function over all devices, its state donated."""
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -73,8 +72,8 @@ def make_step(
     config: Config,
     mesh: Mesh,
     frozen: Any,
-) -> Callable[[TrainState, Batch, jax.Array], tuple[TrainState, StepMetrics]]:
-    """Compiles the step: (state, batch, root key) -> (state, metrics).
+) -> jax.stages.Wrapped:
+    """The jitted step: (state, batch, root key) -> (state, metrics).
 
     Args:
       model: what to train.

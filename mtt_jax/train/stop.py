@@ -1,11 +1,18 @@
-"""Stopping: what a process does when it is asked to end. A run saves a checkpoint first."""
+"""Stopping: what a process does when it is asked to end. A run saves a checkpoint first.
+
+Python runs a signal handler between two of its own instructions, so not before a compiler or a full
+queue lets go of the main thread. A thread therefore watches for signals too, and ends the process
+at once wherever nothing would be lost.
+"""
 
 import contextlib
 import os
 import signal
+import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 
 def end_on_ctrl_c() -> None:
@@ -14,14 +21,25 @@ def end_on_ctrl_c() -> None:
     The exception that Python raises by default may occur inside a callback that swallows it, or
     inside a compiler that crashes on it.
     """
+    signal.signal(signal.SIGINT, _end)
+    _watch(lambda number: _end(number, None) if number == signal.SIGINT else None)
 
-    def end(number, frame):
-        with contextlib.suppress(RuntimeError, OSError):  # in the middle of a write
-            sys.stdout.flush()
-        os.write(2, b"stopped.\n")
-        os._exit(128 + number)
 
-    signal.signal(signal.SIGINT, end)
+def _end(number: int, frame: Any) -> None:
+    _leave(number, "stopped.")
+
+
+def _leave(number: int, message: str) -> None:
+    """Ends the process without unwinding, during which an interrupted compiler would crash.
+
+    All files are written atomically, so none is left half written.
+    """
+    with contextlib.suppress(RuntimeError, OSError, ValueError):  # in the middle of a write
+        sys.stdout.flush()
+    with contextlib.suppress(OSError):
+        shown = "\033[?25h\n" if os.isatty(2) else ""  # a progress bar hides the cursor
+        os.write(2, f"{shown}{message}\n".encode())
+    os._exit(128 + number)
 
 
 class InterruptedRunError(Exception):
@@ -32,33 +50,68 @@ class InterruptedRunError(Exception):
     """
 
     def __init__(self, step: int, number: int):
-        where = f"at step {step}" if step else "before the first checkpoint"
-        then = "resumes from there" if step else "starts over"
-        super().__init__(f"stopped {where}; the same command {then}")
+        super().__init__(_stopped(step))
         self.code = 128 + number
 
 
+def _stopped(step: int) -> str:
+    where = f"at step {step}" if step else "before the first checkpoint"
+    then = "resumes from there" if step else "starts over"
+    return f"stopped {where}; the same command {then}"
+
+
+class Asked(list[int]):
+    """The signals that asked a run to stop, in the order in which they came.
+
+    Attributes:
+      unsaved: whether there is work that a checkpoint has to save before the process may end.
+      step: the step of the last checkpoint, for the message.
+      at_once: the signals that may end the process at once while nothing is unsaved.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unsaved = False
+        self.step = 0
+        self.at_once: frozenset[int] = frozenset()
+        self._before: list[int] = []  # those that the watching thread has seen
+
+    def saved(self, step: int) -> None:
+        """Notes that a checkpoint of this step exists, and that nothing was done since."""
+        self.step, self.unsaved = step, False
+
+    def arrived(self, number: int) -> None:
+        """Takes a signal, in the watching thread: ends the process if nothing would be lost."""
+        if self._before and number == signal.SIGINT:
+            _leave(number, "stopped.")
+        self._before.append(number)
+        if number in self.at_once and not self.unsaved:
+            _leave(number, f"{_stopped(self.step)}.")
+
+
 @contextlib.contextmanager
-def stop_signals() -> Iterator[list[int]]:
+def stop_signals() -> Iterator[Asked]:
     """Collects SIGTERM and SIGINT in a list; a second Ctrl-C ends the process at once.
 
-    At once means without unwinding, during which an interrupted compiler would crash; all files are
-    written atomically, so none is left half written.
+    A command is ended at once by the first signal too while nothing is unsaved: while data are
+    read, or a step is compiled. A program that calls us keeps its own Ctrl-C.
     """
-    asked: list[int] = []
+    asked = Asked()
     if threading.current_thread() is not threading.main_thread():
         yield asked  # Python handles signals in the main thread only
         return
 
     def remember(number, frame):
-        if asked and number == signal.SIGINT:
-            os._exit(128 + number)
         asked.append(number)
 
     before = {n: signal.signal(n, remember) for n in (signal.SIGINT, signal.SIGTERM)}
+    ends = {n for n, handler in before.items() if handler in (_end, signal.SIG_DFL)}
+    asked.at_once = frozenset(ends)
+    unwatch = _watch(asked.arrived)
     try:
         yield asked
     finally:
+        unwatch()
         for number, handler in before.items():
             signal.signal(number, handler)
 
@@ -71,3 +124,35 @@ def stop_if_asked(asked: list[int], step: int) -> None:
     """
     if asked:
         raise InterruptedRunError(step, asked[0])
+
+
+def _watch(arrived: Callable[[int], None]) -> Callable[[], None]:
+    """Calls a function with the number of every signal, in a thread of its own.
+
+    Python writes the number of a signal that has a handler into a socket as soon as it comes,
+    whatever the main thread is doing.
+
+    Returns:
+      A function that ends this, and restores what was before.
+    """
+    reading, writing = socket.socketpair()
+    writing.setblocking(False)
+    before = signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
+
+    def read() -> None:
+        while numbers := reading.recv(64):
+            for number in numbers:
+                arrived(number)
+
+    threading.Thread(target=read, name="signals", daemon=True).start()
+
+    def end() -> None:
+        signal.set_wakeup_fd(before)
+        _open.remove(writing)
+        writing.close()
+
+    _open.append(writing)
+    return end
+
+
+_open: list[socket.socket] = []  # so that none is closed while signals are written into it

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from mtt_jax.cli import main
+from mtt_jax.cli import evaluate, main
+from mtt_jax.errors import UserError
 from tests.helpers import save_untrained, written
 
 
@@ -39,6 +40,22 @@ def refused(capsys, *arguments):
     return err
 
 
+@pytest.mark.parametrize(
+    ("has", "message"),
+    [
+        (["dev"], "its config names no test data; score its dev data with --split=dev, or give a "),
+        ([], "its config names no dev and no test data; give a "),
+    ],
+)
+def test_a_run_without_test_data_says_what_it_has_and_how_a_file_is_given(has, message):
+    splits = {name: "some" if name in has else "" for name in ("train", "dev", "test")}
+    with pytest.raises(UserError) as caught:
+        evaluate._need_examples("runs/a", "test", splits, ["topic", "ner"])
+    assert str(caught.value) == (
+        f"runs/a: {message}file by task, as in mtt evaluate runs/a --topic=FILE"
+    )
+
+
 @pytest.mark.parametrize("form", ["--ner={}", "--ner {}"])
 def test_a_file_of_one_task_is_scored_for_that_task_alone(run, ner, form, capsys):
     found, err = evaluated(capsys, run, *form.format(ner).split())
@@ -54,16 +71,15 @@ def test_a_file_of_one_task_is_scored_for_that_task_alone(run, ner, form, capsys
 
 
 def test_files_of_both_tasks_are_scored_together(run, ner, topic, capsys):
-    layout = ["--config.data.topic.header", "--config.data.topic.text=text"]
+    layout = ["--config.data.topic.header=true", "--config.data.topic.text=text"]
     found, _ = evaluated(capsys, run, f"--topic={topic}", f"--ner={ner}", *layout)
     (scores,) = found.values()
     assert {name: score["count"] for name, score in scores.items()} == {"topic": 2, "ner": 2}
 
 
 def test_overrides_describe_the_layout_of_a_file(run, topic, capsys):
-    err = refused(capsys, run, f"--topic={topic}")
-    assert "--config.data.topic.text=" in err
     layout = ["--config.data.topic.text", "2", "--config.data.topic.label=1"]
+    layout.append("--config.data.topic.header=false")
     err = refused(capsys, run, f"--topic={topic}", *layout)
     assert "'label' is not a label of task 'topic'" in err
     layout.append("--config.data.topic.label_map=label=others")
@@ -111,4 +127,4 @@ def test_a_mistake_is_refused(run, arguments, message, capsys):
 def test_a_file_without_labels_is_refused(run, tmp_path, capsys):
     file = written(tmp_path, "none.jsonl", '{"text": "Rovers win again"}\n')
     assert main(["evaluate", str(run), f"--topic={file}"]) == 2
-    assert "no sentence carries a label; nothing to score" in capsys.readouterr().err
+    assert "no line has the key 'label'; keys there: text." in capsys.readouterr().err

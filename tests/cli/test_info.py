@@ -6,6 +6,7 @@ import jax
 import pytest
 
 from mtt_jax.cli import main
+from mtt_jax.data.tokenizer import vocabulary_size
 from mtt_jax.tasks import Multilabel
 from mtt_jax.weights import saved_model
 from tests.helpers import (
@@ -29,7 +30,7 @@ def test_info_describes_tasks_parameters_and_vocabulary(part, tokenizer, tmp_pat
     _, params = model_and_params(config, tokenizer)
     assert about["model"] == str(run / "model")
     assert about["parameters"] == sum(leaf.size for leaf in jax.tree.leaves(params))
-    assert about["vocabulary"] == tokenizer.get_vocab_size()
+    assert about["vocabulary"] == vocabulary_size(tokenizer)
     assert about["max_length"] == 32
     assert about["tasks"] == {
         "topic": {"kind": "classes", "labels": ["sports", "politics", "others"]},

@@ -7,12 +7,12 @@ import jax
 import numpy as np
 import pytest
 
-from mtt_jax.data.encode import encode_records
 from mtt_jax.data.pipeline import open_shards, training_stream
 from mtt_jax.data.sampling import parts_by_task
 from mtt_jax.errors import UserError
 from tests.helpers import (
     assert_trees_equal,
+    encoded,
     four_task_config,
     four_task_records,
     make_config,
@@ -50,7 +50,7 @@ def corpus(tokenizer):
     records = [record(text, "sports") for text in texts[:TOPICS]]
     records += [record(text, "others" if i < 4 else None, [(0, 1, "PER")])
                 for i, text in enumerate(texts[TOPICS:])]  # fmt: skip
-    return encode_records(records, tokenizer, make_config().task_list)
+    return encoded(records, tokenizer, make_config().task_list)
 
 
 def stream_config(**overrides):
@@ -83,7 +83,7 @@ def seen(some_batches, corpus):
 
 
 def test_task_without_sentences_is_left_out_of_the_mix(tokenizer):
-    only = encode_records([record("Tom ran .", "sports")] * 3, tokenizer, make_config().task_list)
+    only = encoded([record("Tom ran .", "sports")] * 3, tokenizer, make_config().task_list)
     config = stream_config(train__mixing="equal")
     (batch,) = batches(only, config, 1)
     assert batch.masks["ner"].sum() == 0
@@ -218,7 +218,7 @@ def test_labels_stay_with_their_sentence(corpus):
 
 def test_sentence_longer_than_max_length_is_cut(tokenizer):
     config = stream_config()
-    long = encode_records([record("Tom " * 60, "sports")], tokenizer, config.task_list)
+    long = encoded([record("Tom " * 60, "sports")], tokenizer, config.task_list)
     (batch,) = batches(long, config, 1)
     assert {len(s) for row in range(4) for s in sentences(batch, row)} == {config.data.max_length}
 
@@ -299,7 +299,7 @@ def test_stream_with_all_four_kinds_of_tasks_keeps_labels_with_their_sentence(to
         for r in four_task_records()
         for name in ("topic", "ner", "subjects", "pos")
     ]
-    examples = encode_records(records, tokenizer, config.task_list)
+    examples = encoded(records, tokenizer, config.task_list)
     assert set(parts_by_task(examples, config)) == set(config.tasks)
     by_text: dict[tuple, dict] = {}
     for i in range(len(examples)):

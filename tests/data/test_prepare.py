@@ -1,6 +1,5 @@
 """Preparation: files, the embedded corpus and TFDS become encoded splits, cached on disk."""
 
-import copy
 import json
 import shutil
 from pathlib import Path
@@ -12,7 +11,7 @@ from mtt_jax.config import files
 from mtt_jax.config.resolve import resolve
 from mtt_jax.config.schema import TaskConfig, default_config
 from mtt_jax.data.pack import piece_of
-from mtt_jax.data.prepare import prepare
+from mtt_jax.data.prepare import prepare, with_labels
 from mtt_jax.data.tokenizer import train as train_tokenizer
 from mtt_jax.errors import UserError
 from tests.helpers import ROOT, assert_trees_equal, written
@@ -83,6 +82,13 @@ def assert_same(ours, theirs):
 # From files
 
 
+def entities_of(example, config, task="ner"):
+    """(first word, one past the last, type) of each entity of an example."""
+    (found,) = (each for each in config.task_list if each.name == task)
+    spans = example.labels[task].spans.tolist()
+    return [(start, end, found.entity_types[kind]) for start, end, kind in spans]
+
+
 def test_files_become_encoded_splits(place):
     place.give("topic", "test", "test.csv", TOPICS)
     place.give("ner", "test", "test.conll", TAGS)
@@ -95,12 +101,7 @@ def test_files_become_encoded_splits(place):
     test = [prepared.splits["test"][i] for i in range(6)]
     topics = [config.tasks["topic"].labels[example.labels["topic"]] for example in test[:3]]
     assert topics == ["politics", "sports", "others"]
-    types = config.task_list[-1].entity_types
-    found = [
-        (start, end, types[entity_type])
-        for example in test[3:]
-        for start, end, entity_type in example.labels["ner"]
-    ]
+    found = [entity for example in test[3:] for entity in entities_of(example, config)]
     assert found == [(0, 2, "PER"), (0, 1, "LOC"), (0, 1, "ORG")]
     assert [list(example.labels) for example in test] == [["topic"]] * 3 + [["ner"]] * 3
     assert prepared.tokenizer.decode(test[1].tokens) == "Day 7 Tom ran."
@@ -111,7 +112,8 @@ def test_notes_on_every_file_are_passed_on(place):
     place.give("ner", "test", "test.conll", "Tom I-PER\nran O\n\nRome B-LOC\n")
     notes = "\n".join(place.prepare().notes)
     assert "dev.csv: 1 empty texts, left out (first: line 2)" in notes
-    assert "train.conll: 30 sentences, tags in scheme iob2" in notes
+    assert "train.conll: 30 texts, CoNLL columns" in notes
+    assert "tags in scheme iob2" in notes
     assert "test.conll: 1 tags that cannot follow" in notes
 
 
@@ -168,9 +170,7 @@ def test_sentences_of_a_file_that_two_tasks_read_have_both_labels(place):
     assert train.counts() == {"topic": 20, "ner": 20}
     config = resolve(place.raw)
     assert config.tasks["topic"].labels[train[0].labels["topic"]] == "sports"
-    types = config.task_list[-1].entity_types
-    first = [(int(a), int(b), types[entity_type]) for a, b, entity_type in train[0].labels["ner"]]
-    assert first == [(0, 1, "PER"), (7, 8, "LOC")]
+    assert entities_of(train[0], config) == [(0, 1, "PER"), (7, 8, "LOC")]
     assert [list(prepared.splits["dev"][i].labels) for i in (0, 1)] == [["topic"], ["ner"]]
 
 
@@ -229,14 +229,14 @@ def test_entities_of_a_common_file_are_kept_if_two_tasks_cut_its_words_different
             for name, spans in example.labels.items():
                 read[names[name]] |= {
                     prepared.tokenizer.decode(example.tokens[edges[start] : edges[end]])
-                    for start, end, _ in spans
+                    for start, end, _ in spans.spans
                 }
         assert read == {"people": {"Tom"}, "places": {"Rome"}}
 
 
 def test_fault_in_a_file_is_reported(place):
     place.give("ner", "test", "test.conll", "Tom B-PERS\n")
-    assert "test.conll, line 1: tag 'B-PERS'" in place.complaint()
+    assert "test.conll, line 1: 'B-PERS' is not a label" in place.complaint()
     place.raw.data.ner.test = str(place.folder / "tset.conll")
     assert "tset.conll: no such file. Did you mean" in place.complaint()
 
@@ -252,7 +252,7 @@ def test_task_without_a_label_in_train_is_refused(task, place):
     for split in ("dev", "test"):
         place.give("topic", split, "", "")
     message = place.complaint()
-    assert f"config.tasks.{task}: no training sentence carries a label" in message
+    assert "train.jsonl: no line has the key" in message
     assert f"--config.data.{task}.label" in message
 
 
@@ -270,7 +270,7 @@ def test_duplicates_and_sentences_that_leak_from_train_are_counted(place):
 
 def test_files_without_faults_give_no_note_about_faults(place):
     notes = place.prepare().notes
-    assert [note for note in notes if "tags in scheme" not in note] == []
+    assert [note for note in notes if " texts, C" not in note] == []  # what was recognized
 
 
 def test_training_sentences_longer_than_max_length_are_counted(place):
@@ -542,61 +542,10 @@ def old_run(tmp_path, monkeypatch):
     return folder / "finished"
 
 
-def old_config(run, **changes):
-    """The config that a run of version 0.1 stored; `topic__label_map` is of data.topic."""
-    plain = json.loads((run / "config.json").read_text())
-    for path, value in changes.items():
-        task, field = path.split("__")
-        plain["data"][task][field] = value
-    return files.from_json(json.dumps(plain))
-
-
-def old_complaint(run, **changes):
-    with pytest.raises(UserError) as error:
-        prepare(old_config(run, **changes), run)
-    return str(error.value)
-
-
-def test_run_of_version_0_1_is_resumed_on_the_same_data(old_run):
-    before = (old_run / "data.json").read_bytes()
-    splits = prepare(old_config(old_run), old_run).splits
-    assert all(len(split) for split in splits.values())
-    assert (old_run / "data.json").read_bytes() == before
-
-
-def test_resume_of_version_0_1_on_a_changed_file_is_refused_with_the_field_of_the_file(old_run):
-    file = old_run.parent / "train.conll"
-    file.write_text(file.read_text() + "\nTom B-PER\n")
-    message = old_complaint(old_run)
-    assert f"{old_run}: config.data.ner.train has changed since the run started" in message
-    assert message.count("config.data") == 1
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"topic__label_map": "sports=others"},
-        {"topic__limit": 5},
-        {"ner__synthetic_ways": "mention"},
-        {"ner__scheme": "iob2"},
-    ],
-)
-def test_resume_of_version_0_1_with_changed_settings_for_reading_is_refused(changes, old_run):
-    message = old_complaint(old_run, **changes)
-    assert f"{old_run}: the data has changed since the run started" in message
-
-
-def test_data_json_of_version_0_1_differs_if_labels_or_tag_scheme_differ(old_run):
-    plain = json.loads((old_run / "config.json").read_text())
-    for task, field, value in (
-        ("topic", "labels", ["sports", "others", "politics"]),
-        ("ner", "scheme", "io"),
-        ("ner", "labels", ["O", "PER", "ORG", "MISC", "LOC"]),
-    ):
-        changed = copy.deepcopy(plain)
-        changed["tasks"][task][field] = value
-        with pytest.raises(UserError, match="the data has changed since the run started"):
-            prepare(files.from_json(json.dumps(changed)), old_run)
+def test_run_of_an_earlier_version_is_not_resumed_on_other_words(old_run):
+    config = files.from_json((old_run / "config.json").read_text())
+    with pytest.raises(UserError, match="was started by another version of mtt_jax, which divides"):
+        prepare(config, old_run)
 
 
 # Tasks of all four kinds
@@ -640,7 +589,7 @@ def test_files_of_all_four_kinds_become_encoded_splits(four):
     assert test.counts() == {"subjects": 0, "topic": 0, "ner": 20, "pos": 20}
     assert len(test) == 20, "ner and pos read one file"
     assert test[3].labels["pos"].tolist() == [0, 0, 1, 0, 2]
-    assert test[3].labels["ner"].tolist() == [[0, 2, 0], [3, 4, 1]]
+    assert entities_of(test[3], config) == [(0, 2, "PER"), (3, 4, "LOC")]
     (subjects,) = (task for task in config.task_list if task.name == "subjects")
     found = {}
     for split in (train, dev):
@@ -656,7 +605,7 @@ def test_files_of_all_four_kinds_become_encoded_splits(four):
 
 
 def test_entities_and_tags_of_one_jsonl_file_that_cut_words_differently_are_joined(four, tmp_path):
-    """Offsets cut Rome-based in two; the tokens leave the last character out."""
+    """Offsets end in the middle of a token; the tokens leave the last character out."""
     row = {
         "text": "the Rome-based Tom ran!",
         "tokens": ["the", "Rome-based", "Tom", "ran"],
@@ -671,12 +620,13 @@ def test_entities_and_tags_of_one_jsonl_file_that_cut_words_differently_are_join
     prepared = prepare(config)
     dev = prepared.splits["dev"]
     example = next(dev[i] for i in range(len(dev)) if "pos" in dev[i].labels)
-    # the Rome -based Tom ran !
-    assert example.labels["pos"].tolist() == [2, 0, -1, 0, 1, -1]
-    assert example.labels["ner"].tolist() == [[1, 2, 1]]
+    # the Rome - based Tom ran !
+    assert example.labels["pos"].tolist()[:6] == [2, 0, 0, 0, 0, 1]
+    assert example.labels["pos"].tolist()[-1] == -1
+    assert entities_of(example, config) == [(1, 2, "LOC")]
     piece = piece_of(example, config.task_list, 32)
-    assert piece.targets["pos"][1].sum() == 4
-    assert piece.targets["ner"][1].sum() == 6
+    assert piece.targets["pos"][1].sum() == 6
+    assert piece.targets["ner"][1].sum() == len(example.words)
 
 
 def test_run_of_all_four_kinds_is_resumed_on_the_same_data_and_refused_on_other_labels(four, run):
@@ -745,3 +695,120 @@ def test_unavailable_tfds_data_set_is_reported_with_how_to_use_files(name, tmp_p
     assert f"config.data.topic.name: TFDS cannot provide '{name}'" in message
     assert "--config=configs/news_files.py" in message
     assert "--config.data.topic.train=FILE" in message
+
+
+# Labels that the config leaves to the data
+
+
+@pytest.fixture
+def auto(place):
+    """A workspace whose config names no labels."""
+    place.raw.tasks.topic.labels = ()
+    place.raw.tasks.ner.labels = ()
+    place.raw.data.topic.label_map = "1=politics, 2=sports"
+    place.give("topic", "train", "train.csv", topic_rows(0, 30) + "2,Cup,Ann ran .\n")
+    place.give("ner", "train", "train.conll", TAGS + "Rome B-LOC\n")
+    place.give("ner", "dev", "dev.conll", TAGS)
+    place.give("ner", "test", "test.conll", TAGS)
+    return place
+
+
+def labels_of(config):
+    return {name: task.labels for name, task in config.tasks.items()}
+
+
+FOUND = {"topic": ("sports", "3", "politics"), "ner": ("O", "LOC", "ORG", "PER")}
+
+
+def test_labels_left_to_the_data_are_those_of_train(auto):
+    config = with_labels(resolve(auto.raw))
+    assert labels_of(config) == FOUND
+    assert with_labels(config) is config
+
+
+def test_without_labels_data_are_encoded_as_with_the_labels_that_are_found(auto):
+    ours = auto.prepare()
+    auto.raw.tasks.topic.labels, auto.raw.tasks.ner.labels = FOUND["topic"], FOUND["ner"]
+    assert_same(ours, auto.prepare())
+    assert len(auto.cached()) == 1
+    shutil.rmtree(auto.folder / "cache")
+    assert_same(ours, auto.prepare())
+
+
+def test_labels_are_found_once_and_again_when_the_data_change(auto, monkeypatch):
+    config = resolve(auto.raw)
+    first = with_labels(config)
+    with monkeypatch.context() as patched:
+        patched.setattr("mtt_jax.data.prepare.read_records", None)  # nothing is read again
+        assert with_labels(config) == first
+        prepare(first)
+    auto.give("topic", "train", "train.csv", topic_rows(0, 30) + "1,Vote,Ann ran .\n")
+    assert with_labels(resolve(auto.raw)).tasks["topic"].labels == ("politics", "3", "sports")
+
+
+def test_damaged_labels_in_the_cache_are_reported(auto):
+    config = resolve(auto.raw)
+    first = with_labels(config)
+    (file,) = (auto.folder / "cache" / "labels").iterdir()
+    file.write_text("{", encoding="utf-8")
+    with pytest.raises(UserError, match=r"labels/.* is damaged .*; delete it and start again"):
+        with_labels(config)
+    file.unlink()
+    assert with_labels(config) == first
+
+
+def test_labels_of_one_task_may_be_named_and_those_of_another_left_to_the_data(auto):
+    auto.raw.tasks.topic.labels = ("3", "politics", "sports", "spare")
+    found = labels_of(with_labels(resolve(auto.raw)))
+    assert found == {"topic": ("3", "politics", "sports", "spare"), "ner": FOUND["ner"]}
+
+
+def test_a_rare_label_that_is_held_out_as_dev_belongs_to_the_labels(auto):
+    auto.give("topic", "dev", "", "")
+    auto.raw.data.topic.label_map = ""
+    auto.give("topic", "test", "test.csv", "")
+    for n in range(0, 60, 7):  # wherever it is, in train or in the dev share
+        rows = "".join(f"{'x' if i == n else 1 + i % 2},Day {i},Tom ran .\n" for i in range(60))
+        auto.give("topic", "train", "train.csv", rows)
+        assert set(with_labels(resolve(auto.raw)).tasks["topic"].labels) == {"1", "2", "x"}
+
+
+def test_class_weights_of_a_label_that_is_not_in_the_data_are_refused(auto):
+    auto.raw.tasks.ner.class_weights = "MISC=2"
+    message = auto.complaint()
+    assert message.startswith("config.tasks.ner.class_weights: 'MISC' is not one of O, LOC, ORG, ")
+
+
+def test_a_label_of_test_that_train_does_not_have_is_refused(auto):
+    auto.give("ner", "test", "test.conll", TAGS + "\nMay B-DATE\n")
+    message = auto.complaint()
+    assert "'DATE'" in message
+    assert "--config.tasks.ner.labels=O,LOC,ORG,PER,DATE" in message
+
+
+def test_a_run_records_the_labels_that_were_found(auto, run):
+    auto.prepare(run)
+    tasks = json.loads((run / "data.json").read_text(encoding="utf-8"))["tasks"]
+    assert {task["name"]: tuple(task["labels"]) for task in tasks} == FOUND
+    auto.prepare(run)  # and is resumed with them
+
+
+def test_labels_of_all_four_kinds_are_found(four):
+    named = {name: set(task.labels) for name, task in resolve(four).tasks.items()}
+    for name in named:
+        four.tasks[name].labels = ()
+    found = labels_of(with_labels(resolve(four)))
+    assert found.keys() == named.keys()
+    for name, labels in found.items():
+        assert set(labels) <= named[name]
+        assert len(labels) >= 2
+    assert found["ner"][0] == "O"
+
+
+def test_the_embedded_corpus_has_labels_too(tmp_path):
+    raw = default_config({"topic": TaskConfig(), "ner": TaskConfig(kind="entities")})
+    raw.data.cache_dir = str(tmp_path)
+    found = labels_of(with_labels(resolve(raw)))
+    assert set(found["topic"]) == {"sports", "politics", "others"}
+    assert found["ner"][0] == "O"
+    assert set(found["ner"]) == {"O", "PER", "ORG", "LOC", "MISC"}

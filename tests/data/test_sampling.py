@@ -3,14 +3,13 @@
 import numpy as np
 import pytest
 
-from mtt_jax.data.encode import encode_records
 from mtt_jax.data.sampling import (
     AnnealedSelection,
     expected_draws,
     mixing_weights,
     parts_by_task,
 )
-from tests.helpers import four_task_config, make_config, record
+from tests.helpers import encoded, four_task_config, make_config, record
 
 PERSON, PLACE = (0, 1, "PER"), (0, 1, "LOC")
 # Eight topics, then eight sentences with entities: 4 without any, 3 with PER, 1 with PER and LOC.
@@ -26,7 +25,7 @@ TOPICS, NAMES = list(range(8)), list(range(8, 16))
 
 @pytest.fixture(scope="module")
 def corpus(tokenizer):
-    return encode_records([record(*row) for row in ROWS], tokenizer, make_config().task_list)
+    return encoded([record(*row) for row in ROWS], tokenizer, make_config().task_list)
 
 
 def times(corpus, task, **overrides):
@@ -37,7 +36,7 @@ def times(corpus, task, **overrides):
 
 def test_sentence_with_labels_of_several_tasks_is_drawn_for_the_task_with_the_fewest(tokenizer):
     rows = [("Tom ran .", "sports", None)] * 3 + [("Tom ran .", "sports", [PERSON])] * 2
-    both = encode_records([record(*r) for r in rows], tokenizer, make_config().task_list)
+    both = encoded([record(*r) for r in rows], tokenizer, make_config().task_list)
     parts = parts_by_task(both, make_config())
     assert (parts["topic"].tolist(), parts["ner"].tolist()) == ([0, 1, 2], [3, 4])
 
@@ -45,7 +44,7 @@ def test_sentence_with_labels_of_several_tasks_is_drawn_for_the_task_with_the_fe
 def test_task_that_does_not_train_has_no_sentences_and_weight_0_is_not_the_same(tokenizer):
     rows = [("Tom ran .", "sports", None)] * 3 + [("Tom ran .", "sports", [PERSON])] * 2
     rows.append(("Tom ran .", None, [PERSON]))
-    both = encode_records([record(*r) for r in rows], tokenizer, make_config().task_list)
+    both = encoded([record(*r) for r in rows], tokenizer, make_config().task_list)
 
     def found(**overrides):
         parts = parts_by_task(both, make_config(**overrides))
@@ -57,7 +56,7 @@ def test_task_that_does_not_train_has_no_sentences_and_weight_0_is_not_the_same(
 
 
 def test_sentence_without_a_label_is_drawn_for_no_task(tokenizer):
-    unlabelled = encode_records([record("Tom ran .")], tokenizer, make_config().task_list)
+    unlabelled = encoded([record("Tom ran .")], tokenizer, make_config().task_list)
     assert parts_by_task(unlabelled, make_config()) == {}
 
 
@@ -168,7 +167,7 @@ def test_class_sampling_goes_by_the_rarest_label_of_a_multilabel_set_or_a_tag_se
     rows += [record("Tom ran .", pos=t) for t in tags]
     options = {f"tasks__{name}__class_sampling": "over" for name in ("subjects", "pos")}
     config = four_task_config(**options)
-    examples = encode_records(rows, tokenizer, config.task_list)
+    examples = encoded(rows, tokenizer, config.task_list)
     parts = parts_by_task(examples, config)
     # law occurs in 8 sets, money in 2; the empty set is drawn once.
     drawn = np.bincount(parts["subjects"], minlength=len(rows))

@@ -70,6 +70,35 @@ def predict(run, home, **variables):
     return json.loads(done.stdout)
 
 
+@pytest.mark.parametrize(
+    ("platforms", "message"),
+    [
+        ("cuda", "JAX_PLATFORMS=cuda: no NVIDIA GPU was found on this machine. Write "
+                 "JAX_PLATFORMS=cpu to run on the CPU."),
+        ("gpu", "JAX_PLATFORMS=gpu: no GPU was found on this machine. Write "),
+        ("tpu", "JAX_PLATFORMS=tpu: no TPU was found on this machine. Write "),
+        ("cdua", "JAX_PLATFORMS: 'cdua' is not a platform of JAX. Did you mean 'cuda'?"),
+        ("CPU", "JAX_PLATFORMS: 'CPU' is not a platform of JAX. Did you mean 'cpu'?"),
+        ("x", "JAX_PLATFORMS: 'x' is not a platform of JAX. It is one of cpu, cuda, gpu, rocm, "),
+    ],
+)  # fmt: skip
+@pytest.mark.skipif(
+    any(os.path.exists(file) for file in (*startup._GPU_FILES, "/dev/accel0")),
+    reason="only without a GPU or TPU",
+)
+def test_a_platform_that_is_not_there_is_one_line_with_what_to_write_instead(
+    platforms, message, run
+):
+    done = subprocess.run(
+        [sys.executable, "-m", "mtt_jax", "predict", str(run)],
+        cwd=ROOT, stdin=subprocess.DEVNULL, env={**os.environ, "JAX_PLATFORMS": platforms},
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: {message}")
+    assert done.stderr.count("\n") == 1
+
+
 def compiled(folder):
     return sorted(folder.rglob("jit_*-cache"))
 

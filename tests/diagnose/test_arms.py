@@ -3,11 +3,10 @@
 import pytest
 
 from mtt_jax.config.resolve import resolve
-from mtt_jax.data.encode import encode_records
 from mtt_jax.data.prepare import prepare
 from mtt_jax.diagnose.arms import alone, compared_tasks, make_arms, shares_of_subwords
 from mtt_jax.errors import UserError
-from tests.helpers import make_config, record
+from tests.helpers import encoded, make_config, record
 
 
 def test_arms_have_equal_budgets(raw):
@@ -32,7 +31,7 @@ def test_a_task_alone_is_the_only_one_that_trains(raw):
 
 def test_separate_models_together_take_train_steps_if_no_sentence_has_two_labels(tokenizer):
     rows = [("Tom ran .", "sports", None)] * 30 + [("Ann ran on and on .", None, [])] * 10
-    corpus = encode_records([record(*r) for r in rows], tokenizer, make_config().task_list)
+    corpus = encoded([record(*r) for r in rows], tokenizer, make_config().task_list)
     config = make_config(train__steps=100)
     shares = shares_of_subwords(config, corpus)
     lengths = corpus.lengths()

@@ -6,9 +6,8 @@ import pytest
 
 from mtt_jax.config import TaskConfig, default_config
 from mtt_jax.config.resolve import resolve
-from mtt_jax.data.encode import encode_records
 from mtt_jax.diagnose.gradients import compare_gradients, make_gradients
-from tests.helpers import batch_of, model_and_params
+from tests.helpers import batch_of, encoded, model_and_params
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +20,7 @@ def twins(tokenizer, records):
     raw.train.update(row_length=48, batch_rows=8)
     config = resolve(raw)
     labelled = [record._replace(labels=dict.fromkeys(tasks, "a")) for record in records]
-    batch = batch_of(encode_records(labelled, tokenizer, config.task_list), config).batch
+    batch = batch_of(encoded(labelled, tokenizer, config.task_list), config).batch
     model, params = model_and_params(config, tokenizer)
     return config, params, batch, make_gradients(model, config)
 

@@ -41,7 +41,7 @@ def test_card_describes_data_scores_limits_and_how_to_load():
     assert "| train | ner | 1,200 |" in text
     assert "a note on the data" in text
     assert 'Predictor.load("runs/balanced")' in text
-    assert "no model scores above F1 0.9876" in text
+    assert "No model reaches more than F1 0.9876 for ner" in text
     assert "Weakest label of ner: PER" in text
 
 

@@ -51,9 +51,18 @@ def test_scores_of_all_four_kinds_are_a_line_per_label_and_per_total(console):
 def test_ceiling_of_a_tag_scheme_is_stated_with_the_remedy(console):
     console.scores({"test": SCORES})
     assert (
-        "ner: the tag scheme io limits F1 on these sentences to 0.9876; "
-        "--config.tasks.ner.scheme=iob2 has no such limit." in " ".join(shown(console).split())
+        "ner: no model reaches more than F1 0.9876 on these sentences: of the entities, in the tag "
+        "scheme io adjacent ones of one type merge" in " ".join(shown(console).split())
     )
+
+
+def test_a_task_without_test_data_is_shown_with_its_dev_scores(console):
+    console.scores({"dev": SCORES, "test": {"topic": SCORES["topic"]}})
+    text = shown(console)
+    assert text.index("test scores") < text.index("dev scores of subjects, ner, pos, without test")
+    found = [row[0] for row in cells(console)]
+    assert found.count("topic") == len(SCORES["topic"].rows) + len(SCORES["topic"].totals)
+    assert {"subjects", "ner", "pos"} <= set(found)
 
 
 def test_dev_is_shown_if_there_is_no_test_and_a_named_split_goes_first(console):

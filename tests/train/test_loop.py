@@ -21,6 +21,7 @@ from mtt_jax.tasks import Score
 from mtt_jax.train.checkpoint import Checkpoints
 from mtt_jax.train.loop import train
 from mtt_jax.weights import saved_model
+from tests.helpers import assert_trees_equal
 
 TASKS = {
     "tone": TaskConfig(kind="classes", labels=("good", "bad")),
@@ -199,3 +200,100 @@ def test_parameters_that_are_nan_or_infinite_are_never_saved(phased, tmp_path):
     )
     assert not (tmp_path / "run" / "metrics.json").exists()
     assert not (tmp_path / "run" / "checkpoints" / "1").exists()
+
+
+# Labels that the config leaves to the data
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    """(config without labels, folder, what was printed) of a finished run on one JSONL file."""
+    folder = tmp_path_factory.mktemp("found")
+    rows = [row_of(number) for number in range(60)]
+    (folder / "data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    config = default_config(
+        {name: dataclasses.replace(task, labels=()) for name, task in TASKS.items()}
+    )
+    config.data.source, config.data.cache_dir = "files", str(folder / "cache")
+    for name in TASKS:
+        config.data[name].update(label=name, train=str(folder / "data.jsonl"))
+    config.data.max_length, config.data.overlap, config.train.row_length = 64, 16, 64
+    config.encoder.update(layers=1, width=8, heads=2, feedforward=8)
+    config.train.update(steps=4, warmup=1, eval_every=2, save_every=1, batch_rows=8)
+    return config, folder, started(config, folder / "run")
+
+
+def started(config, run):
+    """What a start prints."""
+    terminal = io.StringIO()
+    train(resolve(config), run, Console(RichConsole(file=terminal, width=200)))
+    return terminal.getvalue()
+
+
+LABELS = {
+    "tone": ("bad", "good"),
+    "about": ("praise", "ann"),
+    "people": ("O", "PER"),
+    "forms": ("other", "name", "number"),
+}
+
+
+def test_a_run_says_and_keeps_the_labels_that_it_found(found):
+    _, folder, printed = found
+    assert "forms: 3 labels, from the data: other, name, number." in printed
+    for part in ("run", "run/model"):
+        stored = json.loads((folder / part / "config.json").read_text())
+        assert {name: tuple(task["labels"]) for name, task in stored["tasks"].items()} == LABELS
+    result = Predictor.load(folder / "run")("Mo had a bad day 7 in Oslo")
+    assert result["tone"]["label"] in LABELS["tone"]
+
+
+def test_a_run_that_found_its_labels_is_resumed_without_naming_them(found, tmp_path):
+    config, folder, _ = found
+    run = tmp_path / "run"
+    shutil.copytree(folder / "run", run)
+    for name in ("metrics.json", "model", "checkpoints/4"):
+        path = run / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    assert f"Resuming {run} from step " in started(config, run)
+    ours, theirs = (saved_model.load(other).params for other in (run, folder / "run"))
+    assert_trees_equal(ours, theirs)
+
+
+def test_a_finished_run_needs_no_data_to_say_that_it_is_finished(found, tmp_path):
+    config, folder, _ = found
+    config = config.copy_and_resolve_references()
+    for name in TASKS:
+        config.data[name].train = str(folder / "data.jsonl")
+    shutil.copytree(folder / "run", tmp_path / "run")
+    file, aside = folder / "data.jsonl", folder / "aside.jsonl"
+    file.rename(aside)
+    try:
+        assert "is finished: 4 steps" in started(config, tmp_path / "run")
+    finally:
+        aside.rename(file)
+
+
+def test_a_run_that_starts_from_the_heads_of_another_takes_its_labels(found, tmp_path):
+    config, folder, _ = found
+    config = config.copy_and_resolve_references()
+    # Here "good" is the more frequent one; the head that is taken over has it second.
+    rows = [row_of(number) for number in (*range(60), 1, 3, 5, 7, 61, 63)]
+    rows = [{**row, "tone": "good"} if row["tone"] == "bad" and i > 50 else row
+            for i, row in enumerate(rows)]  # fmt: skip
+    (tmp_path / "more.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for name in TASKS:
+        config.data[name].train = str(tmp_path / "more.jsonl")
+    config.tokenizer.file = str(folder / "run" / "model" / "tokenizer.json")
+    config.init_from = str(folder / "run")
+    started(config, tmp_path / "all")
+    stored = json.loads((tmp_path / "all" / "config.json").read_text())
+    assert stored["tasks"]["tone"]["labels"] == ["bad", "good"]
+    config.init_parts = "encoder"
+    started(config, tmp_path / "encoder")
+    stored = json.loads((tmp_path / "encoder" / "config.json").read_text())
+    assert stored["tasks"]["tone"]["labels"] == ["good", "bad"]
+    config.init_parts, config.tasks.tone.labels = "all", ("good", "bad")
+    with pytest.raises(UserError, match="is in another order there; use "
+                                        "--config.tasks.tone.labels=bad,good, or"):  # fmt: skip
+        started(config, tmp_path / "other")

@@ -7,7 +7,7 @@ import pytest
 from mtt_jax.config.schema import phase
 from mtt_jax.data.sampling import parts_by_task
 from mtt_jax.errors import UserError
-from mtt_jax.train.phases import param_paths, plan
+from mtt_jax.train.phases import param_paths, plan, shortened
 from tests.helpers import make_config
 
 
@@ -89,12 +89,31 @@ def test_untrainable_parameters_and_heads_of_inactive_tasks_are_frozen(tiny, exa
     [
         ({"trainable": ("encoder/layer_7/.*",)}, r"config.phases\[0\].trainable: .*no parameter"),
         ({"trainable": ("heads/ner/.*",), "tasks": ("topic",)}, "freeze everything"),
-        ({"warmup": 3}, "3 steps of warm-up are more than the 2 steps of phase 'a'"),
     ],
 )
 def test_an_impossible_phase_is_refused(tiny, examples, given, message):
     with pytest.raises(UserError, match=message):
         planned(tiny[2], examples, phase("a", steps=2, **given))
+
+
+def test_a_warm_up_longer_than_its_phase_is_shortened_and_said_so(tiny, examples):
+    phases = (phase("a", steps=20, warmup=30), phase("b", steps=5), phase("c", steps=9, warmup=9))
+    config = make_config(phases=phases, train__warmup=40)
+    planned = plan(config, examples, tiny[2])
+    assert [p.config.train.warmup for p in planned] == [2, 1, 9]
+    assert shortened(config, planned) == [
+        "config.phases[0].warmup: 30 steps of warm-up are more than the 20 of the phase; shortened "
+        "to 2."
+    ]
+
+
+def test_a_warm_up_longer_than_the_run_is_shortened_and_said_so(tiny):
+    config = make_config(train__steps=5, train__warmup=100)
+    planned = plan(config, None, tiny[2])
+    assert planned[0].config.train.warmup == 1
+    assert shortened(config, planned) == [
+        "config.train.warmup: 100 steps of warm-up are more than the 5 of the run; shortened to 1."
+    ]
 
 
 def test_a_phase_without_tasks_trains_those_of_train_tasks(tiny, examples):

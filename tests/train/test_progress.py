@@ -2,6 +2,8 @@
 
 import io
 import json
+import re
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -10,7 +12,7 @@ from rich.console import Console as RichConsole
 from mtt_jax.report.console import Console
 from mtt_jax.tasks import Score
 from mtt_jax.tasks.score import Figure
-from mtt_jax.train.progress import History, duration, headlines, progress_bar, speed
+from mtt_jax.train.progress import History, bar_line, duration, headlines, progress_bar, speed
 from mtt_jax.train.step import StepMetrics
 from tests.helpers import make_config
 
@@ -67,6 +69,18 @@ def test_a_resumed_run_drops_the_lines_after_its_checkpoint(tmp_path, resumed, k
         history.trained(10, {})
     assert [row["step"] for row in rows(tmp_path)] == [*kept, 10]
     assert [row["step"] for row in History.read(tmp_path)] == [*kept, 10]
+
+
+def test_the_seconds_of_a_run_go_on_over_its_starts(tmp_path):
+    assert History.seconds(tmp_path) == 0
+    with History(tmp_path, 0, CONFIG, started=time.time() - 100) as history:
+        history.trained(2, {})
+        history.trained(4, {})
+    assert 100 <= History.seconds(tmp_path) < 160
+    with History(tmp_path, 2, CONFIG, started=time.time() - History.seconds(tmp_path)) as history:
+        history.trained(4, {})
+    assert [row["step"] for row in rows(tmp_path)] == [2, 4]
+    assert 100 <= rows(tmp_path)[-1]["seconds"] < 160
 
 
 def test_only_process_0_writes_metrics_jsonl(tmp_path):
@@ -144,6 +158,41 @@ def test_after_an_evaluation_the_next_progress_line_is_a_minute_of_training_away
     ]
 
 
+def test_a_log_says_that_the_step_is_being_compiled_and_the_time_of_it_is_no_training(tmp_path):
+    with Log(tmp_path) as log:
+        log.progress.compiling()
+        log.now += 500
+        log.progress.compiled()
+        for number in range(1, 61):
+            log.step(number, 1.0)
+    assert log.lines == [
+        "Compiling the training step.",
+        "step 60 of 1,000: loss topic 0.500, ner 1.000; 300 tokens/s; about 16 min left",
+    ]
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_the_bar_of_a_terminal_says_compiling_then_step_total_and_time_left(tmp_path, width):
+    text = io.StringIO()
+    console = Console(RichConsole(file=text, force_terminal=True, width=width, soft_wrap=True))
+    now = 0.0
+    with (
+        History(tmp_path, 0, CONFIG) as history,
+        progress_bar(console, CONFIG, PHASES, 0, clock=lambda: now) as progress,
+    ):
+        progress.compiling()
+        progress._bar.refresh()
+        progress.compiled()
+        for number in (1, 2):
+            now += 1.0
+            progress.step(number, METRICS, history)
+        progress._bar.refresh()
+    lines = [line.strip() for line in re.split(r"\x1b\[[0-9;?]*[a-zA-Z]|[\r\n]", text.getvalue())]
+    assert any("step 0/1,000" in line and "compiling" in line for line in lines)
+    assert any("step 2/1,000" in line and "0:16:38 left" in line for line in lines)
+    assert all(len(line) < width for line in lines)
+
+
 def test_a_terminal_gets_a_bar_and_no_progress_lines(tmp_path):
     with Log(tmp_path) as log:
         log.console.rich = RichConsole(file=log.text, force_terminal=True)
@@ -166,8 +215,44 @@ def test_metrics_jsonl_is_written_every_log_every_steps_and_at_the_last(tmp_path
 
 
 def test_the_speed_names_tokens_padding_and_utilisation_if_known():
-    assert speed(9000.4, 0.98, None) == "  9,000 tokens/s  2% padding"
-    assert speed(9000.4, 0.5, 0.408) == "  9,000 tokens/s  50% padding  41% MFU"
+    assert speed(9000.4, 0.98, None) == ("9,000 tokens/s", "2% padding")
+    assert speed(9000.4, 0.5, 0.408) == ("9,000 tokens/s", "50% padding", "41% MFU")
+
+
+STATUS = ("loss topic 0.912  ner 1.234", "loss 2.146")
+SPEEDS = ("9,000 tokens/s", "2% padding", "41% MFU")
+
+
+@pytest.mark.parametrize(
+    ("width", "line"),
+    [
+        (200, "step 240/480  ━━━━━━──────  loss topic 0.912  ner 1.234  9,000 tokens/s  2% padding"
+              "  41% MFU  0:01:05  0:03:20 left"),
+        (100, "step 240/480  ━━━━━━──────  loss topic 0.912  ner 1.234  9,000 tokens/s  0:01:05"
+              "  0:03:20 left"),
+        (80, "step 240/480  ━━━━━━──────  loss topic 0.912  ner 1.234  0:03:20 left"),
+        (60, "step 240/480  ━━━━━━──────  loss 2.146  0:03:20 left"),
+        (40, "step 240/480  loss 2.146  0:03:20 left"),
+        (30, "step 240/480  0:03:20 left"),
+        (20, "step 240/480"),
+    ],
+)  # fmt: skip
+def test_a_narrow_bar_keeps_step_total_and_time_left(width, line):
+    assert bar_line(width, 240, 480, STATUS, SPEEDS, 65.2, 200) == line
+    assert len(line) <= width
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_four_tasks_and_large_numbers_fit_with_step_total_and_time_left(width):
+    status = ("loss " + "  ".join(f"subjects{i} 10.123" for i in range(4)), "loss 40.492")
+    line = bar_line(width, 123_456, 1_000_000, status, SPEEDS, 100_000, 360_000)
+    assert len(line) <= width
+    assert line.startswith("step 123,456/1,000,000")
+    assert line.endswith("100:00:00 left")
+
+
+def test_the_time_left_is_unknown_until_a_step_is_done():
+    assert bar_line(80, 0, 480, ("compiling",), (), 3.0, None).endswith("compiling  -:--:-- left")
 
 
 @pytest.mark.parametrize(

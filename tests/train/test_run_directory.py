@@ -3,7 +3,7 @@
 import pytest
 
 from mtt_jax.errors import UserError
-from mtt_jax.train.run_directory import open_run
+from mtt_jax.train.run_directory import RUN, keep_labels, open_run
 from tests.helpers import make_config
 
 CONFIG = make_config()
@@ -59,3 +59,18 @@ def test_a_folder_with_other_content_is_refused(tmp_path):
         open_run(tmp_path, CONFIG)
     with pytest.raises(UserError, match="is a file; name a directory"):
         open_run(tmp_path / "notes.txt", CONFIG)
+
+
+AUTO = make_config(tasks__topic__labels=(), tasks__ner__labels=())
+
+
+def test_a_run_that_has_begun_keeps_the_labels_that_were_found(run):
+    assert keep_labels(run, AUTO, RUN) == AUTO  # a start that failed may have had other data
+    begin(run)
+    assert keep_labels(run, AUTO, RUN) == CONFIG
+    named = make_config(tasks__topic__labels=("a", "b"))
+    assert keep_labels(run, named, RUN) == named
+
+
+def test_a_folder_that_does_not_exist_keeps_nothing(tmp_path):
+    assert keep_labels(tmp_path / "none", AUTO, RUN) == AUTO

@@ -4,9 +4,8 @@ import jax
 import numpy as np
 import pytest
 
-from mtt_jax.data.encode import encode_records
 from mtt_jax.devices.mesh import place_batch
-from tests.helpers import FOUR_KINDS, Run, balanced, batch_of, four_task_records, without
+from tests.helpers import FOUR_KINDS, Run, balanced, batch_of, encoded, four_task_records, without
 
 
 def gradient(run, batch):
@@ -122,7 +121,7 @@ def test_a_task_that_is_not_in_train_tasks_is_frozen_and_reports_no_loss(tokeniz
 def test_all_four_kinds_of_tasks_are_learned_together(tokenizer):
     fields = {"train__steps": 200, "train__schedule": "constant", "train__weight_decay": 0.0}
     run = Run(tokenizer, **FOUR_KINDS, **fields)
-    examples = encode_records(four_task_records(), tokenizer, run.config.task_list)
+    examples = encoded(four_task_records(), tokenizer, run.config.task_list)
     _, metrics = run(batch_of(examples, run.config).batch, steps=200)
     assert set(metrics.losses) == {"topic", "ner", "subjects", "pos"}
     assert max(metrics.losses.values()) < 0.05
