@@ -8,6 +8,7 @@ import pytest
 from mtt_jax import Predictor, UserError
 from mtt_jax.predict.inputs import open_inputs
 from mtt_jax.predict.stream import predict_lines
+from mtt_jax.scoring.evaluate import evaluate
 from mtt_jax.scoring.infer import NOT_FINITE, infer
 from mtt_jax.weights import saved_model
 from tests.helpers import forward_of, make_config, model_and_params, save_untrained
@@ -134,3 +135,10 @@ def test_finite_answers_are_computed_once(tiny, examples):
 
     assert all(x.finite for x in infer(forward, params, examples, make_config(), 8))
     assert len(batches) == 1
+
+
+def test_a_split_with_such_a_sentence_has_no_score(run, examples):
+    model = saved_model.load(run)
+    forward = forward_of(model_and_params(model.config, model.tokenizer)[0])
+    with pytest.raises(UserError, match="NaN or infinite for 1 of 6 sentences, first for sentence"):
+        evaluate(forward, model.params, examples, model.config, 8)
