@@ -357,7 +357,12 @@ def _numbered(rows: Sequence[Row], task: Task, known: frozenset[str]) -> str:
         return fitting[0] if len(fitting) == 1 else ""
     if "tags" not in task.reads:
         return ""
-    keys = [key for key in keys if not all(_is_words(row, key) for row in rows)]
+    keys = [
+        key
+        for key in keys
+        if all(is_tags(row.fields[key], row) for row in rows if key in row.fields)
+        and not all(_is_words(row, key) for row in rows)
+    ]
     tags = {key: {tag for row in rows for tag in row.fields.get(key, ())} for key in keys}
     good = _looks_tagged if "offsets" in task.reads else lambda found: bool(found <= known)
     return next((key for key in reversed(keys) if good(tags[key])), keys[-1] if keys else "")
