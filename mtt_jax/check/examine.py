@@ -1,17 +1,20 @@
 """The examination: every file of a config read, with all faults listed, before any training."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from tokenizers import Tokenizer
 
 from mtt_jax.config.resolve import put_labels
 from mtt_jax.config.schema import Config
 from mtt_jax.data import check
 from mtt_jax.data.check import ERROR, WARNING, Finding
 from mtt_jax.data.encode import ExampleSet, encode_records
-from mtt_jax.data.labels import count_labels, find_labels
-from mtt_jax.data.prepare import open_tokenizer
+from mtt_jax.data.labels import find_labels
+from mtt_jax.data.prepare import open_tokenizer, training_records
 from mtt_jax.data.readers import expand, read_file
 from mtt_jax.data.readers.labels import Loaded
 from mtt_jax.data.readers.unknown import Unknown
@@ -20,6 +23,11 @@ from mtt_jax.data.sources import read_records
 from mtt_jax.data.splits import SPLITS, Joined, with_dev
 from mtt_jax.errors import UserError
 from mtt_jax.types import Record
+
+# Where a fault is, as readers begin their messages, and the rest.
+_PLACE = re.compile(r"(.+?, [a-z]+ \d+): (.*)", re.DOTALL)
+# What differs between faults of one kind: names, values and numbers.
+_VARYING = re.compile(r"'[^']*'|\"[^\"]*\"|\w* at \d+:\d+|\d[\d,.]*")
 
 
 class Examined(NamedTuple):
@@ -70,34 +78,71 @@ class Examined(NamedTuple):
         }
 
 
-def examine(config: Config) -> Examined:
+def examine(config: Config, given_tokenizer: Tokenizer | None = None) -> Examined:
     """Reads the data of a config and says what is wrong with it.
 
     Args:
       config: with the pretrained encoder's tokenizer filled in.
+      given_tokenizer: of a run; used instead of training or loading one.
 
     Raises:
       UserError: if there is nothing to check, or for a fault of the config rather than the data.
     """
     findings: list[Finding] = []
+    found = {task.name for task in config.task_list if not task.labels}
     read = _read_files if config.data.source == "files" else _read_others
     config, records, notes = read(config, findings)
-    found = check.inspect(records, config.task_list)
+    findings += (
+        finding
+        for finding in check.inspect(records, config.task_list)
+        if finding.name != "label without examples" or finding.task not in found
+    )
     figures: dict[str, dict[str, float]] = {}
     mixture: dict[str, dict[str, float]] = {}
     if records["train"]:
-        tokenizer = open_tokenizer(config, records["train"])
+        real, drawn = training_records(records, config, notes)
+        tokenizer = given_tokenizer or open_tokenizer(config, real)
+        tasks, cleaning = config.task_list, config.data.clean
         encoded = {
-            split: encode_records(part, tokenizer, config.task_list, config.data.clean)
+            split: encode_records(part, tokenizer, tasks, cleaning)
             for split, part in records.items()
         }
         figures, more = check.measure(records, encoded, tokenizer, config.data.max_length)
-        found += more
-        mixture = _mixture(encoded["train"], config)
-    findings += found
-    findings.sort(key=lambda finding: finding.severity != ERROR)
+        findings += more
+        same = drawn == records["train"]
+        train = encoded["train"] if same else encode_records(drawn, tokenizer, tasks, cleaning)
+        mixture = _mixture(train, config)
     counts = check.counts(records, config.task_list)
-    return Examined(config, records, notes, findings, counts, figures, mixture)
+    told = check.merged(_without_repeats(findings))
+    return Examined(config, records, notes, told, counts, figures, mixture)
+
+
+# What follows from a finding, and is not told in addition.
+_FOLLOWS = {
+    "one file for two splits": ("train text", "dev text"),
+    "labels": ("no labels", "one label"),
+}
+
+
+def _without_repeats(findings: Sequence[Finding]) -> list[Finding]:
+    """The findings without those that only follow from another one.
+
+    What is found in one file that is named for two splits is told for the first.
+    """
+    implied = {
+        (name, finding.task, finding.split)
+        for finding in findings
+        for name in _FOLLOWS.get(finding.name, ())
+    }
+    told: dict[tuple, str] = {}
+    for f in findings:
+        told.setdefault((f.name, f.task, f.places), f.split)
+    return [
+        f
+        for f in findings
+        if not all((f.name, task, f.split) in implied for task in f.task.split(", "))
+        and (not f.places or told[f.name, f.task, f.places] == f.split)
+    ]
 
 
 Read = tuple[Config, dict[str, list[Record]], list[str]]
@@ -129,15 +174,17 @@ def _read_files(config: Config, findings: list[Finding]) -> Read:
                 findings += _harmless(loaded[split], task.name, split)
             except UserError as error:
                 faults.append(error)
-            findings += [
-                Finding(ERROR, "fault in a file", task.name, split, str(fault)) for fault in faults
-            ]
+            findings += _faults(faults, task.name, split)
         try:
             unknown.check(task.labels, task.name, fields.label_map)
         except UserError as error:
-            findings.append(Finding(ERROR, "unknown label", task.name, "", str(error)))
-        if "train" in loaded:
-            loaded = with_dev(loaded, task, config, notes)
+            places = tuple(map(str, unknown.places()))
+            findings.append(Finding(ERROR, "unknown label", task.name, "", str(error), places))
+        try:
+            if "train" in loaded and loaded["train"].records and not fields.dev:
+                loaded = with_dev(loaded, task, config, notes)
+        except UserError as error:
+            findings.append(Finding(ERROR, "too few sentences", task.name, "train", str(error)))
         for split, found in loaded.items():
             joined[split].add(getattr(fields, split) or fields.train, found.records)
     records = {split: joined[split].records() for split in SPLITS}
@@ -150,31 +197,67 @@ def _read_files(config: Config, findings: list[Finding]) -> Read:
     )
 
 
+def _faults(faults: Sequence[UserError], task: str, split: str) -> list[Finding]:
+    """The faults of a split's lines, those of one kind in one finding."""
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for fault in faults:
+        found = _PLACE.match(str(fault))
+        place, text = (found[1], found[2]) if found else ("", str(fault))
+        groups.setdefault(_VARYING.sub("", text), []).append((place, text))
+    findings = []
+    for group in groups.values():
+        places = tuple(place for place, _ in group if place)
+        (_, first), more = group[0], len(group) - 1
+        verb = "is" if more == 1 else "are"
+        others = check.number(more, "other line", "other lines")
+        text = f"{task}: {split}: {first}" + (f" So {verb} {others}." if more else "")
+        findings.append(Finding(ERROR, "fault in a file", task, split, text, places))
+    return findings
+
+
 def _harmless(loaded: Loaded, task: str, split: str) -> list[Finding]:
     """The faults that a run counts and survives."""
-    return [
-        Finding(
-            WARNING, fault, task, split, f"{task}: {split} has {len(places):,} {fault}.",
-            tuple(map(str, places)),
-        )
-        for fault, places in loaded.faults.items()
-    ]  # fmt: skip
+    findings = []
+    for fault, places in loaded.faults.items():
+        times = "once" if len(places) == 1 else f"{len(places):,} times"
+        text = f"{task}: {split}: {fault}: {times}. Correct the file if that is not meant."
+        name = fault.partition(",")[0]
+        findings.append(Finding(WARNING, name, task, split, text, tuple(map(str, places))))
+    return findings
 
 
 def _with_labels(
     config: Config, records: Mapping[str, Sequence[Record]], findings: list[Finding]
 ) -> Config:
-    """The config with labels left to the data filled in, whatever is wrong with them."""
+    """The config with labels left to the data filled in, whatever is wrong with them.
+
+    Labels of dev and test that train lacks are included; `check.inspect` says where they are.
+    """
     found = {}
     for task in config.task_list:
         if task.labels:
             continue
+        names = check.counts(records, [task])[task.name]
+        every = sum(names.values(), Counter())
+        held_out = config.data.source != "newswire" and not config.tasks[task.name].data.dev
+        own = {
+            s: records[s] if s == "train" or (s, held_out) == ("dev", True) else [] for s in SPLITS
+        }
         try:
-            found[task.name] = find_labels(task, records, config)
+            first = find_labels(task, own, config)
         except UserError as error:
-            findings.append(Finding(ERROR, "labels", task.name, "", str(error)))
-            names = count_labels(task, [record for split in SPLITS for record in records[split]])
-            found[task.name] = tuple(sorted(names)) or ("?", "-")
+            first = tuple(_by_count(names.get("train", Counter())))
+            unread = {
+                ("fault in a file", task.name, "train"),
+                ("too few sentences", task.name, "train"),
+            }
+            if names.get("train") or not unread & {(f.name, f.task, f.split) for f in findings}:
+                findings.append(Finding(ERROR, "labels", task.name, "train", str(error)))
+        labels = list(dict.fromkeys((*first, *_by_count(every))))
+        spare = ["?", "-"]  # for a task with too few labels to be one
+        while len(task.all_labels(labels)) < task.fewest_labels:
+            labels.append(spare.pop())
+        found[task.name] = labels
     return put_labels(config, found)
 
 
@@ -203,7 +286,7 @@ def _same_files(config: Config, name: str) -> list[Finding]:
                     Finding(
                         ERROR, "one file for two splits", name, split,
                         f"{name}: {path} is both {other} and {split}, so that the score on "
-                        f"{split} is that of sentences the model has seen.",
+                        f"{split} is that of sentences the model has seen; name another file.",
                         (str(path),),
                     )
                 )  # fmt: skip
@@ -219,8 +302,8 @@ def _mixture(train: ExampleSet, config: Config) -> dict[str, dict[str, float]]:
     return {
         name: {
             "sentences": len(part),
-            "share": round(draws[name] / sum(draws.values()), 4),
-            "epochs": round(draws[name] / len(part), 2),
+            "share": round(float(draws[name] / sum(draws.values())), 4),
+            "epochs": round(float(draws[name] / len(part)), 2),
         }
         for name, part in parts.items()
     }

@@ -5,6 +5,7 @@ from html import escape
 from typing import Any
 
 from mtt_jax.check.examine import Examined
+from mtt_jax.check.show import one_line, totals
 from mtt_jax.check.suspects import Suspect
 from mtt_jax.data.splits import SPLITS
 from mtt_jax.report.run_page import page
@@ -21,16 +22,16 @@ def render(name: str, examined: Examined, suspects: Sequence[Suspect] = ()) -> s
       examined: the data.
       suspects: the least likely labels first.
     """
-    warnings = len(examined.findings) - examined.errors
     parts = [
         f"<h1>Data of {escape(name)}</h1>",
-        f'<p class="note">{examined.errors:,} errors, {warnings:,} warnings.</p>',
+        f'<p class="note">{totals(examined)}</p>',
         "<h2>Findings</h2>",
         _findings(examined),
         "<h2>Labels</h2>",
         _counts(examined),
         "<h2>Texts</h2>",
         _figures(examined),
+        _mixture(examined),
         "<h2>What was read</h2>",
         "".join(f"<p>{escape(note)}</p>" for note in examined.notes),
     ]
@@ -42,7 +43,7 @@ def render(name: str, examined: Examined, suspects: Sequence[Suspect] = ()) -> s
 def _findings(examined: Examined) -> str:
     lines = []
     for finding in examined.findings:
-        places = [place for place in finding.places if place]
+        places = list(dict.fromkeys(place for place in finding.places if place))
         listed = "".join(f"<li>{escape(place)}</li>" for place in places[:_PLACES])
         more = f"<li>and {len(places) - _PLACES:,} more</li>" if len(places) > _PLACES else ""
         where = f"<details><summary>where</summary><ul>{listed}{more}</ul></details>"
@@ -67,27 +68,24 @@ def _figures(examined: Examined) -> str:
     return f"<table>{''.join(lines)}</table>"
 
 
+def _mixture(examined: Examined) -> str:
+    lines = [_row("th", "task", "sentences", "share of what training draws", "times each")]
+    for task, part in examined.mixture.items():
+        cells = (f"{part['sentences']:,}", f"{part['share']:.0%}", f"{part['epochs']:g}")
+        lines.append(_row("td", task, *cells))
+    return f"<table>{''.join(lines)}</table>" if examined.mixture else ""
+
+
 def _suspects(suspects: Sequence[Suspect]) -> str:
     lines = [_row("th", "probability", "task", "place", "text", "label", "model")]
     for suspect in suspects[:_SUSPECTS]:
         lines.append(
             _row(
                 "td", f"{suspect.probability:.4f}", suspect.task, suspect.place, suspect.text,
-                shown(suspect.given), shown(suspect.found),
+                one_line(suspect.given), one_line(suspect.found),
             )
         )  # fmt: skip
     return f"<table>{''.join(lines)}</table>"
-
-
-def shown(answer: Any) -> str:
-    """A label or an answer on one line."""
-    if isinstance(answer, dict):
-        if "text" in answer:
-            return f"{answer['text']} ({answer['label']})"
-        return shown(answer.get("label", answer.get("labels")))
-    if isinstance(answer, (list, tuple)):
-        return ", ".join(map(shown, answer)) or "(none)"
-    return str(answer)
 
 
 def _row(cell: str, *values: Any) -> str:

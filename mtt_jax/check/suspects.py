@@ -14,7 +14,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mtt_jax.config.files import to_json
 from mtt_jax.config.schema import Config
+from mtt_jax.data.check import number, plain
 from mtt_jax.data.encode import ExampleSet, encode_records
 from mtt_jax.data.prepare import Prepared
 from mtt_jax.errors import UserError
@@ -55,7 +57,7 @@ class Suspect(NamedTuple):
 
 
 def suspects_of(
-    run: Path,
+    model: SavedModel,
     splits: Mapping[str, Sequence[Record]],
     split: str,
     folds: int,
@@ -65,7 +67,7 @@ def suspects_of(
     """What a run's model says about the labels of a split, the least likely first.
 
     Args:
-      run: a finished run.
+      model: of a finished run.
       splits: the records of its data.
       split: which of them; "train" is judged by models that were not trained on it.
       folds: how many of those are trained.
@@ -74,25 +76,35 @@ def suspects_of(
 
     Raises:
       UserError: for errors a user can fix.
-      InterruptedRunError: after SIGTERM or Ctrl-C; the same call goes on.
+      InterruptedRunError: after SIGTERM or Ctrl-C; the same call resumes.
     """
-    if not splits[split]:
-        raise UserError(f"--split: {run} has no {split} sentences.")
-    model = load_for("jax", run)
+    names = [task.name for task in model.tasks]
+    labelled = {
+        name: [record for record in records if any(task in record.labels for task in names)]
+        for name, records in splits.items()
+    }
+    if not labelled[split]:
+        others = ", ".join(name for name, records in labelled.items() if records)
+        raise UserError(f"--split: the data has no {split} sentences; it has {others or 'none'}.")
     if split != "train":
-        return judge(splits[split], model)
-    return cross_validate(splits["train"], splits["dev"], model, folds, out, console)
+        return judge(labelled[split], model)
+    return cross_validate(labelled["train"], labelled["dev"], model, folds, out, console)
 
 
 def write_suspects(suspects: Sequence[Suspect], split: str, out: Path, console: Console) -> None:
-    """Writes suspects-SPLIT.jsonl, the least likely first, and mistakes-SPLIT.jsonl."""
-    wrong = [suspect for suspect in suspects if suspect.wrong]
-    for name, part in (("suspects", suspects), ("mistakes", wrong)):
-        out.mkdir(parents=True, exist_ok=True)
-        file = out / f"{name}-{split}.jsonl"
-        lines = [json.dumps(suspect.as_json(), ensure_ascii=False) + "\n" for suspect in part]
-        write(file, "".join(lines))
-        console.say(f"Wrote {file}: {len(part):,} labels.")
+    """Writes suspects-SPLIT-TASK.jsonl, the least likely first, and mistakes-SPLIT-TASK.jsonl."""
+    for task in dict.fromkeys(suspect.task for suspect in suspects):
+        own = [suspect for suspect in suspects if suspect.task == task]
+        wrong = [suspect for suspect in own if suspect.wrong]
+        for name, part in (("suspects", own), ("mistakes", wrong)):
+            lines = [json.dumps(suspect.as_json(), ensure_ascii=False) + "\n" for suspect in part]
+            file = out / f"{name}-{split}-{task}.jsonl"
+            try:
+                out.mkdir(parents=True, exist_ok=True)
+                write(file, "".join(lines))
+            except OSError as error:
+                raise UserError(f"--out: cannot write {file}: {error.strerror}.") from None
+            console.say(f"Wrote {file}: {number(len(part), 'sentence', 'sentences')}.")
 
 
 def judge(records: Sequence[Record], model: SavedModel) -> list[Suspect]:
@@ -129,18 +141,25 @@ def cross_validate(
       InterruptedRunError: after SIGTERM or Ctrl-C, once everything is saved.
     """
     config = _without_files(model.config)
-    fold_of = np.array([_fold(record.text, folds) for record in records])
+    fold_of = np.array([fold_of_text(record.text, folds) for record in records])
+    if len(set(fold_of.tolist())) < folds:
+        raise UserError(
+            f"--folds: {number(len(records), 'training sentence', 'training sentences')} cannot be "
+            f"divided into {folds} folds; give fewer, or more data."
+        )
     held = encode_records(dev, model.tokenizer, config.task_list, config.data.clean)
+    digest = _digest(config, records, dev)
     found: list[Suspect] = []
     for fold in range(folds):
-        console.say(f"Fold {fold + 1} of {folds}:")
         rest = [record for record, place in zip(records, fold_of, strict=True) if place != fold]
         part = [record for record, place in zip(records, fold_of, strict=True) if place == fold]
         encoded = encode_records(rest, model.tokenizer, config.task_list, config.data.clean)
         nothing = encode_records([], model.tokenizer, config.task_list, config.data.clean)
         data = Prepared(model.tokenizer, {"train": encoded, "dev": held, "test": nothing}, ())
-        run = out / f"fold-{fold + 1}-of-{folds}-{_digest(records)}"
-        train(config, run, console, data)
+        run = out / f"fold-{fold + 1}-of-{folds}-{digest}"
+        if not (run / "metrics.json").is_file():
+            console.say(f"Fold {fold + 1} of {folds}: a model that is not trained on it.")
+            train(config, run, console, data)
         found += judge(part, load_for("jax", run))
     return ranked(found)
 
@@ -150,27 +169,30 @@ def ranked(suspects: Sequence[Suspect]) -> list[Suspect]:
     return sorted(suspects, key=lambda suspect: suspect.probability)
 
 
-def _fold(text: str, folds: int) -> int:
+def fold_of_text(text: str, folds: int) -> int:
     """The fold of a text, the same for duplicates, so that none is judged by its own copy."""
-    digest = hashlib.sha256(f"fold {text}".encode("utf-8", "replace")).digest()
+    digest = hashlib.sha256(f"fold {plain(text)}".encode("utf-8", "replace")).digest()
     return int.from_bytes(digest[:8], "big") % folds
 
 
-def _digest(records: Sequence[Record]) -> str:
-    """A short checksum, so that a fold is not taken for one of other data."""
-    content = repr([(record.text, sorted(record.labels.items())) for record in records])
-    return hashlib.sha256(content.encode("utf-8", "replace")).hexdigest()[:8]
+def _digest(config: Config, *splits: Sequence[Record]) -> str:
+    """A short checksum, so that a fold is not taken for one of other data or another model."""
+    content = [
+        [(record.text, sorted(record.labels.items())) for record in records] for records in splits
+    ]
+    plain = repr((to_json(config), content))
+    return hashlib.sha256(plain.encode("utf-8", "replace")).hexdigest()[:8]
 
 
 def _without_files(config: Config) -> Config:
     """The config of a fold's run, whose sentences are given to it."""
-    plain = {
+    tasks = {
         name: dataclasses.replace(
             task, data=dataclasses.replace(task.data, limit=0, synthetic=0.0, newswire=0)
         )
         for name, task in config.tasks.items()
     }
-    return dataclasses.replace(config, tasks=plain)
+    return dataclasses.replace(config, tasks=tasks)
 
 
 def _inferences(examples: ExampleSet, model: SavedModel) -> list[Inference]:

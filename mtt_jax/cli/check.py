@@ -15,9 +15,19 @@ import json
 from pathlib import Path
 
 from mtt_jax.cli.options import parse_strictly
-from mtt_jax.config.files import Override, find_file, from_json, load_config, split_overrides
+from mtt_jax.config.files import (
+    Override,
+    find_file,
+    load_config,
+    override,
+    split_overrides,
+    to_plain,
+)
 from mtt_jax.config.schema import Config
 from mtt_jax.errors import UserError
+
+# Models that are trained for --split=train.
+_FOLDS = 3
 
 HELP = "check labelled data, before training on it or with a trained model"
 
@@ -27,12 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", help="config file whose data to check, or a shipped one's name")
     parser.add_argument("--run", help="finished run whose data to check, with its model")
     parser.add_argument(
-        "--split", choices=("train", "dev", "test"), default="train",
+        "--split", choices=("train", "dev", "test"),
         help="what the model of --run judges, train by default",
     )  # fmt: skip
-    parser.add_argument(
-        "--folds", type=int, default=3, help="models to train for --split=train, 3 by default"
-    )
+    parser.add_argument("--folds", type=int, help="models to train for --split=train, 3 by default")
     parser.add_argument(
         "--out", help="folder for check.html, check.json and what --run finds; none by default, "
         "RUN/check with --run"
@@ -41,65 +49,80 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def parse(parser: argparse.ArgumentParser, arguments: list[str]) -> argparse.Namespace:
-    """Parses the arguments; fields of the config become `options.overrides`.
+    """Parses the arguments; the config that they name becomes `options.loaded`.
 
     Raises:
-      UserError: for an option that does not exist, and unless there is a config or a run.
+      UserError: for an option that does not exist or does not fit the others, and for a mistake in
+        the config.
     """
     overrides, rest = split_overrides(arguments)
     options = parse_strictly(parser, rest)
     options.overrides = overrides
     if bool(options.config) == bool(options.run):
         raise UserError("name the data to check with either --config=NAME or --run=DIR.")
-    if options.run and overrides:
-        raise UserError(f"--{overrides[0][0]}: a finished run keeps its config; use --config.")
+    if options.config and (options.split or options.folds is not None):
+        name = "split" if options.split else "folds"
+        raise UserError(f"--{name}: says what a model judges; name its run with --run=DIR.")
+    kept = [flag for flag, _ in overrides if not flag.startswith("config.data.")]
+    if options.run and kept:
+        raise UserError(
+            f"--{kept[0]}: a finished run keeps its config, except for where its data is now, as "
+            "in --config.data.TASK.train=FILE."
+        )
+    options.split = options.split or "train"
+    options.folds = _FOLDS if options.folds is None else options.folds
     if options.folds < 2:
         raise UserError(f"--folds: {options.folds} is too few; use at least 2.")
+    # Before JAX is imported, which takes a second.
+    options.loaded = load_config(options.config, overrides) if options.config else None
     return options
 
 
 def run(options: argparse.Namespace) -> int:
     """Checks; returns the exit status, 1 if there are errors."""
-    config = _config(options.config, options.overrides, options.run)
-    # Only now: JAX takes a second to import, and a mistake above should not wait for it.
     from mtt_jax.check.examine import examine
     from mtt_jax.check.page import render
-    from mtt_jax.check.show import show
+    from mtt_jax.check.show import show, show_suspects
     from mtt_jax.check.suspects import suspects_of, write_suspects
     from mtt_jax.devices import startup
+    from mtt_jax.predict.engines import load_for
     from mtt_jax.report.console import Console, silent
     from mtt_jax.weights import pretrained
 
     startup.prepare()
+    model = load_for("jax", options.run) if options.run else None
+    if model:
+        examined = examine(_moved(model.config, options.overrides), model.tokenizer)
+    else:
+        examined = examine(pretrained.complete(options.loaded))
     console = silent() if options.json else Console()
-    examined = examine(pretrained.complete(config))
     show(examined, console)
-    out = options.out or (f"{options.run}/check" if options.run else "")
+    out = Path(options.out or f"{options.run}/check").expanduser()
     suspects = []
-    if options.run:
-        suspects = suspects_of(
-            Path(options.run), examined.records, options.split, options.folds, Path(out), console
-        )
-        write_suspects(suspects, options.split, Path(out), console)
-    if out:
-        folder = Path(out).expanduser()
+    if model:
+        suspects = suspects_of(model, examined.records, options.split, options.folds, out, console)
+        write_suspects(suspects, options.split, out, console)
+        show_suspects(suspects, options.split, console)
+    as_json = json.dumps(examined.as_json(), indent=2, ensure_ascii=False)
+    if model or options.out:
         name = options.run or find_file(options.config).stem
-        _write(folder / "check.json", json.dumps(examined.as_json(), indent=2, ensure_ascii=False))
-        _write(folder / "check.html", render(Path(name).name, examined, suspects))
-        console.say(f"Wrote {folder}/: check.html, check.json.")
+        _write(out / "check.json", as_json)
+        _write(out / "check.html", render(Path(name).name, examined, suspects))
+        console.say(f"Wrote {out}/: check.html, check.json.")
     if options.json:
-        print(json.dumps(examined.as_json(), indent=2, ensure_ascii=False))
+        print(as_json)
     return 1 if examined.errors else 0
 
 
-def _config(name: str | None, overrides: list[Override], run_dir: str | None) -> Config:
-    """The config of a file, or of a run."""
-    if name:
-        return load_config(name, overrides)
-    file = Path(run_dir or "").expanduser() / "config.json"
-    if not file.is_file():
-        raise UserError(f"--run: {run_dir} holds no run: config.json is missing.")
-    return from_json(file.read_text(encoding="utf-8"), str(file))
+def _moved(config: Config, overrides: list[Override]) -> Config:
+    """The config of a run with its data where it is now."""
+    from ml_collections import ConfigDict
+
+    from mtt_jax.config.resolve import resolve
+
+    raw = ConfigDict(to_plain(config))
+    override(raw, overrides)
+    return resolve(raw)
 
 
 def _write(file: Path, text: str) -> None:

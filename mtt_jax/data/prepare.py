@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -239,17 +239,15 @@ def _encode(
     for task in config.task_list:
         need_labels(task, records["train"], config)
     notes += check.summary(records, config.task_list)
-    notes += [finding.text for finding in check.inspect(records, config.task_list)]
-    known = frozenset(record.text for split in SPLITS for record in records[split])
-    real = _limited(records["train"], config, notes)
-    records["train"] = [*real, *_additional(real, known, config, notes)]
+    notes += [finding.line() for finding in check.inspect(records, config.task_list)]
+    real, records["train"] = training_records(records, config, notes)
     chosen = given or open_tokenizer(config, real)
     splits = {
         name: encode_records(records[name], chosen, config.task_list, config.data.clean)
         for name in SPLITS
     }
     notes += [
-        finding.text
+        finding.line()
         for name, split in splits.items()
         for finding in check.cut_labels(name, records[name], split)
     ]
@@ -260,6 +258,21 @@ def _encode(
             f"({config.data.max_length} subwords) and are cut; dev and test are read in windows."
         )
     return chosen, splits, notes
+
+
+def training_records(
+    records: Mapping[str, Sequence[Record]], config: Config, notes: list[str]
+) -> tuple[list[Record], list[Record]]:
+    """The user's own training sentences, limited; and all that training draws from.
+
+    Args:
+      records: split -> records, as `read_records` returns them.
+      config: limits, synthetic sentences and those of the embedded corpus.
+      notes: get a line for each.
+    """
+    known = frozenset(record.text for split in SPLITS for record in records[split])
+    real = _limited(records["train"], config, notes)
+    return real, [*real, *_additional(real, known, config, notes)]
 
 
 def open_tokenizer(config: Config, records: Sequence[Record]) -> Tokenizer:

@@ -4,11 +4,13 @@ They are fine, so that edges can fall where languages put them, and they depend 
 
     St. Louis       St | . | Louis              l'UNESCO   l | ' | UNESCO
     AC/DC-fan       AC | / | DC | - | fan       서울에서    서 | 울 | 에 | 서
+    $1,200.50 ...   $ | 1,200.50 | ...          didn't     did | n't
 
-Scripts that put no spaces between words, and Korean, whose particles follow without one, are split
-into grapheme clusters (Unicode Standard Annex 29). Dictionaries, as ICU has them, are not used: a
-model must find the same words on every machine, whatever version is installed there, and a name is
-what a dictionary lacks. Characters that are not seen (joiners, soft hyphens, control and
+A number, an address of the web or of mail, and one sign repeated are whole, since no name ends in
+them and every part would be one more word to get right. Scripts that put no spaces between words,
+and Korean, whose particles follow without one, are split into grapheme clusters (Unicode Standard
+Annex 29). Dictionaries, as ICU has them, are not used: they differ from version to version, and a
+name is what a dictionary lacks. Characters that are not seen (joiners, soft hyphens, control and
 private-use characters) and all combining marks belong to the word that they are in.
 """
 
@@ -24,11 +26,24 @@ _UNSPACED = "".join(
 # Separates words where no space is shown.
 ZERO_WIDTH_SPACE = "\u200b"
 _SPACE = rf"\s{ZERO_WIDTH_SPACE}"
-# In order: the clitic of didn't, a run of letters, digits and unseen characters, one cluster.
-_UNIT = (
-    r"(?<=\p{L})[nN]['’][tT](?!\p{L})"
-    rf"|(?:(?![nN]['’][tT](?!\p{{L}}))[\p{{L}}\p{{M}}\p{{N}}\p{{C}}&&[^{_SPACE}{_UNSPACED}]])+"
-    rf"|(?![{_SPACE}])"
+_NOT = r"[nN]['’][tT](?!\p{L})"
+_LINK = r"(?:https?://|www\.)[A-Za-z0-9._~:/?#@!$&()*+,;=%\[\]-]{1,2000}(?<=[A-Za-z0-9/])"
+# Bounded, so that a long text without spaces is read in linear time.
+_MAIL = (
+    r"(?<![\p{L}\p{N}])[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}"
+    r"(?![\p{L}\p{N}])"
+)
+# In order; the last but one is a sign repeated, the last one any cluster.
+_UNIT = "|".join(
+    (
+        _LINK,
+        _MAIL,
+        rf"(?<=\p{{L}}){_NOT}",
+        r"\p{Nd}+(?:[.,]\p{Nd}+)+",
+        rf"(?:(?!{_NOT})[\p{{L}}\p{{M}}\p{{N}}\p{{C}}&&[^{_SPACE}{_UNSPACED}]])+",
+        r"([\p{P}\p{S}])\1+(?!\p{M})",
+        rf"(?![{_SPACE}])",
+    )
 )
 # For a trained tokenizer (Oniguruma), so that no subword joins two words.
 SPACE_PATTERN = f"[{_SPACE}]"

@@ -315,7 +315,7 @@ def words_of(start: int, end: int, words: np.ndarray) -> tuple[int, int]:
 def cuts_word(start: int, end: int, words: np.ndarray) -> bool:
     """Whether a span of characters begins or ends inside a word."""
     first, last = words_of(start, end, words)
-    return first < last and (start > words[first, 0] or end < words[last - 1, 1])
+    return first < last and bool(start > words[first, 0] or end < words[last - 1, 1])
 
 
 def ragged(name: str, parts: Sequence[np.ndarray], dtype: Any) -> dict[str, np.ndarray]:

@@ -261,16 +261,39 @@ def test_duplicates_and_sentences_that_leak_from_train_are_counted(place):
     place.give("topic", "dev", "dev.csv", topic_rows(28, 36))
     place.give("ner", "test", "test.conll", tag_rows(25, 40))
     notes = place.prepare().notes
-    assert "train: 4 sentences repeat an earlier one word for word." in notes
-    leaks = [note for note in notes if "are also in train" in note]
-    assert leaks[0].startswith("dev: 2 of 14 sentences")
-    assert leaks[1].startswith("test: 5 of 24 sentences")
+    (copies,) = (note for note in notes if "repeat" in note)
+    assert copies.startswith(
+        "topic: 4 train texts repeat an earlier one; remove the copies. First:"
+    )
+    assert "train.csv, line 31" in copies
+    leaks = [note for note in notes if "also in train" in note]
+    assert leaks[0].startswith("topic: 2 of 8 dev sentences are also in train")
+    assert leaks[1].startswith("ner: 5 of 15 test sentences are also in train")
     assert len(leaks) == 2
 
 
-def test_files_without_faults_give_no_note_about_faults(place):
+def test_labels_are_counted_by_task_and_split(place):
     notes = place.prepare().notes
-    assert [note for note in notes if " texts, C" not in note] == []  # what was recognized
+    counted = [note for note in notes if " sentences: " in note]
+    assert counted == [
+        "topic: 30 train sentences: politics 10, sports 10, others 10.",
+        "topic: 6 dev sentences: politics 2, sports 2, others 2.",
+        "topic: 9 test sentences: politics 3, sports 3, others 3.",
+        "ner: 30 train sentences: PER 30.",
+        "ner: 6 dev sentences: PER 6.",
+        "ner: 9 test sentences: PER 9.",
+    ]
+
+
+def test_files_without_faults_give_no_other_note(place):
+    place.give("topic", "train", "train.csv", topic_rows(0, 60))
+    place.give("ner", "train", "train.conll", tag_rows(0, 60))
+    for split, first in (("dev", 100), ("test", 200)):
+        place.give("topic", split, f"{split}.csv", topic_rows(first, first + 60))
+        place.give("ner", split, f"{split}.conll", tag_rows(first, first + 60))
+    place.raw.tasks.ner.labels = ("O", "PER")
+    expected = (" texts, C", " sentences: ")  # what was recognized, and the counts
+    assert [note for note in place.prepare().notes if not any(e in note for e in expected)] == []
 
 
 def test_training_sentences_longer_than_max_length_are_counted(place):
@@ -654,7 +677,9 @@ def newswire(corpus, tasks=None, **fields):
 
 
 def test_embedded_corpus_needs_no_files(corpus):
-    splits = prepare(newswire(corpus)).splits
+    prepared = prepare(newswire(corpus))
+    splits = prepared.splits
+    assert all(" sentences: " in note for note in prepared.notes), "nothing is wrong with it"
     assert {name: split.counts() for name, split in splits.items()} == {
         "train": {"topic": 12_000, "ner": 1_200},
         "dev": {"topic": 1_000, "ner": 1_000},

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from mtt_jax.tasks import KINDS, Classes, Entities, Multilabel, Tags, make_task
-from mtt_jax.tasks.base import part_of, ragged
+from mtt_jax.tasks.base import cuts_word, part_of, ragged, words_of
+from mtt_jax.types import Span
 from tests.helpers import assert_trees_equal
 from tests.tasks.drawn import TASKS, counts_of, drawn, drawn_label, letters, tags_of
 
@@ -341,6 +342,35 @@ def test_a_label_with_a_hyphen_is_read_answered_and_written_whole(kind):
         np.testing.assert_array_equal(
             task.holds(task.encode([label], [letters(1)]), np.array([0]))[0], np.arange(5) == index
         )
+
+
+@pytest.mark.parametrize(
+    ("place", "words", "cut"),
+    [
+        ((0, 2), (0, 1), False),
+        ((0, 3), (0, 1), False),  # the edge is in a space
+        ((1, 2), (0, 1), True),
+        ((0, 5), (0, 2), True),
+        ((2, 3), (1, 1), False),  # on no word at all
+        ((3, 9), (1, 3), False),
+        ((9, 12), (3, 3), False),
+    ],
+)
+def test_a_span_of_characters_has_the_words_that_it_touches(place, words, cut):
+    given = np.array([(0, 2), (3, 7), (7, 9)], np.int32)
+    assert words_of(*place, given) == words
+    assert cuts_word(*place, given) is cut
+
+
+@every_kind
+def test_spans_that_end_inside_a_word_are_counted_as_a_plain_number(name):
+    label = {"classes": "sports", "multilabel": ("law",)}.get(name)
+    if label is None:
+        kind = TASKS[name].labels[-1]
+        label = (Span(0, 1, kind), Span(1, 2, kind), Span(3, 7, kind))
+    found = TASKS[name].cut(label, np.array([(0, 2), (3, 7)], np.int32))
+    assert found == (2 if TASKS[name].unit == "word" else 0)
+    assert type(found) is int
 
 
 def test_ragged_arrays_come_apart_again():

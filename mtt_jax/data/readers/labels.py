@@ -427,6 +427,10 @@ def _tagged(
     except ValueError as error:
         raise UserError(f"{row.place}: {shown}: {error}.") from None
     places = row.token_places or [row.place] * len(tags)
+    if "offsets" in source.task.reads:  # a tag that is left out means O, and is more likely lost
+        for (start, end), tag, place in zip(words, tags, places, strict=True):
+            if start < end and not tag.strip():
+                raise UserError(f"{place}: the token {text[start:end]!r} has no tag; write O.")
     kept = [index for index, (start, end) in enumerate(words) if start < end]
     for _ in range(len(words) - len(kept)):
         source.tally.add("empty tokens, left out", row.place)
@@ -486,7 +490,7 @@ def _part(row: Row, keys: tuple[str, ...], flag: str) -> Callable[[str], str]:
         if len(keys) > 1 and value is None and key in row.fields:
             return ""  # one of several parts, such as a title
         what = "is missing" if key not in row.fields else f"is {value!r}, not a string"
-        near = did_you_mean(key, keys_of([row]))
+        near = "" if key in row.fields else did_you_mean(key, keys_of([row]))
         raise UserError(
             f"{row.place}: the key {key!r} {what}.{near} Name another key with {flag}=..."
         )

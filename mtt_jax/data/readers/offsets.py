@@ -198,8 +198,12 @@ def spans_of(annotated: Annotated, unit: str) -> tuple[list[Span], list[str]]:
     spans: list[Span] = []
     faults = []
     last, last_shown = Span(0, 0, ""), ""
-    for given in sorted(found.span for found in entities):
+    for given, surface in sorted(entities):
         shown = f"{given.label} at {given.start}:{given.end}"
+        if given.end < given.start:
+            raise UserError(
+                f"{place}: entity {shown} ends before it begins; start is the first of the two."
+            )
         start, end = moved(given.start), moved(given.end)
         if not 0 <= start < end <= len(text):
             counted = "characters" if unit == "characters" else _UNITS[unit]
@@ -218,6 +222,8 @@ def spans_of(annotated: Annotated, unit: str) -> tuple[list[Span], list[str]]:
             continue
         if trimmed.start < last.end:
             raise UserError(f"{place}: entity {shown} overlaps {last_shown}; keep one of them.")
+        if surface and inner.split() != surface.split():
+            faults.append("entities whose text is not the one at their offsets, read by offset")
         spans.append(trimmed)
         last, last_shown = trimmed, shown
     return spans, faults

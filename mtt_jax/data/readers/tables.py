@@ -7,14 +7,13 @@ of its column, from "1", and under the column's name if there are names.
 import csv
 import re
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import chain, islice
 from pathlib import Path
 
 from mtt_jax.data.readers.files import head, lines, lines_with_ends
 from mtt_jax.data.readers.rows import Head, Layout, Place, Row
-from mtt_jax.errors import UserError
 
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 # News stories pasted whole fit; a quote that is never closed still ends in an error.
@@ -74,11 +73,7 @@ def _description(head: Head, name: str) -> str:
 def _rows(path: Path, layout: Layout, separator: str) -> Iterator[Row]:
     """The rows of a table; a line that has no cell is left out."""
     lined = separator == "\t" and not _has_lines_in_cells(head(path).text)
-    cells = (
-        _plain_lines(path, layout.encoding)
-        if lined
-        else _csv_lines(path, layout.encoding, separator)
-    )
+    cells = _plain_lines(path, layout.encoding) if lined else _csv_lines(path, layout, separator)
     first = list(islice(cells, _SAMPLE))
     width = _width([row for _, row in first])
     header = has_header([row for _, row in first]) if layout.header is None else layout.header
@@ -205,21 +200,37 @@ def _has_lines_in_cells(text: str) -> bool:
     return len({len(row) for row in rows}) == 1 and len(rows) > 1
 
 
-def _csv_lines(path: Path, encoding: str, separator: str) -> Iterator[tuple[int, list[str]]]:
-    """(first line, cells) of each row; quotes and line ends inside them are understood."""
+def _csv_lines(path: Path, layout: Layout, separator: str) -> Iterator[tuple[int, list[str]]]:
+    """(first line, cells) of each row; quotes and line ends inside them are understood.
+
+    If faults are collected, a row that cannot be read ends at its first line: what a quote that is
+    never closed has swallowed is read again.
+    """
     csv.field_size_limit(_LONGEST_CELL)
-    reader = csv.reader(lines_with_ends(path, encoding), delimiter=separator, strict=True)
+    given = lines_with_ends(path, layout.encoding)
+    row_lines: list[str] = []  # of the row that is being read
+
+    def noted(found: Iterable[str]) -> Iterator[str]:
+        for line in found:
+            row_lines.append(line)
+            yield line
+
+    reader, before = csv.reader(noted(given), delimiter=separator, strict=True), 0
     while True:
-        begins = reader.line_num + 1
+        begins = before + reader.line_num + 1
+        row_lines.clear()
         try:
             row = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
-            raise UserError(
+            layout.fault(
                 f"{path}, line {begins}: not valid CSV: {error}. A quote inside a quoted text is "
                 'written twice: "".'
-            ) from None
+            )
+            given, before = chain(list(row_lines[1:]), given), begins
+            reader = csv.reader(noted(given), delimiter=separator, strict=True)
+            continue
         if row:
             yield begins, row
 

@@ -19,7 +19,8 @@ _SPELLINGS = (
     {"per", "pers", "person"}, {"org", "organization", "organisation"}, {"loc", "location"},
     {"misc", "miscellaneous"},
 )  # fmt: skip
-_HEADINGS = frozenset(["label", "labels", "category", "class", "topic", "tag", "tags", "target"])
+# Names of columns that hold labels.
+HEADINGS = frozenset(["label", "labels", "category", "class", "topic", "tag", "tags", "target"])
 
 
 class Unknown:
@@ -45,6 +46,10 @@ class Unknown:
         """Adds to how often a label occurs."""
         self.counts[name] += times
 
+    def places(self) -> list[Place]:
+        """Where each of the labels was met first."""
+        return [place for place, _ in self._first.values()]
+
     def known(self) -> None:
         """Counts a text whose labels the task has."""
         self._known += 1
@@ -69,7 +74,7 @@ class Unknown:
         order = sorted(self.counts, key=lambda n: (-self.counts[n], str(self._first[n][0]), n))
         header = [n for n in order if self.counts[n] == 1 and self._first[n][0] in self._tables]
         if len(header) == 1 and (
-            (len(order) == 1 and self._known) or header[0].lower() in _HEADINGS
+            (len(order) == 1 and self._known) or header[0].lower() in HEADINGS
         ):
             raise UserError(self._as_header(header[0], labels, name))
         message = self._listed(order, labels, name)

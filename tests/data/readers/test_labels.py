@@ -124,13 +124,29 @@ def test_the_same_entity_twice_is_one_and_counted(tmp_path):
     assert "1 entities that are there twice" in loaded.notes[1]
 
 
-@pytest.mark.parametrize(("start", "end"), [(-1, 3), (5, 9), (8, 9), (3, 3), (4, 3), (0, 100)])
+@pytest.mark.parametrize(("start", "end"), [(-1, 3), (5, 9), (8, 9), (3, 3), (0, 100)])
 def test_offsets_outside_the_text_are_reported(start, end, tmp_path):
     file = labelled(tmp_path, "Tom ran.", (start, end, "PER"))
     message = complaint(file, "ner")
     assert f"{file}, line 2: entity PER at {start}:{end} is outside the text" in message
     assert "which has 8 characters" in message
     assert "offsets count characters from 0, and end is exclusive" in message
+
+
+def test_swapped_offsets_are_reported(tmp_path):
+    file = labelled(tmp_path, "Tom ran.", (3, 0, "PER"))
+    assert f"{file}, line 2: entity PER at 3:0 ends before it begins" in complaint(file, "ner")
+
+
+def test_an_entity_whose_text_is_not_the_one_at_its_offsets_is_counted(tmp_path):
+    rows = [
+        {"text": "Tom ran.", "entities": [{"start": 0, "end": 3, "label": "PER", "text": name}]}
+        for name in ("Tom", " Tom ", "Ann")
+    ]
+    file = written(tmp_path, "a.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    (note,) = (note for note in read(file, "ner").notes if "offsets" in note and "read by" in note)
+    assert "1 entities whose text is not the one at their offsets" in note
+    assert "(first: line 3)" in note
 
 
 @pytest.mark.parametrize("other", [(0, 7), (4, 7), (0, 3), (4, 11)])
@@ -232,3 +248,8 @@ def test_file_with_only_empty_texts_is_refused(tmp_path):
     message = complaint(file)
     assert f"{file} contains no sentence" in message
     assert "--config.data.topic.train" in message
+
+
+def test_a_token_without_a_tag_is_reported_for_entities(tmp_path):
+    file = written(tmp_path, "a.conll", "Tom\tB-PER\nran\t\n\nAnn\tB-PER\n")
+    assert f"{file}, line 2: the token 'ran' has no tag; write O." in complaint(file, "ner")
