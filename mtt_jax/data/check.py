@@ -413,17 +413,17 @@ def _leaks(
 ) -> Iterator[Finding]:
     """Texts of dev and test that are in train, and those of test that are in dev."""
     pairs = (("dev", "train"), ("test", "train"), ("test", "dev"))
-    told: set[int] = set()
+    told: set[tuple[str, int]] = set()
     for split, other in pairs:
         leaked = [
             record
             for group in several
             if {other, split} <= {where for where, _ in group}
             for where, record in group
-            if where == split and id(record) not in told
+            if where == split and (split, id(record)) not in told
         ]
         if leaked:
-            told |= set(map(id, leaked))
+            told |= {(split, id(record)) for record in leaked}
             total = len(by_split[split].records)
             of = number(total, "sentence", "sentences", split)
             why = "the score too high" if other == "train" else "the choice by dev count for test"
