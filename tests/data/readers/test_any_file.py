@@ -1,7 +1,7 @@
 """Any file is read or refused in one line, by every reader and for every kind of task.
 
-Samples of all formats are damaged at random: lines and bytes removed, repeated, swapped, or replaced
-by what breaks formats.
+Samples of all formats are damaged at random: parts removed, repeated, reversed, or replaced by
+what breaks formats.
 """
 
 import contextlib
@@ -22,7 +22,8 @@ from tests.data.readers.test_every_format import SAMPLES
 TASKS = (Classes("topic", ()), Multilabel("topics", ()), Entities("ner", ()), Tags("pos", ()))
 PIECES = (
     "\n", "\r", "\t", " ", "", '"', "'", ",", ";", "|", "{", "}", "[", "]", "null", "-1", "1e9",
-    "O", "B-PER", "#", "\ufeff", "\u2028", "\u00a0", "\u200d", "\U0001d165", "\x00", "\x85", "&amp;",
+    "O", "B-PER", "#", "\ufeff", "\u2028", "\u00a0", "\u200d", "\U0001d165", "\x00", "\x85",
+    "&amp;",
     "<b>", "😀", "ด", "__label__", "*", "(", "_", "-DOCSTART- -X- O O", "1-2", '"start": 9999',
 )  # fmt: skip
 EDIT = st.tuples(
