@@ -130,7 +130,7 @@ def test_the_run_directory_holds_everything_that_the_docs_name(uninterrupted):
     }  # fmt: skip
     final = json.loads((run / "metrics.json").read_text())
     assert 0 <= final["test"]["topic"]["accuracy"] <= 1
-    assert set(final["test"]["ner"]["per_entity"]) == {"PER", "ORG", "LOC", "MISC"}
+    assert set(final["test"]["ner"]["per_entity"]) == {"PER", "LOC"}  # those of the files
     assert sorted(losses(run)) == list(range(1, 31))
     assert next((run / "tensorboard").glob("events.*")).stat().st_size > 100
 
@@ -154,6 +154,7 @@ def test_a_run_killed_at_random_and_resumed_ends_as_one_never_stopped(
         target = len(losses(run)) if (run / "metrics.jsonl").is_file() else 0
         while process.poll() is None:
             done = (run / "metrics.jsonl").is_file() and len(losses(run)) > target
+            done &= kills < 3 or any((run / "checkpoints").glob("[0-9]*"))  # some have one
             if done:
                 time.sleep(float(rng.uniform(0, 0.02)))
                 process.send_signal(signal.SIGKILL)

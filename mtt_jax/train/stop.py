@@ -15,6 +15,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 
+_leaving = threading.Lock()
+
+
 def end_on_ctrl_c() -> None:
     """Makes Ctrl-C end the process at once, with one line, until `stop_signals` takes over.
 
@@ -32,8 +35,11 @@ def _end(number: int, frame: Any) -> None:
 def _leave(number: int, message: str) -> None:
     """Ends the process without unwinding, during which an interrupted compiler would crash.
 
-    All files are written atomically, so none is left half written.
+    All files are written atomically, so none is left half written. If both threads come here, the
+    first one ends the process.
     """
+    if not _leaving.acquire(blocking=False):
+        return
     with contextlib.suppress(RuntimeError, OSError, ValueError):  # in the middle of a write
         sys.stdout.flush()
     with contextlib.suppress(OSError):
