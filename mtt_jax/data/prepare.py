@@ -36,7 +36,7 @@ from mtt_jax.tasks import Task
 from mtt_jax.types import Record
 
 # Increase it if the same data is encoded differently, so that older runs are not resumed on them.
-_VERSION = 3
+_VERSION = 4
 # Increase it if the arrays of the cache are laid out differently.
 _LAYOUT = 3
 
