@@ -182,7 +182,7 @@ def pipelines(size, step, options):
 
 
 def corpus(count, config):
-    """Generated sentences, each labelled for one task, the tasks alternating."""
+    """Generated sentences, each labeled for one task, the tasks alternating."""
     tasks = config.task_list
     of_task = [newswire_extra(task, count // len(tasks), seed) for seed, task in enumerate(tasks)]
     records = [record for turn in zip(*of_task, strict=True) for record in turn]

@@ -16,7 +16,7 @@ Array = Any
 
 
 class Span(NamedTuple):
-    """A labelled span: `start` inclusive, `end` exclusive, in words or in characters."""
+    """A labeled span: `start` inclusive, `end` exclusive, in words or in characters."""
 
     start: int
     end: int

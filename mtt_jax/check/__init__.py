@@ -1,1 +1,1 @@
-"""Checking: what is wrong with labelled data, before and after a model has seen it."""
+"""Checking: what is wrong with labeled data, before and after a model has seen it."""

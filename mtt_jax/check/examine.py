@@ -36,7 +36,7 @@ class Examined(NamedTuple):
     Attributes:
       config: with labels that were left to the data filled in.
       records: split -> records that could be read.
-      notes: what was recognized and as what, a line per file.
+      notes: as what each file was recognized, a line per file.
       findings: what is wrong or may be, errors first.
       counts: task -> split -> label -> how often it occurs.
       figures: split -> lengths and shares of its texts.
@@ -117,7 +117,7 @@ def examine(config: Config, given_tokenizer: Tokenizer | None = None) -> Examine
     return Examined(config, records, notes, told, counts, figures, mixture)
 
 
-# What follows from a finding, and is not told in addition.
+# Finding -> findings that follow from it and are not reported in addition.
 _FOLLOWS = {
     "one file for two splits": ("train text", "dev text"),
     "labels": ("no labels", "one label"),
@@ -127,7 +127,7 @@ _FOLLOWS = {
 def _without_repeats(findings: Sequence[Finding]) -> list[Finding]:
     """The findings without those that only follow from another one.
 
-    What is found in one file that is named for two splits is told for the first.
+    What is found in one file that is named for two splits is reported for the first.
     """
     implied = {
         (name, finding.task, finding.split)

@@ -10,7 +10,7 @@ from mtt_jax.check.suspects import Suspect
 from mtt_jax.data.splits import SPLITS
 from mtt_jax.report.run_page import page
 
-# So many places of a finding, and suspects, are on the page; the JSON files hold all.
+# How many places of a finding, and how many suspects, the page shows; the JSON files hold all.
 _PLACES, _SUSPECTS = 50, 300
 
 

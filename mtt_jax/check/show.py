@@ -12,9 +12,9 @@ from mtt_jax.data.check import number
 from mtt_jax.data.splits import SPLITS
 from mtt_jax.report.console import Console
 
-# So many labels of a task, and places of a finding, are shown.
+# How many labels of a task, and places of a finding, are shown.
 _LABELS, _PLACES = 30, 5
-# So many of the least likely labels of a task, with so many characters of each text.
+# How many of the least likely labels of a task are shown, and characters of each text.
 _SUSPECTS, _WIDTH = 10, 80
 
 
@@ -70,7 +70,13 @@ def totals(examined: Examined) -> str:
 
 
 def show_suspects(suspects: Sequence[Suspect], split: str, console: Console) -> None:
-    """Prints the labels that the model finds least likely, the first few of each task."""
+    """Prints the labels that the model finds least likely, the first few of each task.
+
+    Args:
+      suspects: the least likely labels first.
+      split: that they are from.
+      console: where they are printed.
+    """
     for task in dict.fromkeys(suspect.task for suspect in suspects):
         own = [suspect for suspect in suspects if suspect.task == task]
         wrong = sum(suspect.wrong for suspect in own)

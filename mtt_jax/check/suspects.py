@@ -31,7 +31,7 @@ from mtt_jax.weights.saved_model import SavedModel
 
 
 class Suspect(NamedTuple):
-    """A labelled sentence with what a model says about it.
+    """A labeled sentence with what a model says about it.
 
     Attributes:
       task: whose label.
@@ -92,7 +92,17 @@ def suspects_of(
 
 
 def write_suspects(suspects: Sequence[Suspect], split: str, out: Path, console: Console) -> None:
-    """Writes suspects-SPLIT-TASK.jsonl, the least likely first, and mistakes-SPLIT-TASK.jsonl."""
+    """Writes suspects-SPLIT-TASK.jsonl, the least likely first, and mistakes-SPLIT-TASK.jsonl.
+
+    Args:
+      suspects: the least likely labels first.
+      split: that they are from.
+      out: folder for the files, created if missing.
+      console: told of each file.
+
+    Raises:
+      UserError: if a file cannot be written.
+    """
     for task in dict.fromkeys(suspect.task for suspect in suspects):
         own = [suspect for suspect in suspects if suspect.task == task]
         wrong = [suspect for suspect in own if suspect.wrong]
@@ -108,7 +118,7 @@ def write_suspects(suspects: Sequence[Suspect], split: str, out: Path, console: 
 
 
 def judge(records: Sequence[Record], model: SavedModel) -> list[Suspect]:
-    """What a model says about labelled sentences, the least likely labels first.
+    """What a model says about labeled sentences, the least likely labels first.
 
     Args:
       records: that the model was not trained on.

@@ -1,4 +1,4 @@
-"""Check labelled data before training on it, or with a trained model.
+"""Check labeled data before training on it, or with a trained model.
 
     mtt check --config=news_files --config.data.ner.train=train.conll
     mtt check --run=runs/news_files
@@ -29,7 +29,7 @@ from mtt_jax.errors import UserError
 # Models that are trained for --split=train.
 _FOLDS = 3
 
-HELP = "check labelled data, before training on it or with a trained model"
+HELP = "check labeled data, before training on it or with a trained model"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

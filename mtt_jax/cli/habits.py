@@ -1,4 +1,4 @@
-"""Flags that people type from the habit of other tools, and what they are called here.
+"""Flags of other tools, typed from habit, and what they are called here.
 
 A flag is compared without its dashes, in lower case and with underscores. Each row is data: what to
 say about `--lr` is in one place for `mtt train`, `launch.py` and `mtt diagnose`.
@@ -65,7 +65,7 @@ _TRAIN = {
     **dict.fromkeys(("gpus", "devices", "num_gpus", "n_gpu"), _GPUS),
     **dict.fromkeys(
         ("resume", "resume_from_checkpoint", "continue", "resume_from"),
-        "the same command with the same --workdir resumes a run by itself",
+        "the same command with the same --workdir resumes a run automatically",
     ),
     **dict.fromkeys(
         ("overwrite", "overwrite_output_dir", "force", "restart"),
@@ -90,7 +90,7 @@ _TRAIN = {
                     _FILES.format("test", "test")),
     **dict.fromkeys(
         ("do_train", "do_eval", "do_predict", "evaluate", "eval", "predict"),
-        "a run trains, then scores dev and test; for more there are mtt evaluate and mtt predict",
+        "a run trains, then scores dev and test; for more use mtt evaluate and mtt predict",
     ),
     **dict.fromkeys(("task", "task_name", "tasks"), "--config.train.tasks=NAME,NAME"),
     **dict.fromkeys(("labels", "label_list", "num_labels", "classes"),
@@ -104,10 +104,10 @@ _TRAIN = {
                      "master_addr"),
                     "--coordinator=HOST:PORT --processes=N --process=I (docs/distributed.md)"),
     **dict.fromkeys(("num_workers", "workers", "dataloader_num_workers"),
-                    "the data is encoded once and read by a thread; nothing is to be set"),
+                    "the data is encoded once and read by a thread; there is nothing to set"),
 }  # fmt: skip
 
-_NO_BATCH = "texts are packed into batches by themselves; nothing is to be set"
+_NO_BATCH = "texts are packed into batches automatically; there is nothing to set"
 _FIRST = "the run is the first argument, as in mtt {command} runs/balanced"
 # The same for the commands that open a finished run.
 _OPEN = {

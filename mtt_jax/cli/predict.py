@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--text-key",
         "--input.text",
         default="auto",
-        help="column or key of the text, several joined as in 2,3; found by itself if it can be",
+        help="column or key of the text, several joined as in 2,3; recognized by default",
     )
     add_layout(parser)
     add_engine(parser)
@@ -55,21 +55,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_layout(parser: argparse.ArgumentParser) -> None:
-    """Adds the flags for files that do not say themselves how they are to be read."""
+    """Adds the flags that say how to read a file if that is not recognized."""
     group = parser.add_argument_group("files that are not recognized")
     group.add_argument(
         "--input.format",
         dest="input_format",
         default="auto",
         metavar="FORMAT",
-        help="text for one text per line, or a format of docs/formats.md; auto",
+        help="text for one text per line, or a format of docs/formats.md; recognized by default",
     )
     group.add_argument(
         "--input.header",
         dest="header",
         choices=("auto", "true", "false"),
         default="auto",
-        help="whether a table begins with the names of its columns; auto",
+        help="whether a table begins with column names; recognized by default",
     )
     group.add_argument(
         "--input.word",
@@ -77,7 +77,7 @@ def add_layout(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=0,
         metavar="COLUMN",
-        help="column of the words in CoNLL and its like, from 1; 0 for auto",
+        help="column of the words in CoNLL and similar formats, from 1; recognized by default",
     )
     group.add_argument(
         "--input.encoding",
@@ -85,7 +85,7 @@ def add_layout(parser: argparse.ArgumentParser) -> None:
         dest="encoding",
         default="auto",
         metavar="NAME",
-        help="encoding of the characters; auto",
+        help="such as latin-1; recognized by default",
     )
 
 

@@ -24,7 +24,7 @@ _VALUES: dict[tuple[str, str], dict[str, str]] = {
     ("tasks.TASK", "kind"): {"sentence": "classes", "token": "entities"},
 }
 # Section and field -> what other tools call a value, in lower case -> its name here. Both names are
-# right, so nobody is told.
+# right, so there is no warning.
 _SPELLINGS: dict[tuple[str, str], dict[str, str]] = {
     ("tasks.TASK", "scheme"): {"bio": "iob2", "iob": "iob2", "none": "io", "raw": "io"},
     ("data.TASK", "scheme"): {
@@ -111,8 +111,8 @@ def upgrade(raw: dict[str, Any]) -> dict[str, Any]:
     """A config.json of any version in today's form.
 
     Until version 0.1 a task whose weight was 0 was left out altogether; now this is expressed by
-    `train.tasks`, and in a phase by its `tasks`. Until format 2 encoding, header and column of the
-    words were what the config said; now they are recognized unless it names others than those.
+    `train.tasks`, and in a phase by its `tasks`. Until format 2 the config said what encoding,
+    header and column of the words are; now its old defaults mean that they are recognized.
 
     Raises:
       UserError: for a file of a later version.
@@ -141,7 +141,7 @@ def upgrade(raw: dict[str, Any]) -> dict[str, Any]:
     return {**raw, "phases": phases}
 
 
-# Fields that files now tell by default: field -> the default in format 2, and now.
+# Fields that are now recognized from the files by default: field -> default in format 2, and now.
 _TOLD: dict[str, tuple[Any, Any]] = {
     "encoding": ("utf-8", "auto"),
     "header": (False, "auto"),
@@ -150,7 +150,7 @@ _TOLD: dict[str, tuple[Any, Any]] = {
 
 
 def _recognized(data: Any, tasks: tuple[str, ...]) -> Any:
-    """The group data of format 2 with today's defaults in place of those of its time."""
+    """The section data of format 2 with today's defaults instead of its own."""
     if not isinstance(data, Mapping):
         return data
     changed: dict[str, Any] = {}

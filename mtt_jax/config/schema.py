@@ -76,8 +76,8 @@ class TaskConfig:
     )
     labels: tuple[str, ...] = option(
         (),
-        "class names, as in sports,politics; for entities the entity types, in front of which O is "
-        "put if it is not there; auto: those of the training data, most frequent first",
+        "class names, as in sports,politics; for entities the entity types, with O added in front "
+        "if it is missing; auto: those of the training data, most frequent first",
     )
     scheme: str = option(
         "io", "tag scheme of the head (entities); bio is iob2", choices=MODEL_SCHEMES
@@ -171,7 +171,7 @@ class TaskDataConfig:
         low=0,
     )
     synthetic: float = option(
-        0.0, "synthetic training sentences per labelled one (entities)", low=0, high=100
+        0.0, "synthetic training sentences per labeled one (entities)", low=0, high=100
     )
     synthetic_methods: tuple[str, ...] = option(
         SYNTHETIC_METHODS,

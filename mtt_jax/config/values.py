@@ -35,6 +35,10 @@ _DOUBLE, _SINGLE = r'"((?:[^"]|"")*)"', r"'((?:[^']|'')*)'"
 def parse_names(text: str, where: str = "") -> tuple[str, ...]:
     """Reads 'a, b' as ("a", "b"), and also what Python or JSON writes: "('a', 'b')", '["a", "b"]'.
 
+    Args:
+      text: as typed, or from a file.
+      where: the field, for messages.
+
     Raises:
       UserError: naming the field `where`, for a quote or a bracket that is not closed.
     """
@@ -78,7 +82,7 @@ def _listed(text: str, where: str) -> tuple[str, ...] | None:
         return None
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a regular expression is no escape sequence
+            warnings.simplefilter("ignore")  # a regular expression may hold '\.'
             value = ast.literal_eval(text)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         value = None

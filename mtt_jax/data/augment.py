@@ -1,4 +1,4 @@
-"""Synthetic sentences for entities of which few are labelled, made from the labelled ones.
+"""Synthetic sentences for entities of which few are labeled, made from the labeled ones.
 
 The four label-preserving methods of Dai & Adel 2020 (arXiv:2010.11683), one drawn per sentence:
 

@@ -1,4 +1,4 @@
-"""The check of labelled data: what is wrong with it, or may be, before anything is trained on it.
+"""The check of labeled data: what is wrong with it, or may be, before anything is trained on it.
 
     counts       task -> split -> how often each label occurs
     summary      the same, a line per task and split; what every run prints
@@ -28,28 +28,28 @@ from mtt_jax.tasks.schemes import OUTSIDE
 from mtt_jax.types import Record, Span
 
 ERROR, WARNING = "error", "warning"
-# A label with fewer examples than this in train is hardly learned.
+# A label with fewer examples than this in train is rarely learned.
 _FEW = 10
-# A dev or test split with fewer labelled sentences than this measures little.
+# A dev or test split with fewer labeled sentences than this measures little.
 _SMALL = 50
-# A split in which one class has this share is answered well by that class alone.
+# If one class has this share of a split, always answering it scores well.
 _DOMINANT = 0.9
-# A sentence this many times as long as the longest hundredth of the others is hardly one sentence.
+# A text this many times as long as 99% of the others is unlikely to be one sentence.
 _OUTLIER = 3.0
 # Shorter texts than this, in characters, are never too long.
 _LONG = 500
-# Cut training sentences are a finding from this share on.
+# Cut training sentences are a finding if their share is at least this.
 _CUT = 0.1
-# A text of which the tokenizer knows less than half is in another script, or is no text.
+# A text of which the tokenizer knows less than half is in another script, or is not text.
 _STRANGE = 0.5
-# A script that fewer texts than this share are in is that of a few strays.
+# A script that a smaller share of the texts is in than this is not a usual one.
 _STRAY = 0.02
-# So many labels are named in the summary of a split.
+# How many labels the summary of a split names.
 _SHOWN = 12
-# A name of a column is rarely repeated more often than this, even in files that were joined.
+# A column name is rarely repeated more often than this, even in files that were joined.
 _HEADERS = 3
-# What bytes of UTF-8 become that are read as Windows-1252: a lead byte and those after it. One pair
-# is enough for the letters that hardly stand before a sign; other letters do so in some languages.
+# What bytes of UTF-8 become if they are read as Windows-1252: a lead byte and those after it. For
+# letters that rarely precede such a symbol one pair is enough; others do so in some languages.
 _AFTER = "[\u0080-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a"
 _AFTER += "\u20ac\u2122]"
 _MISREAD = re.compile(
@@ -127,7 +127,7 @@ def _count(task: Task, records: Iterable[Record]) -> Counter:
 
 
 def summary(splits: Records, tasks: Sequence[Task]) -> list[str]:
-    """A line per task and split: how many sentences are labelled, and how often with what."""
+    """A line per task and split: how many sentences are labeled, and how often with what."""
     lines = []
     for task, by_split in counts(splits, tasks).items():
         for split, found in by_split.items():
@@ -154,7 +154,7 @@ def inspect(splits: Records, tasks: Sequence[Task]) -> list[Finding]:
         by_label = {split: _count(task, part.records) for split, part in by_split.items()}
         found += _never(task, by_split, by_label)
         found += _headings(task, by_split, by_label)  # these two change the counts,
-        found += _spellings(task, by_split, by_label)  # so that nothing is told twice
+        found += _spellings(task, by_split, by_label)  # so that nothing is reported twice
         found += _labels(task, by_split, by_label)
         found += _duplicates(task, by_split)
     for split, records in splits.items():
@@ -163,7 +163,7 @@ def inspect(splits: Records, tasks: Sequence[Task]) -> list[Finding]:
 
 
 def merged(found: Iterable[Finding]) -> list[Finding]:
-    """The findings, errors first, with what several tasks share told once."""
+    """The findings, errors first, with those that several tasks share merged into one."""
     whole: dict[tuple, Finding] = {}
     for finding in found:
         own = f"{finding.task}: "
@@ -181,7 +181,14 @@ def merged(found: Iterable[Finding]) -> list[Finding]:
 
 
 def number(count: int, one: str, several: str, between: str = "") -> str:
-    """A count with its noun: `1 text occurs`, `2 texts occur`."""
+    """A count with its noun: `1 text occurs`, `2 texts occur`.
+
+    Args:
+      count: how many.
+      one: what follows 1.
+      several: what follows any other count.
+      between: a word between count and noun, such as "labeled"; "" for none.
+    """
     words = [f"{count:,}", between, one if count == 1 else several]
     return " ".join(word for word in words if word)
 
@@ -209,7 +216,7 @@ def _never(
         yield Finding(
             WARNING, "label without examples", task.name, "train",
             f"{task.name}: no sentence has {_listed(never)}, which --config.tasks.{task.name}."
-            "labels names; is it written in another way in the files?",
+            "labels names; is it spelled differently in the files?",
             _files(by_split["train"].records),
         )  # fmt: skip
 
@@ -297,7 +304,7 @@ def _labels(
         if held and sentences < _SMALL:
             yield Finding(
                 WARNING, "small split", name, split,
-                f"{name}: {split} has only {number(sentences, 'sentence', 'sentences', 'labelled')}"
+                f"{name}: {split} has only {number(sentences, 'sentence', 'sentences', 'labeled')}"
                 ", whose score says little; add some.",
                 files,
             )  # fmt: skip
@@ -543,7 +550,7 @@ def _cut_sentences(
 def _strange(
     split: str, records: Sequence[Record], stray: np.ndarray, shares: np.ndarray
 ) -> Iterator[Finding]:
-    """Texts in a script that hardly another one is in, and those of characters not known."""
+    """Texts in a script that few others are in, and those of unknown characters."""
     if stray.any():
         places = tuple(records[i].place for i in np.flatnonzero(stray).tolist())
         yield Finding(
@@ -583,7 +590,7 @@ def _script(char: str) -> str:
 
 
 def _usual_scripts(found: Iterable[str]) -> set[str]:
-    """The scripts that more than a few strays are in."""
+    """The scripts of more than a few texts."""
     totals = Counter(script for script in found if script)
     return {script for script, count in totals.items() if count > _STRAY * totals.total()}
 
@@ -600,7 +607,13 @@ def _unknown_shares(examples: ExampleSet, tokenizer: Tokenizer) -> np.ndarray:
 
 
 def cut_labels(split: str, records: Sequence[Record], examples: ExampleSet) -> Iterator[Finding]:
-    """Spans that begin or end inside a word, by task."""
+    """Yields a finding for each task with spans that begin or end inside a word.
+
+    Args:
+      split: of the records.
+      records: as the files give them.
+      examples: the same records, encoded.
+    """
     for task in examples.tasks:
         places: list[str] = []
         cut, total = 0, 0

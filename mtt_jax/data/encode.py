@@ -99,7 +99,7 @@ class Encoded(NamedTuple):
 
 
 def encode_texts(tokenizer: Tokenizer, texts: Sequence[str], cleaning: bool) -> Iterator[Encoded]:
-    """Yields what the model reads of each text: the one way from a text to subwords and words.
+    """Yields what the model reads of each text: the only path from a text to subwords and words.
 
     A word ends where `split_words` ends one and a subword of the next one begins, so that every
     word has a subword of its own. Characters that the tokenizer drops belong to the word they
@@ -108,7 +108,7 @@ def encode_texts(tokenizer: Tokenizer, texts: Sequence[str], cleaning: bool) -> 
     Args:
       tokenizer: puts one special token before and one after a text.
       texts: any strings.
-      cleaning: whether entities and markup of HTML become plain text first.
+      cleaning: whether HTML entities and markup become plain text first.
     """
     # Half of a surrogate pair has no bytes for the tokenizer; a "?" replaces it.
     whole = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
@@ -176,7 +176,14 @@ def _with_subwords(units: np.ndarray, subwords: np.ndarray) -> tuple[np.ndarray,
 def encode_records(
     records: Sequence[Record], tokenizer: Tokenizer, tasks: Sequence[Task], cleaning: bool
 ) -> ExampleSet:
-    """Encodes records whole, whatever their length; `cleaning` as for `encode_texts`."""
+    """Encodes records whole, whatever their length.
+
+    Args:
+      records: texts with labels by name.
+      tokenizer: cuts words into subwords.
+      tasks: whose labels to encode.
+      cleaning: as for `encode_texts`.
+    """
     encoded = list(encode_texts(tokenizer, [record.text for record in records], cleaning))
     words = [found.words for found in encoded]
     arrays = ragged("token", [found.tokens for found in encoded], np.int32)

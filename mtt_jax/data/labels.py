@@ -37,6 +37,8 @@ def find_labels(
     train = counts.pop("train")
     found = tuple(sorted(train, key=lambda name: (-train[name], name)))
     _need_several(task, found)
+    if "columns" in task.reads:
+        _need_separated(task, records["train"])
     _need_repeats(task, found, train.total())
     unknown = {
         name: {split: count[name] for split, count in counts.items() if count[name]}
@@ -59,6 +61,11 @@ def count_labels(task: Task, records: Sequence[Record]) -> Counter:
 
 def need_labels(task: Task, records: Sequence[Record], config: Config) -> None:
     """Checks that a task has any label to learn from.
+
+    Args:
+      task: whose labels to look for.
+      records: all training sentences.
+      config: says what to look at if there are none.
 
     Raises:
       UserError: if no record carries one, with what to look at.
@@ -85,6 +92,29 @@ def _need_several(task: Task, found: Sequence[str]) -> None:
         f"config.tasks.{task.name}.labels: {there} in the training data, which leaves nothing to "
         f"learn. Look at --config.data.{task.name}.label, which says where the labels are."
     )
+
+
+def _need_separated(task: Task, records: Sequence[Record]) -> None:
+    """Refuses cells of several labels that were not divided: all of them are taken for one label.
+
+    They are if no text has two labels, and most of those with a comma or semicolon in them are made
+    of parts that occur in others too.
+    """
+    sets = [record.labels[task.name] for record in records if task.name in record.labels]
+    if any(len(task.names(label)) > 1 for label in sets):
+        return
+    names = {name for label in sets for name in task.names(label)}
+    for separator in ",;":
+        parts = {name: [part.strip() for part in name.split(separator)] for name in sorted(names)}
+        uses = Counter(part for found in parts.values() for part in set(found))
+        joined = [name for name, found in parts.items() if len(found) > 1]
+        shared = [name for name in joined if all(uses[part] > 1 for part in parts[name])]
+        if shared and 2 * len(shared) > len(joined):
+            raise UserError(
+                f"config.data.{task.name}.separator: {shared[0]!r} seems to be several labels. Set "
+                f"--config.data.{task.name}.separator='{separator}', or list the labels with "
+                f"--config.tasks.{task.name}.labels=..."
+            )
 
 
 def _need_repeats(task: Task, found: Sequence[str], total: int) -> None:

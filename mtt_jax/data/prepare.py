@@ -289,7 +289,7 @@ def open_tokenizer(config: Config, records: Sequence[Record]) -> Tokenizer:
 
 
 def _limited(records: Sequence[Record], config: Config, notes: list[str]) -> list[Record]:
-    """Training sentences, with no more labelled ones per task than its limit."""
+    """Training sentences, with no more labeled ones per task than its limit."""
     kept = list(records)
     emptied: set[int] = set()
     for name, task in config.tasks.items():
@@ -304,7 +304,7 @@ def _limited(records: Sequence[Record], config: Config, notes: list[str]) -> lis
             if not labels:
                 emptied.add(index)
         notes.append(
-            f"{name}: {limit:,} of {len(labelled):,} labelled training sentences are "
+            f"{name}: {limit:,} of {len(labelled):,} labeled training sentences are "
             f"used (data.{name}.limit)."
         )
     return [record for index, record in enumerate(kept) if index not in emptied]

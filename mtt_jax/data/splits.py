@@ -34,7 +34,17 @@ def hold_out(
 def with_dev(
     loaded: dict[str, Loaded], task: Task, config: Config, notes: list[str]
 ) -> dict[str, Loaded]:
-    """The splits of a task, with dev held out of train if none is given."""
+    """The splits of a task, with dev held out of train if none is given.
+
+    Args:
+      loaded: split -> what its files hold.
+      task: whose splits these are.
+      config: share and seed of dev.
+      notes: gets a line if dev is held out.
+
+    Raises:
+      UserError: if train has too few different sentences.
+    """
     if "dev" in loaded:
         return loaded
     train, dev = hold_out(loaded["train"].records, config.data.dev_share, config.data_seed)

@@ -23,8 +23,8 @@ from mtt_jax.data.words import SPACE_PATTERN, SPLIT_PATTERN
 from mtt_jax.errors import UserError
 
 PAD, UNKNOWN, CLS, SEP, MASK = SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-# Names of special tokens in tokenizer_config.json and special_tokens_map.json -> what they are by
-# default, as in transformers' BertTokenizer.
+# Special tokens in tokenizer_config.json and special_tokens_map.json -> their defaults, as in
+# transformers' BertTokenizer.
 _ROLES = {"pad_token": PAD, "unk_token": UNKNOWN, "cls_token": CLS, "sep_token": SEP,
           "mask_token": MASK}  # fmt: skip
 _NEEDED = ("unk_token", "cls_token", "sep_token")
@@ -91,7 +91,7 @@ def _bare(model, config: TokenizerConfig) -> Tokenizer:
 def _with_words(tokenizer: Tokenizer) -> Tokenizer:
     """The tokenizer with no subword that joins two words."""
     bert = tokenizer.normalizer
-    # Spaces around Chinese characters would part them from their variation selectors.
+    # Spaces around Chinese characters would separate them from their variation selectors.
     bert.handle_chinese_chars = False
     # BERT's normalization drops some of them, which would join the words beside it.
     space = normalizers.Replace(Regex(SPACE_PATTERN), " ")
@@ -111,8 +111,8 @@ def _finish(tokenizer: Tokenizer, cls: str = CLS, sep: str = SEP) -> Tokenizer:
 def vocabulary_size(tokenizer: Tokenizer) -> int:
     """Rows that a table needs to have one for every id: the largest id + 1.
 
-    Not the number of subwords: a vocab.txt with doubled lines, or a vocabulary from which some were
-    removed, has ids beyond it.
+    Not the number of subwords: a vocab.txt with duplicate lines, or a vocabulary from which some
+    were removed, has larger ids.
     """
     ends = tokenizer.encode("").ids  # from the post-processor, which has ids of its own
     return max([*tokenizer.get_vocab().values(), *ends]) + 1
@@ -129,7 +129,7 @@ def size_without_added(tokenizer: Tokenizer) -> int:
 def load(path: str | Path, flag: str = "config.tokenizer.file") -> Tokenizer:
     """Reads a tokenizer.json, or BERT's vocab.txt; truncation and padding are switched off.
 
-    Settings in a tokenizer_config.json beside it are honoured: docs/pretrained.md says which.
+    Settings in a tokenizer_config.json beside it are honored: docs/pretrained.md says which.
 
     Raises:
       UserError: naming the file, if it does not exist or is not of that format.
@@ -171,8 +171,8 @@ def settings_files(path: str | Path) -> list[Path]:
 def _from_json(file: Path) -> Tokenizer:
     """A tokenizer.json, with the normalization that tokenizer_config.json asks for.
 
-    In transformers the classes for BERT build their normalizer anew, from tokenizer_config.json;
-    what is not said there stays as it is here.
+    In transformers the classes for BERT rebuild their normalizer from tokenizer_config.json; here a
+    setting that it does not mention keeps its value in tokenizer.json.
     """
     tokenizer = Tokenizer.from_str(file.read_text(encoding="utf-8"))
     bert = tokenizer.normalizer

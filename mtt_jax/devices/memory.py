@@ -1,8 +1,8 @@
 """Memory: what a machine has, what a batch needs at least, and one line when it is exhausted.
 
-On a CPU the system hands out memory that it does not have, and later ends the process without a
-word. So what is certain not to fit is refused before the work, and what a compiled step needs is
-compared with the machine's memory before it first runs.
+On a CPU the operating system grants memory that it does not have, and later kills the process
+without a message. So what certainly does not fit is refused before the work begins, and what a
+compiled step needs is compared with the machine's memory before its first run.
 """
 
 import contextlib
@@ -169,4 +169,4 @@ def _asked(error: BaseException) -> str:
         return ""
     number, unit = found.groups()
     asked = size(int(number)) if unit == "bytes" and number.isdecimal() else f"{number} {unit}"
-    return f": {asked} were asked for in one piece"
+    return f": {asked} were requested at once"

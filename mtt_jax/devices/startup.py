@@ -52,8 +52,8 @@ def start_devices() -> None:
     """Starts JAX's devices, or says why they cannot be started.
 
     Raises:
-      UserError: if JAX_PLATFORMS names a platform that is not there, or the process was forked from
-        one in which JAX had started.
+      UserError: if JAX_PLATFORMS names a platform that this machine lacks, or the process was
+        forked from one in which JAX had started.
     """
     global _started_in
     if _started_in not in (0, os.getpid()):

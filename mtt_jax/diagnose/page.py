@@ -70,13 +70,13 @@ def _forest(name: str, changes: Mapping[str, Mapping[str, float]]) -> str:
     for index, (task, change) in enumerate(changes.items()):
         y = 16 + _ROW * index
         sure = change["low"] > 0 or change["high"] < 0
-        colour = "#1f6fb4" if sure else "#777"
+        color = "#1f6fb4" if sure else "#777"
         drawn.append(
             f'<text x="0" y="{y + 4}" font-size="12">{escape(task)} {change["mean"]:+.3f} '
             f"[{change['low']:+.3f}, {change['high']:+.3f}]</text>"
             f'<line x1="{across(change["low"]):.1f}" x2="{across(change["high"]):.1f}" y1="{y}" '
-            f'y2="{y}" stroke="{colour}" stroke-width="2"/>'
-            f'<circle cx="{across(change["mean"]):.1f}" cy="{y}" r="4" fill="{colour}"/>'
+            f'y2="{y}" stroke="{color}" stroke-width="2"/>'
+            f'<circle cx="{across(change["mean"]):.1f}" cy="{y}" r="4" fill="{color}"/>'
         )
     drawn.append(f'<text x="{across(0) - 4:.1f}" y="{height - 6}" font-size="11">0</text>')
     return (

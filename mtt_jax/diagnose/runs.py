@@ -33,7 +33,7 @@ from mtt_jax.weights.initial import keep_source_labels
 
 _DIAGNOSIS = Layout(name="diagnosis", flag="--out", config="diagnose.json", work="runs")
 
-# Task -> int64 [n, 3, X] tallies of each labelled sentence of dev.
+# Task -> int64 [n, 3, X] tallies of each labeled sentence of dev.
 Tallies = dict[str, np.ndarray]
 
 
@@ -106,7 +106,7 @@ def prepare_study(
     for task in compared_tasks(config):
         if not dev[task.name]:
             raise UserError(
-                f"config.data.{task.name}.dev: no labelled sentences; a diagnosis needs some."
+                f"config.data.{task.name}.dev: no labeled sentences; a diagnosis needs some."
             )
     arms = make_arms(config, data.splits["train"], balancers)
     return Study(config, out, data, arms, seeds, balancers, console)

@@ -176,6 +176,13 @@ def onnx_session(model: SavedModel, int8: bool = False) -> Any:
 def run_onnx(session: Any, names: list[str], ids: Any, mask: Any, folder: Path) -> list[Any]:
     """The outputs with these names for a batch.
 
+    Args:
+      session: of ONNX Runtime.
+      names: of the outputs.
+      ids: int32 [B, L] subword ids.
+      mask: int32 [B, L] attention mask.
+      folder: of the graph, for the message.
+
     Raises:
       UserError: if ONNX Runtime fails, as for a graph that was exported with another tokenizer.
     """

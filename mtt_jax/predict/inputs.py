@@ -29,10 +29,10 @@ from mtt_jax.errors import UserError
 PLAIN = "text"
 _PLAIN_EXTENSIONS = ("", ".txt", ".text", ".list", ".lst", ".log")
 _STANDARD_INPUT = "standard input"
-# Rows by which it is decided where the text is.
+# How many rows decide where the text is.
 _SAMPLE = 100
 _FLAG, _EXPANDED = "--input.text", "FILE"
-# How the tags of words look, unlike the last words of texts that happen to be equally long.
+# Matches tags of words, but not the last words of texts that happen to be equally long.
 _TAG = re.compile(r"O|[_-]|[BIESLUMbieslum][-_]\S+|\S+[-_][BIESLUM]|[A-Z$.,:()]+")
 
 
@@ -165,7 +165,7 @@ def _recognized(head: Head, format: str, layout: Layout) -> tuple[Reader | None,
     if is_plain:
         return None, "plain text"
     if head.path.is_file() and not head.text:
-        raise UserError(f"{head.path}: is not a text, and in no format that is known.")
+        raise UserError(f"{head.path}: is not a text file, and its format is unknown.")
     if head.path.is_dir() or any(head.extension in reader.extensions for reader in READERS):
         opened = read_rows(head.path, layout)
         return opened.reader, opened.description

@@ -194,7 +194,7 @@ class Predictor:
         result: dict[str, Any] = {"text": text}
         for task in self.tasks:
             log_probs = found.log_probs[task.name]
-            # Nothing is said of a text that says nothing; per word, the answer is [] by itself.
+            # A text without words has no answer per sentence; per word the answer is [] anyway.
             result[task.name] = (
                 None
                 if task.unit == "sentence" and not words
@@ -203,7 +203,7 @@ class Predictor:
         return result
 
     def _fault(self, text: str) -> Prediction:
-        """What stands for a text to which the model has no answer."""
+        """The prediction for a text to which the model has no finite answer."""
         none = np.zeros(0, np.int32)
         (empty,) = empty_inferences(
             [Example(none, none, none.reshape(0, 2), {})], self.tasks, self.config.encoder.width

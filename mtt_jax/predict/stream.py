@@ -280,7 +280,7 @@ def _conll(stream: TextIO, tasks: Sequence[Task]) -> Write:
 
 
 def _text(stream: TextIO, tasks: Sequence[Task]) -> Write:
-    """An indented line per task and per labelled span, for reading on a terminal."""
+    """An indented line per task and per labeled span, for reading on a terminal."""
 
     def write(prediction: Prediction, line: Line) -> None:
         if line.fault:

@@ -33,7 +33,7 @@ def render(
       config: as nested dicts, as in config.json.
       final: as in metrics.json.
       notes: what the user was told about the data.
-      counts: split -> task -> labelled sentences.
+      counts: split -> task -> labeled sentences.
     """
     scores = read_scores(final)
     test = scores.get("test", {})
@@ -105,7 +105,7 @@ def _data(
         "files": "the user's files",
         "tfds": "data sets of TensorFlow Datasets",
     }[config["data"]["source"]]
-    lines = [f"Trained on {source}.", "", "| split | task | labelled sentences |", "|---|---|---|"]
+    lines = [f"Trained on {source}.", "", "| split | task | labeled sentences |", "|---|---|---|"]
     for split, by_task in counts.items():
         lines += [f"| {split} | {task} | {count:,} |" for task, count in by_task.items()]
     return "\n".join([*lines, *(["", *(f"- {note}" for note in notes)] if notes else [])])

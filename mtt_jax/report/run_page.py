@@ -197,17 +197,15 @@ def chart(title: str, curves: Mapping[str, Curve]) -> str:
         return f"{across:.1f},{down:.1f}"
 
     drawn = []
-    for (label, curve), colour in zip(curves.items(), _colours(len(curves)), strict=True):
+    for (label, curve), color in zip(curves.items(), _colors(len(curves)), strict=True):
         stride = max(1, -(-len(curve) // _POINTS))
         kept = [*curve[:-1:stride], curve[-1]]
         line = " ".join(place(x, y) for x, y in kept)
-        drawn.append(
-            f'<polyline fill="none" stroke="{colour}" stroke-width="1.6" points="{line}"/>'
-        )
+        drawn.append(f'<polyline fill="none" stroke="{color}" stroke-width="1.6" points="{line}"/>')
         if len(curves) > 1:
             drawn.append(
                 f'<text x="{_WIDTH - 12}" y="{22 + 16 * (len(drawn) // 2)}" text-anchor="end" '
-                f'font-size="12" fill="{colour}">{escape(label)}</text>'
+                f'font-size="12" fill="{color}">{escape(label)}</text>'
             )
     return (
         f'<figure>{caption}<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" '
@@ -233,7 +231,7 @@ def _axes(bottom: float, top: float, right: float) -> str:
     return "".join(marks)
 
 
-def _colours(count: int) -> list[str]:
+def _colors(count: int) -> list[str]:
     return [_COLOURS[index % len(_COLOURS)] for index in range(count)]
 
 

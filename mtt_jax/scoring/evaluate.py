@@ -74,7 +74,7 @@ def fit_tasks(
 
 
 def check_finite(inferences: Sequence[Inference]) -> None:
-    """Refuses to score answers that are no numbers.
+    """Refuses to score answers that are NaN or infinite.
 
     Raises:
       UserError: saying for how many sentences, and which is the first.
@@ -116,7 +116,7 @@ def score_inferences(
 def sentence_tallies(
     inferences: Sequence[Inference], examples: ExampleSet, tasks: Sequence[Task]
 ) -> dict[str, np.ndarray]:
-    """Task -> int64 [n, 3, X] what was right, found and given in each of its labelled sentences.
+    """Task -> int64 [n, 3, X] what was right, found and given in each of its labeled sentences.
 
     `Task.headline` turns sums of them into the task's headline score.
     """

@@ -14,10 +14,7 @@ from mtt_jax.tasks import Task
 from mtt_jax.types import Batch, Example, Outputs
 
 AGGREGATIONS = ("first", "max", "average")
-NOT_FINITE = (
-    "the model's answer is NaN or infinite instead of numbers; leave the text out, or use another "
-    "model."
-)
+NOT_FINITE = "the model's answer is NaN or infinite; leave the text out, or use another model."
 
 
 class Inference(NamedTuple):
@@ -27,8 +24,8 @@ class Inference(NamedTuple):
       log_probs: task -> float32 [C] for a task per sentence, [w, C] for one per word, as
         `Task.normalize` returns them.
       embedding: float32 [D] sentence embedding.
-      finite: whether the model gave numbers. If it gave NaN or infinity for this example read by
-        itself, nothing here means anything; `NOT_FINITE` says so to a user.
+      finite: whether the model gave numbers. If it gave NaN or infinity for this example even when
+        read alone, the other values are meaningless; `NOT_FINITE` says so to a user.
     """
 
     log_probs: dict[str, np.ndarray]

@@ -295,7 +295,7 @@ class Task(ABC):
         """The answer for a person at a terminal, as one or more lines."""
 
     def as_spans(self, result: Any) -> list[dict[str, Any]]:
-        """The labelled spans of the text, for a drawing; [] for a task without any."""
+        """The labeled spans of the text, for a drawing; [] for a task without any."""
         del result
         return []
 

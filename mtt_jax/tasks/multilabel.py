@@ -165,7 +165,7 @@ class Multilabel(Task):
                 yield f"labels: {label!r} contains {_JOINT!r}, which separates labels in results."
 
     def likelihood(self, gold: np.ndarray, log_probs: np.ndarray) -> float:
-        """Of the class that is least likely to be there, or not to be there, as labelled."""
+        """Of the class that is least likely to be there, or not to be there, as labeled."""
         odds = np.where(gold > 0.5, log_probs, -log_probs).astype(np.float64)
         return -float(np.logaddexp(0.0, -odds).max())
 

@@ -24,6 +24,10 @@ import numpy as np
 from mtt_jax.types import Span
 
 OUTSIDE = "O"
+# The type of entities in files that mark them without one: B, I and O alone.
+UNNAMED = "ENTITY"
+# What stands for O in files without one.
+_BLANKS = ("_", "-", "0")
 MODEL_SCHEMES = ("io", "iob2")
 FILE_SCHEMES = ("io", "iob1", "iob2", "bioes", "bilou", "bmes")
 # What else the schemes are called.
@@ -127,18 +131,6 @@ def scheme_name(name: str) -> str:
     return SCHEME_ALIASES.get(name.strip().lower(), name.strip().lower())
 
 
-class SchemeReport(NamedTuple):
-    """The scheme that a file's tags follow.
-
-    Attributes:
-      scheme: one of FILE_SCHEMES.
-      illegal: (sentence, word) of each tag that breaks the scheme, such as I-PER after O.
-    """
-
-    scheme: str
-    illegal: tuple[tuple[int, int], ...]
-
-
 class Tagging(NamedTuple):
     """How the tags of a file are written.
 
@@ -194,7 +186,20 @@ def read_tagging(
       scheme: one of FILE_SCHEMES if it is known, otherwise "auto".
       known: labels that tags may have, by which doubtful cases are settled.
     """
-    counts = Counter(tag for tags in sentences for tag in tags if tag != OUTSIDE)
+    counts = Counter(tag for tags in sentences for tag in tags)
+    blank = next((tag for tag in _BLANKS if tag in counts and tag not in known), OUTSIDE)
+    if OUTSIDE not in counts and blank != OUTSIDE:
+        found = read_tagging(
+            [[OUTSIDE if tag == blank else tag for tag in tags] for tags in sentences],
+            scheme,
+            known,
+        )
+        return Tagging(found.scheme, {**found.plain, blank: OUTSIDE})
+    counts.pop(OUTSIDE, None)
+    if counts and scheme != "io" and counts.keys() <= set("BIESLUM") and {"B", "I"} & counts.keys():
+        types = [name for name in known if name != OUTSIDE]
+        if not set(types) & counts.keys():
+            return _without_types(sentences, scheme, types[0] if len(types) == 1 else UNNAMED)
     style = None if scheme == "io" else _style(counts, sentences, known, scheme == "auto")
     if style is None:
         return Tagging("io", {})
@@ -210,6 +215,13 @@ def read_tagging(
         middle = bool(letters & {"M", "W"} & same.keys())
         scheme = _scheme(letters, middle, [[plain.get(t, t) for t in tags] for tags in sentences])
     return Tagging(scheme, plain)
+
+
+def _without_types(sentences: Sequence[Sequence[str]], scheme: str, name: str) -> Tagging:
+    """How tags are written that are a letter alone, as B, I and O: all entities get one type."""
+    plain = {tag: f"{tag}-{name}" for tags in sentences for tag in tags if tag != OUTSIDE}
+    found = read_tagging([[plain.get(tag, tag) for tag in tags] for tags in sentences], scheme)
+    return Tagging(found.scheme, {tag: found.plain.get(new, new) for tag, new in plain.items()})
 
 
 def _style(
@@ -245,7 +257,7 @@ def _follows(
     tags: Mapping[str, int],
     sentences: Sequence[Sequence[str]],
 ) -> bool:
-    """Whether tags of which a share can be split are in a scheme, going by their letters."""
+    """Whether the letters of tags, of which a share can be split, follow a scheme."""
     if style != _STYLES[0]:
         return share == 1 and "B" in letters and bool(letters & set("IESLUM"))
     if "B" in letters:
@@ -276,16 +288,8 @@ def _scheme(letters: set[str], middle: bool, sentences: Sequence[Sequence[str]])
     return "iob1" if starts_with_i and not free_b else "iob2"
 
 
-def detect_scheme(sentences: Iterable[Sequence[str]]) -> SchemeReport:
-    """Tells which scheme tag sequences follow, as `read_tagging` does, and where they break it."""
-    sentences = list(sentences)
-    found = read_tagging(sentences)
-    plain = [[found.plain.get(tag, tag) for tag in tags] for tags in sentences]
-    return SchemeReport(found.scheme, illegal_tags(plain, found.read_as))
-
-
 def illegal_tags(sentences: Iterable[Sequence[str]], scheme: str) -> tuple[tuple[int, int], ...]:
-    """(sentence, word) of each tag that breaks a scheme."""
+    """(sentence, word) of each tag that breaks a scheme, such as I-PER after O in iob2."""
     return tuple(_illegal_tags([[split_tag(tag) for tag in tags] for tags in sentences], scheme))
 
 

@@ -38,7 +38,7 @@ class Ceiling(NamedTuple):
 
     Attributes:
       scheme: of the head; io cannot tell adjacent entities of one type apart.
-      f1: of an answer that is right wherever it can be.
+      f1: of an answer that is right as far as words and scheme allow.
       cut: entities that begin or end inside a word.
     """
 

@@ -10,7 +10,7 @@ from mtt_jax.train.setup import Setup
 from mtt_jax.train.step import TrainState
 from mtt_jax.weights.build import count_parameters
 
-# So many labels are named, at most.
+# How many labels are named, at most.
 _SHOWN = 20
 
 

@@ -24,7 +24,7 @@ def masked_cross_entropy(
     class_weights: Sequence[float] | None = None,
     label_smoothing: float = 0.0,
 ) -> Sum:
-    """Cross-entropy of one class per unit: (sum over labelled units, how many there are).
+    """Cross-entropy of one class per unit: (sum over labeled units, how many there are).
 
     Args:
       logits: computed in float32 whatever their dtype.
@@ -53,7 +53,7 @@ def masked_binary_cross_entropy(
     class_weights: Sequence[float] | None = None,
     label_smoothing: float = 0.0,
 ) -> Sum:
-    """Binary cross-entropy of a set of classes: (sum over labelled units, how many there are).
+    """Binary cross-entropy of a set of classes: (sum over labeled units, how many there are).
 
     A unit's loss is the mean over its C classes, which keeps it comparable to the cross-entropy of
     one class.

@@ -48,7 +48,7 @@ class History:
           step: steps done.
           config: the run's.
           writes: whether anything is written; false for all processes but one.
-          started: time from which the seconds of a line count; None for lines without them.
+          started: when the seconds of a line are counted from; None for lines without them.
         """
         self._started = started
         self._path = run / "metrics.jsonl" if writes else Path(os.devnull)
@@ -135,8 +135,8 @@ def speed(rate: float, fill: float, used: float | None) -> tuple[str, ...]:
       fill: share of positions that hold a subword.
       used: model FLOP utilization; None if it is unknown.
     """
-    utilisation = () if used is None else (f"{used:.0%} MFU",)
-    return f"{rate:,.0f} tokens/s", f"{1 - fill:.0%} padding", *utilisation
+    utilization = () if used is None else (f"{used:.0%} MFU",)
+    return f"{rate:,.0f} tokens/s", f"{1 - fill:.0%} padding", *utilization
 
 
 def bar_line(
@@ -151,8 +151,9 @@ def bar_line(
 ) -> str:
     """The progress bar in one line of at most `width` characters.
 
-    Step, total and time left stay as long as they fit. What gives way, in this order: utilization,
-    padding, elapsed time, speed, the bar, and of the status first its details, then all.
+    Step, total and time left stay as long as they fit. If the line is too long, parts are dropped
+    in this order: utilization, padding, elapsed time, speed, the bar, the details of the status,
+    the status.
 
     Args:
       width: columns of the terminal.
@@ -190,7 +191,7 @@ def _clock_time(seconds: float | None) -> str:
 
 
 class _Line(ProgressColumn):
-    """The whole bar as one column, so that we decide what gives way on a narrow terminal."""
+    """The whole bar as one column, so that we decide what a narrow terminal drops."""
 
     max_refresh = None
 

@@ -144,6 +144,13 @@ def set_up(
 ) -> Iterator[Setup]:
     """Prepares the data, the model and the optimizers of a run; closes its checkpoints at the end.
 
+    Args:
+      config: complete, as `complete_config` returns it.
+      run: the run directory.
+      console: where the user sees progress.
+      asked: the signals that asked the run to stop.
+      data: to train on; None reads that of the config.
+
     Raises:
       UserError: for errors a user can fix.
       InterruptedRunError: if a signal has arrived in the meantime.

@@ -1,8 +1,8 @@
 """Stopping: what a process does when it is asked to end. A run saves a checkpoint first.
 
-Python runs a signal handler between two of its own instructions, so not before a compiler or a full
-queue lets go of the main thread. A thread therefore watches for signals too, and ends the process
-at once wherever nothing would be lost.
+Python runs a signal handler in the main thread, between two of its own instructions, so not while a
+compiler or a full queue blocks that thread. Another thread therefore watches for signals too, and
+ends the process at once if nothing would be lost.
 """
 
 import contextlib
@@ -13,7 +13,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
-
 
 _leaving = threading.Lock()
 

@@ -171,8 +171,8 @@ def load(path: str | Path, graph_is_enough: bool = False) -> SavedModel:
 def _table(table: Any, tokenizer: Tokenizer, file: Path) -> Any:
     """The token table, with a row for every id of the tokenizer.
 
-    Until version 0.1 it had one for every subword, fewer if the ids have holes. The mean stands in
-    for the others, which the model has never seen.
+    In version 0.1 it had one row per subword, too few if the ids have gaps. The mean of all rows is
+    used for the others, which the model has never seen.
 
     Raises:
       UserError: if table and tokenizer do not belong together.
@@ -184,8 +184,8 @@ def _table(table: Any, tokenizer: Tokenizer, file: Path) -> Any:
     if rows and rows == tokenizer.get_vocab_size():
         return np.concatenate([table, np.tile(table.mean(axis=0), (size - rows, 1))])
     raise UserError(
-        f"{file}: tensor {_TABLE!r} has {rows:,} rows, but tokenizer.json ids up to {size - 1:,}; "
-        "they do not belong together. Copy the whole directory again."
+        f"{file}: tensor {_TABLE!r} has {rows:,} rows, but tokenizer.json has ids up to "
+        f"{size - 1:,}; they do not belong together. Copy the whole directory again."
     )
 
 

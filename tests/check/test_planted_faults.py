@@ -236,7 +236,7 @@ def other_text_given(corpus):
 def entity_twice(corpus):
     index = edited(corpus, 140, lambda v: v["entities"].append(v["entities"][0]))
     place = corpus.place("spans", "train", index)
-    return {(WARNING, "entities that are there twice", "spans", "train", place)}
+    return {(WARNING, "duplicate entities", "spans", "train", place)}
 
 
 def unknown_type(corpus):

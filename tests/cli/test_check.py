@@ -64,7 +64,7 @@ def test_clean_files_give_status_0(arguments, capsys):
 def test_warnings_alone_give_status_0(arguments, capsys):
     status, out, _ = checked(capsys, *arguments(dev=SMALL))
     assert status == 0
-    assert "warning: topic, ner: dev has only 20 labelled sentences" in " ".join(out.split())
+    assert "warning: topic, ner: dev has only 20 labeled sentences" in " ".join(out.split())
 
 
 def test_errors_give_status_1_with_file_and_line(arguments, capsys, tmp_path):

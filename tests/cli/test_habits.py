@@ -62,7 +62,7 @@ def test_every_field_that_the_table_names_exists(path):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("predict runs/a --batch_size=8", "texts are packed into batches by themselves"),
+        ("predict runs/a --batch_size=8", "texts are packed into batches automatically"),
         (
             "predict --model=runs/a",
             "the run is the first argument, as in mtt predict runs/balanced",

@@ -164,7 +164,7 @@ def test_that_dev_lacks_a_rare_label_is_not_told():
 
 def test_a_small_dev_split_is_a_warning():
     found = named(GOOD | {"dev": topics("dev.csv", *THREE)}, "small split")
-    assert "dev has only 3 labelled sentences" in found.text
+    assert "dev has only 3 labeled sentences" in found.text
 
 
 def test_a_dominant_class_is_a_warning():

@@ -104,6 +104,14 @@ def test_a_column_of_texts_is_not_taken_for_labels():
     assert "Name the column or key of the label with --config.data.t.label=..." in message
 
 
+def test_cells_of_several_labels_that_were_not_divided_are_refused():
+    for separator in ",;":
+        joined = (f"a{separator} b",)
+        message = complaint("multilabel", [joined, ("a",), ("b",)])
+        assert f"--config.data.t.separator='{separator}'" in message
+    assert found("multilabel", [("Smith, Jo",), ("Doe, Al",)]) == ("Doe, Al", "Smith, Jo")
+
+
 def test_many_labels_that_repeat_are_labels():
     assert len(found("classes", [f"class {i % 150}" for i in range(450)])) == 150
 

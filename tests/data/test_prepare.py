@@ -448,7 +448,7 @@ def test_limit_keeps_that_many_labels_and_changes_no_other_task(place):
     assert (labelled(before, "ner"), labelled(data, "ner")) == (30, 5)
     assert labelled(data, "topic") == labelled(before, "topic")
     assert labelled(data, "ner", "test") == labelled(before, "ner", "test")
-    assert "ner: 5 of 30 labelled training sentences are used (data.ner.limit)." in data.notes
+    assert "ner: 5 of 30 labeled training sentences are used (data.ner.limit)." in data.notes
     place.raw.seed = 1
     assert place.prepare().splits["train"].arrays["tokens"].tolist() != (
         data.splits["train"].arrays["tokens"].tolist()

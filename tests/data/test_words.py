@@ -46,7 +46,7 @@ def visible(text):
         ("pre–war (Reuters) — Oil", "pre – war ( Reuters ) — Oil"),
         ("Tom's firm, AT&T, paid $1,200", "Tom ' s firm , AT & T , paid $ 1,200"),
         ("rose 3.5%, to 1.200,50", "rose 3.5 % , to 1.200,50"),
-        ("a_b @ann #tag x@y", "a _ b @ ann # tag x @ y"),
+        ("a_b #tag x@y @", "a _ b # tag x @ y @"),
         ("", ""),
         (" \n\t\xa0\u200b", ""),
     ],
@@ -64,6 +64,7 @@ def test_punctuation_stands_alone(text, expected):
         ("https://a.b/今天", "https://a.b/ 今 天"),
         ("http://", "http : //"),
         ("to ann.b@acme.co.uk!", "to ann.b@acme.co.uk !"),
+        (".@ann_2 met @Bob's", ". @ann_2 met @Bob ' s"),
         ("Ann <ann@acme.org>", "Ann < ann@acme.org >"),
         ("wait... what?! -- C++ 👍👍", "wait ... what ? ! -- C ++ 👍👍"),
     ],
@@ -107,6 +108,7 @@ def test_the_clitic_not_is_a_word_as_in_the_penn_treebank(text, expected):
         ("\u1109\u1165\u110b\u116e\u11af", "\u1109\u1165 \u110b\u116e\u11af"),  # in letters
         ("北京大学", "北 京 大 学"),
         ("東京タワーへ", "東 京 タ ワ ー へ"),
+        ("サーバーABC", "サ ー バ ー ABC"),
         ("ｶﾞギ", "ｶﾞ ギ"),
         ("ㄅㄆ", "ㄅ ㄆ"),
         ("สวัสดี", "ส วั ส ดี"),  # Thai

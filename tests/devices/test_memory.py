@@ -56,7 +56,7 @@ def test_a_compiled_program_is_refused_if_it_does_not_fit():
 def test_exhausted_memory_of_numpy_is_explained():
     with (
         pytest.raises(
-            UserError, match=r"out of memory: 7.11 PiB were asked for .*\. Less, please\."
+            UserError, match=r"out of memory: 7.11 PiB were requested at once\. Less, please\."
         ),
         memory.explained("Less, please."),
     ):
@@ -81,7 +81,7 @@ raise SystemExit(guarded(big))
         [sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True
     )
     assert done.returncode == 2, done.stderr
-    assert done.stderr.splitlines()[-1].startswith("error: out of memory: 68.7 GB were asked for")
+    assert done.stderr.splitlines()[-1].startswith("error: out of memory: 68.7 GB were requested")
     assert "Traceback" not in done.stderr
 
 

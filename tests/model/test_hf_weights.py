@@ -151,7 +151,7 @@ def test_a_shape_with_another_number_of_axes_is_named(folder):
 
 def test_a_table_smaller_than_the_tokenizer_is_named(folder):
     assert (
-        f"its tokenizer has ids up to 39, but tensor {TABLE!r} only 30 rows; they do not belong"
+        f"its tokenizer has ids up to 39, but tensor {TABLE!r} has only 30 rows; they do not belong"
     ) in complaint(folder, 40)
     found = hf.read_encoder(folder, 40, VOCAB)
     assert found["token_embedding"]["embedding"].shape == (VOCAB, 8)

@@ -250,9 +250,9 @@ def test_a_file_that_is_not_there_is_named_with_the_nearest(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("in.docx", b"PK\x03\x04\0\0\0\0", "is not a text, and in no format that is known"),
-        ("in.pdf", b"%PDF-1.7\n\0\0\xff", "is not a text, and in no format that is known"),
-        ("in.txt", b"\x89PNG\0\0\0\0\0\0", "is not a text, and in no format that is known"),
+        ("in.docx", b"PK\x03\x04\0\0\0\0", "is not a text file, and its format is unknown"),
+        ("in.pdf", b"%PDF-1.7\n\0\0\xff", "is not a text file, and its format is unknown"),
+        ("in.txt", b"\x89PNG\0\0\0\0\0\0", "is not a text file, and its format is unknown"),
         ("in.parquet", b"PAR1\0\0\0\0", "cannot be read as Parquet"),
         ("in.html", b"<p>Ann left</p>\n", "the format is not recognized; if each line is a text"),
         ("in.yaml", b"text: Ann\n", "add --input.format=text"),

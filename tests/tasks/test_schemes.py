@@ -16,7 +16,6 @@ from mtt_jax.tasks.schemes import (
     class_ids,
     class_names,
     decode,
-    detect_scheme,
     entity_types,
     illegal_tags,
     read_tagging,
@@ -136,10 +135,17 @@ def test_an_illegal_sequence_is_read_as_the_conll_evaluation_script_reads_it(sch
         assert tags_to_spans(sentence, scheme) == expected, sentence
 
 
+def detected(sentences):
+    """The scheme that tags follow, and (sentence, word) of each that breaks it."""
+    found = read_tagging(sentences)
+    plain = [[found.plain.get(tag, tag) for tag in tags] for tags in sentences]
+    return found.scheme, illegal_tags(plain, found.read_as)
+
+
 @pytest.mark.parametrize("scheme", FILE_SCHEMES)
 def test_the_scheme_of_legal_tags_is_detected(scheme):
-    report = detect_scheme([written(length, spans, scheme) for length, spans in SENTENCES])
-    assert (report.scheme, report.illegal) == (scheme, ())
+    sentences = [written(length, spans, scheme) for length, spans in SENTENCES]
+    assert detected(sentences) == (scheme, ())
 
 
 @pytest.mark.parametrize(
@@ -159,8 +165,7 @@ def test_the_scheme_of_legal_tags_is_detected(scheme):
     ],
 )
 def test_a_scheme_is_detected_from_few_tags(sentences, scheme):
-    report = detect_scheme(sentences)
-    assert (report.scheme, report.illegal) == (scheme, ())
+    assert detected(sentences) == (scheme, ())
 
 
 @pytest.mark.parametrize(
@@ -180,9 +185,7 @@ def test_a_scheme_is_detected_from_few_tags(sentences, scheme):
     ],
 )
 def test_an_illegal_tag_is_reported_with_sentence_and_word(sentences, scheme, illegal):
-    report = detect_scheme([sentence.split() for sentence in sentences])
-    assert report.scheme == scheme
-    assert list(report.illegal) == illegal
+    assert detected([sentence.split() for sentence in sentences]) == (scheme, tuple(illegal))
 
 
 @pytest.mark.parametrize(
@@ -194,7 +197,7 @@ def test_an_illegal_tag_is_reported_with_sentence_and_word(sentences, scheme, il
     ],
 )
 def test_a_tag_of_another_scheme_is_reported_with_sentence_and_word(sentences, illegal):
-    assert list(detect_scheme([line.split() for line in sentences]).illegal) == illegal
+    assert detected([line.split() for line in sentences])[1] == tuple(illegal)
 
 
 def test_a_tag_is_illegal_in_iob2_exactly_if_it_is_an_i_that_continues_nothing():
@@ -208,9 +211,7 @@ def test_a_tag_is_illegal_in_iob2_exactly_if_it_is_an_i_that_continues_nothing()
         for word, (last, tag) in enumerate(zip(["O", *sentence], sentence, strict=False))
         if tag[0] == "I" and (last[0] not in "BI" or last[2:] != tag[2:])
     ]
-    report = detect_scheme(sentences)
-    assert report.scheme == "iob2"
-    assert list(report.illegal) == expected
+    assert detected(sentences) == ("iob2", tuple(expected))
     assert len(expected) > 100
 
 
@@ -471,6 +472,23 @@ def test_doubtful_letters_are_settled_by_the_known_labels():
     assert read_plain("B-cell O", known=("O", "cell"))[0] == "iob2"
     assert read_plain("PER_B O", known=("O", "PER")) == ("iob2", [(Span(0, 1, "PER"),)])
     assert read_plain("S-BAHN O", known=("O", "S-BAHN")) == ("io", [(Span(0, 1, "S-BAHN"),)])
+
+
+@pytest.mark.parametrize(("tags", "scheme"), [("B I O B", "iob2"), ("B E O S", "bioes")])
+def test_letters_alone_are_entities_of_one_type(tags, scheme):
+    unnamed = (Span(0, 2, "ENTITY"), Span(3, 4, "ENTITY"))
+    assert read_plain(tags) == (scheme, [unnamed])
+    named = (Span(0, 2, "GENE"), Span(3, 4, "GENE"))
+    assert read_plain(tags, known=("O", "GENE")) == (scheme, [named])
+    assert read_plain("B I O B", known=("O", "B", "I"))[0] == "io"
+
+
+@pytest.mark.parametrize("blank", ["_", "-", "0"])
+def test_what_stands_for_o_in_a_file_without_one_is_no_entity(blank):
+    tags = f"B-PER I-PER {blank} {blank} {blank} {blank} B-LOC"
+    assert read_plain(tags) == ("iob2", [(Span(0, 2, "PER"), Span(6, 7, "LOC"))])
+    assert read_plain(f"PER {blank} {blank}") == ("io", [(Span(0, 1, "PER"),)])
+    assert read_plain(f"PER {blank} O")[1] == [(Span(0, 1, "PER"), Span(1, 2, blank))]
 
 
 def test_explicit_scheme_io_takes_tags_as_they_are():

@@ -1,4 +1,4 @@
-"""Model FLOP utilisation: what training costs and what a device can do."""
+"""Model FLOP utilization: what training costs and what a device can do."""
 
 import pytest
 from flax.traverse_util import flatten_dict

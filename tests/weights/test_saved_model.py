@@ -171,8 +171,8 @@ def test_a_table_with_a_row_less_or_none_is_refused(tiny, folder):
         change(folder, **{TABLE: wrong})
         rows = 2 * len(table) if rows is None else rows
         assert (
-            f"tensor 'encoder.token_embedding.embedding' has {rows:,} rows, but tokenizer.json ids "
-            f"up to {len(table) - 1:,}; they do not belong together"
+            f"tensor 'encoder.token_embedding.embedding' has {rows:,} rows, but tokenizer.json has "
+            f"ids up to {len(table) - 1:,}; they do not belong together"
         ) in refusal(folder)
 
 

@@ -52,8 +52,8 @@ class Reader(NamedTuple):
       name: its value of data.NAME.format.
       title: what the user is told of it if nothing more precise is known.
       extensions: by which it is chosen if no content was recognized.
-      recognize: the beginning of a file -> a description such as "doccano JSONL"; None if the file
-        is in another format.
+      recognize: the beginning of a file -> a description such as "CoNLL-U columns"; None if the
+        file is in another format.
       read: (file, layout) -> its rows.
     """
 
@@ -119,7 +119,7 @@ class Opened(NamedTuple):
 
 
 def read_rows(path: Path, layout: Layout, format: str = "auto") -> Opened:
-    """Opens a file or a folder in whichever format it is.
+    """Opens a file or a folder in any format.
 
     Args:
       path: as `files.expand` gives it.
@@ -222,7 +222,7 @@ def _recognized(found: Head, layout: Layout) -> tuple[Reader, str]:
     names = ", ".join(reader.name for reader in READERS)
     if found.path.is_dir():
         raise UserError(
-            f"{found.path}: is a directory in no format that is known; name the files in it, as in "
+            f"{found.path}: is a directory in an unknown format; name the files in it, as in "
             f"'{found.path}/*.jsonl'."
         )
     raise UserError(

@@ -61,7 +61,12 @@ def is_index(cells: Sequence[Sequence[str]]) -> bool:
 
 
 def check_index(found: int, last: int, place: Place) -> None:
-    """Checks that word `found` of a sentence may follow word `last`, which is 0 at its beginning.
+    """Checks that word `found` of a sentence may follow word `last`.
+
+    Args:
+      found: index in the first column of a line.
+      last: index of the word before it; 0 at the beginning of a sentence.
+      place: of the line.
 
     Raises:
       UserError: naming the place, if it is not the next.
@@ -74,14 +79,20 @@ def check_index(found: int, last: int, place: Place) -> None:
     )
     if not last:
         remedy = "remove the empty line before it, or put back the lines that are missing"
-    raise UserError(f"{place}: {begins}, but the first column counts on by one; {remedy}.")
+    raise UserError(f"{place}: {begins}, but the first column must count words from 1; {remedy}.")
 
 
 def check_width(found: int, expected: int, first: int, place: Place) -> None:
     """Checks that a line has as many columns as line `first` of its file.
 
+    Args:
+      found: columns of the line.
+      expected: columns of line `first`.
+      first: its number.
+      place: of the line.
+
     Raises:
-      UserError: naming the place, if it has not.
+      UserError: naming the place, if it does not.
     """
     if found != expected:
         raise UserError(
@@ -91,7 +102,13 @@ def check_width(found: int, expected: int, first: int, place: Place) -> None:
 
 
 def column(number: int, width: int, flag: str, place: Place) -> int:
-    """Index of the column that a flag gives by its number, from 1.
+    """Index of the column that a flag gives by its number.
+
+    Args:
+      number: of the column, from 1.
+      width: how many columns there are.
+      flag: that gives the number, for the message.
+      place: of the line, for the message.
 
     Raises:
       UserError: if there are fewer columns.

@@ -15,11 +15,17 @@ from mtt_jax.data.readers.rows import Head, Layout, Place, Row
 from mtt_jax.errors import UserError
 
 _EXTENSIONS = (".conll", ".bio", ".iob", ".bioes", ".iob2", ".col", ".ner")
-# Sentences by which columns that only count are noticed.
+# How many sentences are read to recognize columns that only count.
 _SAMPLE = 200
-# The spaces that separate columns; a no-break space and its like are part of a word.
+# The spaces that separate columns; a no-break space is part of a word.
 _SPACES = " \t\f\v"
 _GAP = re.compile(f"[{_SPACES}]+")
+_TAG = re.compile(r"O|[BIESLUMW][-_]\S+")
+# Names of columns, in a first line that says what they hold.
+_WORDS = frozenset(("word", "words", "token", "tokens", "form", "text"))
+_TAGS = frozenset(
+    ("tag", "tags", "label", "labels", "ner", "ne", "ner_tag", "ner_tags", "pos", "upos", "entity")
+)
 # Between documents; in CoNLL-2003 with as many columns as there are.
 _DIVIDER = re.compile(r"-DOCSTART-|#(begin|end) document\b")
 
@@ -33,7 +39,7 @@ class _Line(NamedTuple):
 
 
 def recognize(head: Head) -> str | None:
-    """Lines with the same number of columns, in blocks that empty lines separate."""
+    """A description of lines with the same number of columns, in blocks between empty lines."""
     if not head.text.strip() or head.extension in (".csv", ".json", ".jsonl"):
         return None
     blocks = list(islice(_blocks(enumerate(head.text.split("\n"), 1)), _SAMPLE))
@@ -56,6 +62,13 @@ def read(path: Path, layout: Layout) -> Iterator[Row]:
     """Yields the sentences of a file, each column a field under its number from "1".
 
     -DOCSTART- lines, `#begin document` and comments are left out.
+
+    Args:
+      path: of the file.
+      layout: its encoding; column of the words, if it is not recognized.
+
+    Raises:
+      UserError: naming file and line, for a line with too few or too many columns.
     """
     sentences = _sentences(path, layout.encoding)
     first = list(islice(sentences, _SAMPLE))
@@ -118,8 +131,8 @@ def _blocks(numbered: Iterator[tuple[int, str]]) -> Iterator[list[_Line]]:
 def _sentences(path: Path, encoding: str) -> Iterator[list[_Line]]:
     """Yields blocks without the comments before their first word."""
     width, tags = _last_column(path, encoding)
-    for block in _blocks(lines(path, encoding)):
-        begin = 0
+    for index, block in enumerate(_blocks(lines(path, encoding))):
+        begin = int(index == 0 and _is_header(block[0]))
         while begin < len(block) and _is_comment(block[begin], width, tags):
             begin += 1
         if begin < len(block):
@@ -139,6 +152,12 @@ def _last_column(path: Path, encoding: str) -> tuple[int, set[str]]:
     return width, found
 
 
+def _is_header(line: _Line) -> bool:
+    """Whether a line says what the columns hold: `Token Tag`."""
+    names = {cell.strip().lower() for cell in line.cells}
+    return not names.isdisjoint(_WORDS) and not names.isdisjoint(_TAGS)
+
+
 def _is_comment(line: _Line, width: int, tags: set[str]) -> bool:
     """Whether a line before the first word of its block is a comment and not the word `#`."""
     if not line.raw.startswith("#"):
@@ -149,7 +168,7 @@ def _is_comment(line: _Line, width: int, tags: set[str]) -> bool:
 
 
 def _word(sentences: Sequence[list[_Line]], width: int, layout: Layout, place: Place) -> int:
-    """Index of the column of the words: the first that does not count 1, 2, 3 ..."""
+    """Index of the column of the words: the first that neither counts nor holds tags."""
     if layout.word:
         if layout.word > width:
             raise UserError(
@@ -157,10 +176,10 @@ def _word(sentences: Sequence[list[_Line]], width: int, layout: Layout, place: P
                 f"{layout.flag}.word to a number from 1 to {width}."
             )
         return layout.word - 1
-    for column in range(width):
-        if not _counts(sentences, column):
-            return column
-    return 0
+    left = [column for column in range(width) if not _counts(sentences, column)]
+    plain = [column for column in left if not _has_tags(sentences, column)]
+    varied = [column for column in plain if not _names_sentences(sentences, column)]
+    return next(iter(varied or plain or left), 0)
 
 
 def _counts(sentences: Sequence[list[_Line]], column: int) -> bool:
@@ -180,3 +199,18 @@ def _counts(sentences: Sequence[list[_Line]], column: int) -> bool:
         for sentence in numbers
     )
     return onward or per_sentence or constant
+
+
+def _names_sentences(sentences: Sequence[list[_Line]], column: int) -> bool:
+    """Whether a column has one value in each sentence, as the id of a sentence or document is."""
+    cells = [[line.cells[column] for line in s if column < len(line.cells)] for s in sentences]
+    long = [sentence for sentence in cells if len(sentence) > 1]
+    return len(long) > 1 and all(len(set(sentence)) == 1 for sentence in long)
+
+
+def _has_tags(sentences: Sequence[list[_Line]], column: int) -> bool:
+    """Whether a column holds O and tags with a letter and nothing else, so that it has no words."""
+    found = {
+        line.cells[column].strip() for s in sentences for line in s if column < len(line.cells)
+    }
+    return "O" in found and len(found) > 1 and all(map(_TAG.fullmatch, found))

@@ -18,7 +18,7 @@ TEXTS = (
     "message", "comment", "comment_text", "question", "utterance", "abstract", "description",
     "headline", "title",
 )  # fmt: skip
-# With tokens beside it, only these are sure to be the text that they are in.
+# If there are tokens too, only these are sure to be the text that contains them.
 _TEXTS_OF_TOKENS = ("text", "sentence", "raw_text")
 _VALUES = (
     "label", "labels", "category", "categories", "class", "classes", "topic", "topics", "cats",
@@ -35,6 +35,8 @@ _TAGS = (
     "ner_tags", "ner",
 )  # fmt: skip
 _FLAGS = (0, 1, "0", "1")
+# Other spellings of 0 and 1, as pandas writes them.
+_FLAG_WORDS = {"true": 1, "false": 0, "1.0": 1, "0.0": 0}
 
 
 class Where(NamedTuple):
@@ -52,7 +54,8 @@ class Where(NamedTuple):
         """What a row has there; None for nothing."""
         if not self.names:
             return row.fields.get(self.keys[0])
-        values = {n: row.fields.get(key) for n, key in zip(self.names, self.keys, strict=True)}
+        pairs = zip(self.names, self.keys, strict=True)
+        values = {name: _as_flag(row.fields.get(key)) for name, key in pairs}
         return None if all(value is None for value in values.values()) else values
 
     def __str__(self) -> str:
@@ -103,6 +106,11 @@ def text_keys(rows: Sequence[Row], spec: str, flag: str) -> tuple[str, ...]:
 def remaining_text(rows: Sequence[Row], where: Where | None, flag: str) -> tuple[str, ...]:
     """The column of the text in a table without names: the only one that is not the label.
 
+    Args:
+      rows: the first of a file.
+      where: the columns of the label; None if there are none.
+      flag: that sets the column of the text, for messages.
+
     Raises:
       UserError: if there are several.
     """
@@ -143,7 +151,7 @@ def label_keys(
                 f"{flag.rpartition('.')[0]}.word or {flag}."
             )
         return Where(keys)
-    if "columns" in task.reads and (flags := _flag_columns(rows, task, known)):
+    if "columns" in task.reads and (flags := _flag_columns(rows, task)):
         return flags
     fits = _shape(task)
     found: list[str] = []
@@ -152,7 +160,7 @@ def label_keys(
         for key in _spelled(rows, name):
             values = [(row, row.fields[key]) for row in rows if row.fields.get(key) is not None]
             if values and all(fits(value, row) for row, value in values):
-                # [] under any name but the usual one tells nothing.
+                # [] says nothing, except under the usual name.
                 if name in (task.name, *_usual(task)[:1]) or any(
                     value != [] for _, value in values
                 ):
@@ -167,7 +175,13 @@ def label_keys(
 
 
 def no_label(rows: Sequence[Row], task: Task, flag: str) -> UserError:
-    """The error for a file in which no key holds the labels of a task."""
+    """The error for a file in which no key holds the labels of a task.
+
+    Args:
+      rows: of the file, from its beginning.
+      task: whose labels are missing.
+      flag: that names the key of the labels, for the message.
+    """
     keys = keys_of(rows)
     place = rows[0].place
     numbered = bool(keys) and all(key.isdecimal() for key in keys)
@@ -206,7 +220,7 @@ def _usual(task: Task) -> tuple[str, ...]:
 
 
 def _spelled(rows: Iterable[Row], name: str) -> list[str]:
-    """The keys that are a name, as it is or in other letters."""
+    """The keys that match a name, ignoring case; an exact match comes first."""
     keys = dict.fromkeys(key for row in rows for key in row.fields)
     return sorted((k for k in keys if k.lower() == name.lower()), key=lambda key: key != name)
 
@@ -279,7 +293,7 @@ def _title(row: Row, number: str) -> str:
     return names[int(number) - 1] if len(names) == width else number
 
 
-def _flag_columns(rows: Sequence[Row], task: Task, known: frozenset[str]) -> Where | None:
+def _flag_columns(rows: Sequence[Row], task: Task) -> Where | None:
     """One key per label: those that have the names of the labels, or hold 0 and 1 only."""
     keys = keys_of(rows)
     if any(_spelled(rows, name) for name in (task.name, *_SETS)):
@@ -297,7 +311,13 @@ def _flag_columns(rows: Sequence[Row], task: Task, known: frozenset[str]) -> Whe
     return Where(flags, flags) if len(flags) > 1 else None
 
 
+def _as_flag(value: Any) -> Any:
+    """A value in the column of a label, as 0 or 1 if it is another spelling of it."""
+    return _FLAG_WORDS.get(value.strip().lower(), value) if isinstance(value, str) else value
+
+
 def _is_flag(value: Any) -> bool:
+    value = _as_flag(value)
     return (value.strip() if isinstance(value, str) else value) in _FLAGS
 
 
@@ -344,7 +364,7 @@ def _are_cats(value: Any) -> bool:
 
 
 def _numbered(rows: Sequence[Row], task: Task, known: frozenset[str]) -> str:
-    """The column without a name that holds the labels, going by what it holds; "" for none."""
+    """The column without a name whose values look like the labels; "" for none."""
     keys = [key for key in keys_of(rows) if key.isdecimal()]
     if not keys:
         return ""

@@ -16,11 +16,11 @@ from typing import BinaryIO, NamedTuple, cast
 from mtt_jax.data.readers.rows import Head
 from mtt_jax.errors import UserError, did_you_mean
 
-# A data set on a hub is named like this wherever a file may be named: `hub:owner/name`.
+# Prefix of a data set on the hub, which can be named instead of a file: `hub:owner/name`.
 HUB = "hub:"
 _PACKED = (".gz", ".zst", ".zip")
 _HEAD = 1 << 16
-# How a file begins that a clone without Git LFS has in place of the data.
+# How a Git LFS pointer begins, which a clone without Git LFS holds instead of the data.
 _LFS = b"version https://git-lfs.github.com/spec/"
 # What the encoding of a file without a mark is guessed from.
 _SAMPLE = 1 << 18
@@ -98,8 +98,7 @@ def _checked(name: str, flag: str) -> Path:
         raise UserError(f"{flag}: {name}: the file is empty.")
     if path.stat().st_size < _HEAD and path.read_bytes().startswith(_LFS):
         raise UserError(
-            f"{flag}: {name} only stands for data that Git LFS keeps; run `git lfs pull` in its "
-            "folder."
+            f"{flag}: {name} is a Git LFS pointer, not the data; run `git lfs pull` in its folder."
         )
     return path
 

@@ -21,7 +21,7 @@ from mtt_jax.data.readers.rows import Head, Layout, Place, Row
 from mtt_jax.errors import UserError
 
 _WIDTH = 4
-_COMMENT = "#\t"
+_COMMENT = "#"
 
 
 def recognize(head: Head) -> str | None:
@@ -52,7 +52,7 @@ def read(path: Path, layout: Layout) -> Iterator[Row]:
         places: list[Place] = []
         for number, line in block:
             if line.startswith(_COMMENT):
-                fields["source"] = line.removeprefix(_COMMENT)
+                fields["source"] = line.removeprefix(_COMMENT).lstrip("\t ")
                 continue
             place, cells = Place(path, number), line.split("\t")
             check_width(len(cells), _WIDTH, places[0].line if places else number, place)

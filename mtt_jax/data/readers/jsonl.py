@@ -19,7 +19,7 @@ from mtt_jax.errors import UserError
 
 
 def recognize(head: Head) -> str | None:
-    """An object per line."""
+    """A description of a file with an object per line."""
     first = next((line.strip() for line in head.text.split("\n") if line.strip()), "")
     if not first.startswith("{"):
         return None
@@ -28,7 +28,7 @@ def recognize(head: Head) -> str | None:
 
 
 def recognize_json(head: Head) -> str | None:
-    """An array of objects, or an object over several lines."""
+    """A description of an array of objects, or of an object over several lines."""
     if head.text.lstrip()[:1] not in ("[", "{") or recognize(head):
         return None
     first = next(iter(first_items(head)), None)
@@ -37,7 +37,15 @@ def recognize_json(head: Head) -> str | None:
 
 
 def read(path: Path, layout: Layout) -> Iterator[Row]:
-    """A row per line."""
+    """Yields a row per line.
+
+    Args:
+      path: of the file.
+      layout: its encoding.
+
+    Raises:
+      UserError: for a line that is not a JSON object.
+    """
     for number, line in lines(path, layout.encoding):
         if not line.strip():
             continue
@@ -56,7 +64,15 @@ def read(path: Path, layout: Layout) -> Iterator[Row]:
 
 
 def read_json(path: Path, layout: Layout) -> Iterator[Row]:
-    """A row per object of an array, or of an object that holds nothing but one array."""
+    """Yields a row per object of an array, or of an object that holds nothing but one array.
+
+    Args:
+      path: of the file.
+      layout: its encoding.
+
+    Raises:
+      UserError: for an item that is not a JSON object.
+    """
     for place, value in items(path, layout.encoding):
         inside = _only_array(value)
         for number, item in enumerate(inside or [value], start=1):

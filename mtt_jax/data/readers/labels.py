@@ -4,6 +4,7 @@ A task whose labels are not known yet (`task.labels` is empty) takes every name:
 counts them, and the records carry them as the file has them.
 """
 
+import ast
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -31,7 +32,7 @@ from mtt_jax.tasks import Task
 from mtt_jax.tasks.schemes import Tagging, illegal_tags, read_tagging
 from mtt_jax.types import Record, Span
 
-# Rows by which it is decided where text and label are.
+# How many rows decide where text and label are.
 _SAMPLE = 1000
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -217,9 +218,11 @@ class Source:
         """A value as `Task.from_value` takes it: numbers named, one label out of its list."""
         if isinstance(value, float) and value.is_integer():
             value = int(value)
+        one = "columns" not in self.task.reads
+        if not one and isinstance(value, str):
+            value = _list_in(value)
         if isinstance(value, list):
             value = [self.named(item) for item in value]
-        one = "columns" not in self.task.reads
         if one and isinstance(value, list) and len(value) == 1:
             value = value[0]
         if one and isinstance(value, Mapping) and all(x in (0, 1) for x in value.values()):
@@ -356,8 +359,10 @@ def _read(
         return _tagged(row, text, words, value, shown, source)
     if "offsets" in reads and value is not None:
         found = entities_of(value, where.keys[0], row.place)
-        return _Sentence(Annotated(row.place, text, found))
+        return _Sentence(Annotated(row.place, text, found), words or ())
     label = None
+    if value == [] and "columns" not in reads:
+        value = None  # as doccano writes a text without a class
     if "value" in reads and value is not None:
         value = _stripped(value)
         cats = isinstance(value, dict) and all(flag in (0, 1) for flag in value.values())
@@ -377,6 +382,18 @@ def _read(
         source.tally.add(f"sentences without a label of {source.task.name}", row.place)
         return Record(text, {}, str(row.place))
     return Record(text, {source.task.name: label}, str(row.place))
+
+
+def _list_in(cell: str) -> Any:
+    """The list of labels that a cell holds as JSON or as Python writes it; otherwise the cell."""
+    if not re.fullmatch(r"\s*\[.*\]\s*", cell, re.DOTALL):
+        return cell
+    try:
+        found = ast.literal_eval(cell.strip())
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return cell
+    names = all(isinstance(item, (str, int)) and not isinstance(item, bool) for item in found)
+    return found if names else cell
 
 
 def _stripped(value: Any) -> Any:
@@ -569,9 +586,35 @@ def _tagging(found: Sequence[Record | _Sentence], source: Source) -> Tagging | N
 
 def _check_offsets(found: Sequence[Record | _Sentence], source: Source) -> None:
     if source.fields.offsets == "characters":
+        _check_words(found)
         given = [s.annotated for s in found if isinstance(s, _Sentence) and s.tags is None]
         if given:
             check_unit(given, source.flag)
+
+
+def _check_words(found: Sequence[Record | _Sentence]) -> None:
+    """Refuses entities that are given by the numbers of words, which data sets with tokens do.
+
+    They are if none is beyond the last word of its text, and most cut words if read as characters.
+    """
+    first, cut, total = None, 0, 0
+    for one in found:
+        if isinstance(one, Record) or one.tags is not None or not one.words:
+            continue
+        starts, ends = {start for start, _ in one.words}, {end for _, end in one.words}
+        for start, end, _ in (entity.span for entity in one.annotated.entities):
+            if end > len(one.words):
+                return
+            first = first or one.annotated.place
+            cut += start not in starts or end not in ends
+            total += 1
+    if 2 * cut > total:
+        raise UserError(
+            f"{first}: entities seem to be given by the numbers of words: none is beyond the last "
+            f"word of its text, and {cut:,} of {total:,} cut words if read as characters. Give "
+            "their offsets in characters of the text (the words joined by spaces if there is no "
+            "text), or a tag for each word."
+        )
 
 
 def _finished(sentence: _Sentence, tagging: Tagging | None, source: Source) -> Record:

@@ -11,7 +11,8 @@ from mtt_jax.types import Span
 
 _UNITS = {"utf-16": "UTF-16 code units", "bytes": "bytes of UTF-8"}
 _STARTS, _ENDS = ("start", "start_offset"), ("end", "end_offset")
-_TYPES = ("label", "type", "tag", "labels", "entity", "entity_type", "entity_group")
+# Last the key that some use for the text of the entity.
+_TYPES = ("label", "type", "tag", "labels", "entity_type", "entity_group", "entity")
 _SURFACES = ("text", "surface", "word", "mention")
 
 
@@ -29,6 +30,11 @@ class Found(NamedTuple):
 
 def entities_of(value: Any, key: str, place: Place) -> list[Found]:
     """The entities of a JSON value: objects or lists with start, end and type.
+
+    Args:
+      value: as the file gives it.
+      key: that holds it, for messages.
+      place: of the row, for messages.
 
     Raises:
       UserError: for another value, showing it.
@@ -110,10 +116,10 @@ class Annotated(NamedTuple):
 
 
 def check_unit(texts: Iterable[Annotated], flag: str) -> None:
-    """Refuses offsets that plainly count something else than characters.
+    """Refuses offsets that clearly count something other than characters.
 
-    They do if counting characters they cut words, leave the text or miss the text that the file
-    gives, and counting UTF-16 code units or bytes they do not, over all texts where it matters.
+    They do if, read as characters, they cut words, leave the text or miss the text that the file
+    gives, and do not if read as UTF-16 code units or bytes, over all texts in which this differs.
 
     Args:
       texts: of one file.
@@ -124,7 +130,8 @@ def check_unit(texts: Iterable[Annotated], flag: str) -> None:
     """
     texts = list(texts)
     fits = {unit: _compared(unit, texts) for unit in _UNITS}
-    unit = min(fits, key=lambda name: fits[name].wrong)
+    # A unit that moves nothing fits as well as characters do and says nothing.
+    unit = min(fits, key=lambda name: (fits[name].first is None, fits[name].wrong))
     if fits[unit].first and fits[unit].wrong * 10 <= fits[unit].plain:
         raise UserError(
             f"{fits[unit].first}: the offsets of entities seem to count {_UNITS[unit]}: read as "
@@ -135,7 +142,7 @@ def check_unit(texts: Iterable[Annotated], flag: str) -> None:
     short = sum(not _is_wrong(text, _one_longer(entity), None) for text, entity in missed)
     if short and short * 10 >= len(missed) * 9:
         raise UserError(
-            f"{texts[0].place.file}: going by the text that is given with them, {short:,} entities "
+            f"{texts[0].place.file}: judging by the texts given with them, {short:,} entities "
             "end at their last character; end is exclusive: add 1 to each."
         )
 
@@ -218,7 +225,7 @@ def spans_of(annotated: Annotated, unit: str) -> tuple[list[Span], list[str]]:
         if trimmed[:2] != (start, end):
             faults.append("entities with spaces at their ends, read without them")
         if trimmed == last:
-            faults.append("entities that are there twice, read once")
+            faults.append("duplicate entities, read once")
             continue
         if trimmed.start < last.end:
             raise UserError(f"{place}: entity {shown} overlaps {last_shown}; keep one of them.")

@@ -18,7 +18,9 @@ from mtt_jax.data.readers.rows import Head, Layout, Place, Row
 from mtt_jax.errors import UserError
 
 _BEGIN = re.compile(r"#begin document \((.*)\)(?:; part (\d+))?")
-_CELL = re.compile(r"\*\)?|\(([^()*\s]+)(?:\*\)?|\))")
+_CELL = re.compile(r"(?:\([^()*\s]+)*(?:\*\)*|(?<=[^*])\)+)")
+_OPENING = re.compile(r"\(([^()*\s]+)")
+_INSIDE = "entities inside another, left out"
 _NO_ENTITY = re.compile(  # roles of predicates, and phrases
     r"V|C-V|(?:[CR]-)?(?:ARG|AM|A\d)\S*|[NVPQX]P|AD[JV]P|WH\S+|CONJP|FRAG|INTJ|LST|PRT|TOP|UCP|S\S*"
 )
@@ -123,7 +125,7 @@ def _opens(cells: Sequence[Sequence[str]], index: int, standard: bool) -> bool:
         they must not look like roles or phrases.
     """
     matches = [_CELL.fullmatch(row[index]) for row in cells]
-    names = {match[1] for match in matches if match and match[1]}
+    names = {name for row in cells for name in _OPENING.findall(row[index])}
     other = any(_NO_ENTITY.fullmatch(name) for name in names)
     if standard:
         return most(map(bool, matches))
@@ -149,43 +151,42 @@ def _row(
     columns = [list(cells) for cells in zip(*rows, strict=True)]
     fields: dict[str, Any] = dict(document)
     fields |= {str(number): cells for number, cells in enumerate(columns, start=1)}
-    fields["ner"] = _tags(columns[found.ner], places)
+    fields["ner"], faults = _tags(columns[found.ner], places)
     if found.pos >= 0:
         fields["pos"] = columns[found.pos]
     word = layout.word or found.word + 1
     tokens = columns[column(word, len(columns), f"{layout.flag}.word", places[0])]
-    return Row(places[0], fields, tokens=tokens, token_places=places)
+    return Row(places[0], fields, tokens=tokens, token_places=places, faults=faults)
 
 
-def _tags(cells: Sequence[str], places: Sequence[Place]) -> list[str]:
-    """The IOB2 tags of entities in brackets."""
+def _tags(cells: Sequence[str], places: Sequence[Place]) -> tuple[list[str], list[str]]:
+    """The IOB2 tags of entities in brackets, and a fault for each that is inside another."""
     tags: list[str] = []
-    name, opened = "", places[0]
+    faults: list[str] = []
+    within: list[tuple[str, Place]] = []  # what is open, the outer one first
     for cell, place in zip(cells, places, strict=True):
-        match = _CELL.fullmatch(cell)
-        if not match:
+        if not _CELL.fullmatch(cell):
             raise UserError(
                 f"{place}: {cell!r} in the column of entities; expected (TYPE*, *, *) or (TYPE)."
             )
-        if match[1] and name:
-            raise UserError(
-                f"{place}: {cell!r} begins an entity inside {name} of line {opened.line}; close "
-                "that one with *) first, or remove one of them."
-            )
-        if match[1]:
-            name, opened = match[1], place
-            tags.append(f"B-{name}")
+        outer = within[0][0] if within else ""
+        opening = [(name, place) for name in _OPENING.findall(cell)]
+        within += opening
+        faults += [_INSIDE] * (len(opening) - (bool(opening) and not outer))
+        if outer:
+            tags.append(f"I-{outer}")
         else:
-            tags.append(f"I-{name}" if name else "O")
-        if cell.endswith(")"):
-            if not name:
+            tags.append(f"B-{within[0][0]}" if within else "O")
+        for _ in range(cell.count(")")):
+            if not within:
                 raise UserError(
                     f"{place}: {cell!r} closes an entity, but none is open in this sentence; write "
                     "* or the missing (TYPE*."
                 )
-            name = ""
-    if name:
+            within.pop()
+    if within:
+        name, opened = within[-1]
         raise UserError(
             f"{opened}: the entity {name} is not closed in its sentence; write *) at its last word."
         )
-    return tags
+    return tags, faults

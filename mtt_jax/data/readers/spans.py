@@ -25,7 +25,14 @@ def entities_of(value: Any, key: str, place: Place) -> list[dict[str, Any]]:
 
 
 def entity(start: int, end: int, label: str, surface: str = "") -> dict[str, Any]:
-    """An entity of a row; `surface` is the text that the file says it has."""
+    """An entity as `Row.fields` holds it.
+
+    Args:
+      start: its first character.
+      end: one past its last character.
+      label: its type.
+      surface: the text that the file says it has; "" if it says nothing.
+    """
     found = {"start": start, "end": end, "label": label}
     return {**found, "text": surface} if surface else found
 

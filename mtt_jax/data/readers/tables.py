@@ -30,14 +30,14 @@ _NAMES = frozenset([
 
 
 def recognize_csv(head: Head) -> str | None:
-    """A file in .csv, or one whose lines have as many cells each."""
+    """A description of a .csv file, or of one whose lines all have the same number of cells."""
     if head.extension in (".tsv", ".tab") and "\t" in head.text:
         return None
     return _description(head, "CSV") if head.extension == ".csv" and head.text else None
 
 
 def recognize_tsv(head: Head) -> str | None:
-    """A file in .tsv with tabs, or lines of two or more cells with tabs in any other file."""
+    """A description of a .tsv file with tabs, or of any whose lines have two or more cells."""
     if not head.text or head.text.lstrip()[:1] in ("{", "["):
         return None
     if head.extension == ".csv":
@@ -48,7 +48,7 @@ def recognize_tsv(head: Head) -> str | None:
 
 
 def read_csv(path: Path, layout: Layout) -> Iterator[Row]:
-    """The rows of a CSV file, whichever separator it has."""
+    """The rows of a CSV file with any separator."""
     separator = _separator(head(path).text, ",;\t|") or ","
     return _rows(path, layout, separator)
 

@@ -83,6 +83,12 @@ class Unknown:
                 f"{message}\nThese are texts or ids rather than labels; say which column or key "
                 f"holds the label with --config.data.{name}.label=..."
             )
+        separator = _separator(order, labels)
+        if separator:
+            raise UserError(
+                f"{message} They are several labels of the task with {separator!r} between them; "
+                f"for a task of kind multilabel set --config.data.{name}.separator='{separator}'"
+            )
         raise UserError(message + to_paste(order, labels, name, label_map))
 
     def _as_header(self, heading: str, labels: Sequence[str], name: str) -> str:
@@ -109,10 +115,26 @@ class Unknown:
         )
 
 
+def _separator(names: Sequence[str], labels: Sequence[str]) -> str:
+    """What stands between known labels in each of some names; "" if they are no such lists."""
+    for separator in ";,|/ ":
+        parts = [[part.strip() for part in name.split(separator)] for name in names]
+        if all(len(found) > 1 and set(found) <= set(labels) for found in parts):
+            return separator
+    return ""
+
+
 def to_paste(
     order: Sequence[str], labels: Sequence[str], name: str, label_map: Mapping[str, str]
 ) -> str:
-    """The two lines to paste: more labels, or a map to those that there are."""
+    """The two lines to paste: one adds the labels to the task, the other maps them to its own.
+
+    Args:
+      order: the unknown labels, in the order in which they are shown.
+      labels: of the task.
+      name: of the task.
+      label_map: of its data, which the line keeps.
+    """
     near = {label: nearest(label, labels) for label in order}
     field = f"config.data.{name}.label_map"
     kept = {old: new for old, new in label_map.items() if new in labels}

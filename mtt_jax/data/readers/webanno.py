@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 from mtt_jax.data.readers.blocks import blocks
 from mtt_jax.data.readers.rows import Head, Layout, Place, Row
+from mtt_jax.data.readers.spans import entity, longest
 from mtt_jax.errors import UserError
 
 _FORMAT = re.compile(r"#\s?FORMAT=(WebAnno TSV \S+)")
@@ -370,7 +371,7 @@ def _plain(text: str) -> str:
 
 
 def _continues(last: _Sentence, sentence: _Sentence) -> bool:
-    """Whether an annotation at the end of a sentence goes on in the next."""
+    """Whether an annotation at the end of a sentence continues in the next."""
     return any(
         (mark.label, mark.number) == (other.label, other.number)
         for key, marks in last.marks.items()
@@ -413,8 +414,11 @@ def _joined(last: _Sentence, sentence: _Sentence) -> _Sentence:
 def _row(sentence: _Sentence) -> Row:
     """The row of a sentence."""
     fields: dict[str, Any] = {**sentence.comments, **sentence.values}
+    faults: list[str] = []
     for key, marks in sentence.marks.items():
-        fields[key] = [{"start": m.start, "end": m.end, "label": m.label} for m in sorted(marks)]
+        given = [entity(m.start, m.end, m.label) for m in sorted(marks)]
+        fields[key], overlapping = longest(given)
+        faults += overlapping
     return Row(
         sentence.place,
         fields,
@@ -422,6 +426,7 @@ def _row(sentence: _Sentence) -> Row:
         sentence.words,
         sentence.offsets,
         sentence.places,
+        faults,
     )
 
 

@@ -126,7 +126,7 @@ class Weights:
         if len(table) < needed:
             raise UserError(
                 f"{self.folder}: its tokenizer has ids up to {needed - 1:,}, but tensor {name!r} "
-                f"only {len(table):,} rows; they do not belong together."
+                f"has only {len(table):,} rows; they do not belong together."
             )
         return table[:vocab_size]
 

@@ -107,7 +107,7 @@ def test_texts_without_offsets_in_a_folder_are_counted(tmp_path):
 
 def test_a_folder_without_offsets_is_not_taken_for_brat(tmp_path):
     written(tmp_path, "a.txt", TEXT)
-    with pytest.raises(UserError, match="is a directory in no format that is known"):
+    with pytest.raises(UserError, match="is a directory in an unknown format"):
         read_rows(tmp_path, Layout())
 
 

@@ -106,6 +106,33 @@ def test_columns_that_only_count_are_not_the_words(text, tmp_path):
     assert records[0].text == "Tom ran"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "s1 Tom B-PER\ns1 ran O\n\ns2 Rome B-LOC\ns2 won O\n",
+        "doc Tom B-PER\ndoc ran O\n\ndoc Rome B-LOC\ndoc won O\n",
+        "B-PER Tom\nO ran\n\nB-LOC Rome\nO won\n",
+    ],
+)
+def test_columns_of_ids_or_tags_before_the_words_are_not_the_words(text, tmp_path):
+    records = read(written(tmp_path, "a.conll", text), "ner").records
+    assert [entities(record) for record in records] == [[("Tom", "PER")], [("Rome", "LOC")]]
+    assert records[0].text == "Tom ran"
+
+
+def test_a_word_that_is_repeated_in_every_sentence_is_a_word(tmp_path):
+    text = "no O\nno O\n\nno B-PER\nno O\n"
+    records = read(written(tmp_path, "a.conll", text), "ner").records
+    assert [record.text for record in records] == ["no no", "no no"]
+
+
+@pytest.mark.parametrize("end", ["\n", "\n\n"])
+def test_the_names_of_the_columns_are_not_words(end, tmp_path):
+    text = f"Token\tTag{end}Tom\tB-PER\nran\tO\n\nToken\tO\n"
+    records = read(written(tmp_path, "a.conll", text), "ner").records
+    assert [record.text for record in records] == ["Tom ran", "Token"]
+
+
 def test_numbers_that_do_not_count_are_words(tmp_path):
     records = read(written(tmp_path, "a.conll", "1996 O\n7 O\n\n3 O\n"), "ner").records
     assert [record.text for record in records] == ["1996 7", "3"]

@@ -34,6 +34,12 @@ def test_outer_and_inner_tags_are_fields(tmp_path):
     assert [place.line for place in second.token_places] == [7, 8]
 
 
+def test_comments_may_have_a_space_after_the_sign(tmp_path):
+    path = write(tmp_path, TEXT.replace("#\thttp", "# http"))
+    assert recognize(files.head(path))
+    assert [row.tokens for row in read(path, Layout())][1] == ["Ulmer", "#"]
+
+
 def test_files_without_comments_are_recognized(tmp_path):
     path = write(tmp_path, "1\tUlm\tB-LOC\tO\n2\tlehrt\tO\tO\n")
     assert recognize(files.head(path))

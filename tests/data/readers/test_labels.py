@@ -121,7 +121,7 @@ def test_entity_may_end_inside_a_word(tmp_path):
 def test_the_same_entity_twice_is_one_and_counted(tmp_path):
     loaded = read(labelled(tmp_path, "Tom ran.", (0, 3, "PER"), (0, 3, "PER")), "ner")
     assert entities(loaded.records[1]) == [("Tom", "PER")]
-    assert "1 entities that are there twice" in loaded.notes[1]
+    assert "1 duplicate entities" in loaded.notes[1]
 
 
 @pytest.mark.parametrize(("start", "end"), [(-1, 3), (5, 9), (8, 9), (3, 3), (0, 100)])
@@ -207,6 +207,39 @@ def test_offsets_in_other_units_are_recognized_and_converted_only_when_told(unit
         [("Rome", "LOC"), ("Zoë", "PER")],
         [("Ann", "PER")],
     ]
+
+
+def test_offsets_in_bytes_are_recognized_where_no_character_has_two_utf16_units(tmp_path):
+    file = labelled(tmp_path, "In Köln lebt Anna gern", (14, 18, "PER"))
+    assert "--config.data.ner.offsets=bytes" in complaint(file, "ner")
+    (_, record) = read(file, "ner", offsets="bytes").records
+    assert entities(record) == [("Anna", "PER")]
+
+
+@pytest.mark.parametrize("text", [{}, {"text": "Tom left Acme"}])
+def test_entities_by_the_numbers_of_words_are_not_taken_for_characters(text, tmp_path):
+    row = {"tokens": ["Tom", "left", "Acme"], **text}
+    for spans in ([[0, 1, "PER"], [2, 3, "ORG"]], [[0, 0, "PER"], [2, 2, "ORG"]]):
+        file = written(tmp_path, "a.jsonl", json.dumps({**row, "entities": spans}) + "\n")
+        message = complaint(file, "ner")
+        assert "line 1: entities seem to be given by the numbers of words" in message
+    file = written(tmp_path, "a.jsonl", json.dumps({**row, "entities": [[9, 13, "ORG"]]}) + "\n")
+    assert entities(read(file, "ner").records[0]) == [("Acme", "ORG")]
+
+
+def test_the_type_of_an_entity_is_not_its_text(tmp_path):
+    found = {"start": 0, "end": 3, "entity": "Tom", "entity_type": "PER"}
+    file = written(tmp_path, "a.jsonl", json.dumps({"text": "Tom ran.", "entities": [found]}))
+    assert entities(read(file, "ner").records[0]) == [("Tom", "PER")]
+
+
+def test_an_empty_list_is_a_text_without_a_class(tmp_path):
+    rows = [{"text": "Tom ran.", "label": ["sports"]}, {"text": "Ann ran.", "label": []}]
+    loaded = read(
+        written(tmp_path, "a.jsonl", "".join(json.dumps(row) + "\n" for row in rows)), "topic"
+    )
+    assert [record.labels for record in loaded.records] == [{"topic": "sports"}, {}]
+    assert "1 sentences without a label of topic (first: line 2)." in loaded.notes[1]
 
 
 def test_offsets_in_characters_are_not_taken_for_anything_else(tmp_path):

@@ -87,7 +87,7 @@ def test_file_in_a_missing_folder_is_reported(tmp_path):
 
 def test_directory_in_place_of_a_file_is_refused(tmp_path):
     message = complaint(tmp_path)
-    assert f"{tmp_path}: is a directory in no format that is known; name the files in it" in message
+    assert f"{tmp_path}: is a directory in an unknown format; name the files in it" in message
 
 
 def test_device_in_place_of_a_file_is_refused():

@@ -368,6 +368,14 @@ def test_wrong_separator_is_an_unknown_label(tmp_path):
     file = written(tmp_path, "a.csv", "Tom ran,law;money\n")
     message = complaint(file, "subjects", text="1", label="2")
     assert f"{file}, line 1: 'law;money' is not a label of task 'subjects'" in message
+    assert message.endswith("set --config.data.subjects.separator=';'")
+
+
+def test_multilabel_cell_may_hold_a_list_as_json_or_python_writes_it(tmp_path):
+    text = 'text,labels\nTom ran,"[\'law\', \'money\']"\nAnn ran,"[""law""]"\nBen ran,[]\n'
+    assert sets(read(written(tmp_path, "a.csv", text), "subjects")) == [
+        ("money", "law"), ("law",), (),
+    ]  # fmt: skip
 
 
 # Multilabel: one column of 0 and 1 per label
@@ -386,6 +394,13 @@ def test_multilabel_columns_are_found_by_the_names_of_the_labels(tmp_path):
         loaded = read(written(tmp_path, name, text), "subjects", header=True)
         assert sets(loaded) == JIGSAW_SETS
         assert len(loaded.notes) == 1, "a row of zeros is the empty set, not an empty cell"
+
+
+@pytest.mark.parametrize(("yes", "no"), [("True", "False"), ("true", "false"), ("1.0", "0.0")])
+def test_multilabel_columns_may_hold_other_spellings_of_0_and_1(yes, no, tmp_path):
+    text = f"text,people,money,law\nTom ran,{yes},{yes},{no}\nAnn sat,{no},{no},{yes}\n"
+    loaded = read(written(tmp_path, "a.csv", text), "subjects")
+    assert sets(loaded) == [("money", "people"), ("law",)]
 
 
 def test_multilabel_columns_are_named_in_the_config_in_any_order(tmp_path):

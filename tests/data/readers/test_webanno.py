@@ -83,11 +83,12 @@ def test_words_are_found_in_order_if_the_offsets_are_wrong(tmp_path):
     assert entities(row) == [("Oslo", "LOC")]
 
 
-def test_stacked_annotations_are_all_given(tmp_path):
+def test_of_stacked_annotations_the_longest_is_read_and_the_others_are_counted(tmp_path):
     sentence = ["#Text=Bank of Ulm", "1-1\t0-4\tBank\tORG[1]\t", "1-2\t5-7\tof\tORG[1]\t"]
     sentence.append("1-3\t8-11\tUlm\tORG[1]|LOC\t")
     [row] = rows(document(tmp_path, sentence))
-    assert entities(row) == [("Bank of Ulm", "ORG"), ("Ulm", "LOC")]
+    assert entities(row) == [("Bank of Ulm", "ORG")]
+    assert row.faults == ["entities inside or across a longer one, left out"]
 
 
 def test_parts_of_words_are_annotated(tmp_path):
