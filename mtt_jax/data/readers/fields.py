@@ -159,7 +159,7 @@ def label_keys(
     for name in (task.name, *_usual(task)):
         for key in _spelled(rows, name):
             values = [(row, row.fields[key]) for row in rows if row.fields.get(key) is not None]
-            if values and all(fits(value, row) for row, value in values):
+            if values and all(fits(value, row) for row, value in values) and _cover(values):
                 # [] says nothing, except under the usual name.
                 if name in (task.name, *_usual(task)[:1]) or any(
                     value != [] for _, value in values
@@ -344,6 +344,12 @@ def is_tags(value: Any, row: Row) -> bool:
         and isinstance(value, list)
         and all(isinstance(tag, (str, int)) and not isinstance(tag, bool) for tag in value)
     )
+
+
+def _cover(values: Sequence[tuple[Row, Any]]) -> bool:
+    """Whether most lists of tags have one for each word; those of WikiANN's `spans` have not."""
+    tagged = [(row, value) for row, value in values if value and is_tags(value, row)]
+    return 2 * sum(len(value) == len(row.tokens or ()) for row, value in tagged) >= len(tagged)
 
 
 def _is_spans(value: Any) -> bool:

@@ -39,9 +39,19 @@ def entities_of(value: Any, key: str, place: Place) -> list[Found]:
     Raises:
       UserError: for another value, showing it.
     """
+    if isinstance(value, dict) and any(isinstance(value.get(name), list) for name in _STARTS):
+        value = _from_columns(value)
     if not isinstance(value, list):
         raise UserError(f"{place}: {key!r} is {value!r}; expected a list, [] for none.")
     return [_entity(item, place) for item in value]
+
+
+def _from_columns(value: dict) -> Any:
+    """The objects of `{"start": [0], "end": [3], "label": ["PER"]}`, as `datasets` writes them."""
+    columns = {name: column for name, column in value.items() if isinstance(column, list)}
+    if len({len(column) for column in columns.values()}) > 1:
+        return value
+    return [dict(zip(columns, items, strict=True)) for items in zip(*columns.values(), strict=True)]
 
 
 def is_entity(item: Any) -> bool:

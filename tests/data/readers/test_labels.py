@@ -227,6 +227,22 @@ def test_entities_by_the_numbers_of_words_are_not_taken_for_characters(text, tmp
     assert entities(read(file, "ner").records[0]) == [("Acme", "ORG")]
 
 
+def test_a_list_with_other_than_one_item_per_word_is_not_that_of_the_tags(tmp_path):
+    row = {"tokens": ["Tom", "ran"], "ner_tags": ["B-PER", "O"], "spans": ["PER: Tom"]}
+    file = written(tmp_path, "a.jsonl", json.dumps(row) + "\n")
+    assert entities(read(file, "ner").records[0]) == [("Tom", "PER")]
+
+
+def test_entities_may_be_an_object_of_lists(tmp_path):
+    found = {"start": [0, 8], "end": [3, 12], "label": ["PER", "ORG"]}
+    rows = [{"text": "Tom met Acme.", "entities": found}]
+    rows.append({"text": "No.", "entities": {"start": [], "end": [], "label": []}})
+    file = written(tmp_path, "a.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    first, second = read(file, "ner").records
+    assert entities(first) == [("Tom", "PER"), ("Acme", "ORG")]
+    assert entities(second) == []
+
+
 def test_the_type_of_an_entity_is_not_its_text(tmp_path):
     found = {"start": 0, "end": 3, "entity": "Tom", "entity_type": "PER"}
     file = written(tmp_path, "a.jsonl", json.dumps({"text": "Tom ran.", "entities": [found]}))
