@@ -20,9 +20,14 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
 import pytest
+from hypothesis import settings
 
 from mtt_jax.data.tokenizer import train as train_tokenizer
 from tests.helpers import SENTENCES, encoded, make_config, model_and_params, record
+
+# The same examples every time, however fast the machine is.
+settings.register_profile("suite", deadline=None, derandomize=True, database=None)
+settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")
