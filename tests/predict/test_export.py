@@ -378,6 +378,9 @@ def test_engine_onnx_predicts_what_engine_jax_predicts_for_all_four_kinds(
     theirs = Predictor.load(tmp_path / "out", engine="onnx", aggregation=aggregation)
     assert theirs.tasks == ours.tasks
     for one, other in zip(ours(texts), theirs(texts), strict=True):
+        if not one["text"]:
+            assert one == other
+            continue
         assert one["subjects"]["labels"] == other["subjects"]["labels"]
         scores = pytest.approx(other["subjects"]["scores"], abs=1e-5)
         assert one["subjects"]["scores"] == scores
@@ -460,6 +463,9 @@ def test_engine_onnx_predicts_what_engine_jax_predicts(aggregation, run, tokeniz
 
 def assert_same_results(ours, theirs):
     for one, other in zip(ours, theirs, strict=True):
+        if not one["text"]:
+            assert one == other
+            continue
         assert one["topic"]["label"] == other["topic"]["label"]
         assert one["topic"]["scores"] == pytest.approx(other["topic"]["scores"], abs=1e-5)
         for entity, twin in zip(one["ner"], other["ner"], strict=True):
