@@ -69,7 +69,8 @@ def suspects_of(
     Args:
       model: of a finished run.
       splits: the records of its data.
-      split: which of them; "train" is judged by models that were not trained on it.
+      split: which of them; "train" is judged by models that were not trained on it, and takes in
+        the dev share that was held out of it.
       folds: how many of those are trained.
       out: folder for their runs.
       console: where the user sees progress.
@@ -88,7 +89,14 @@ def suspects_of(
         raise UserError(f"--split: the data has no {split} sentences; it has {others or 'none'}.")
     if split != "train":
         return judge(labelled[split], model)
-    return cross_validate(labelled["train"], labelled["dev"], model, folds, out, console)
+    found = cross_validate(labelled["train"], labelled["dev"], model, folds, out, console)
+    # A dev share is from the same files, and the run's model was not trained on it.
+    config = model.config
+    from_train = {name for name, task in config.tasks.items() if not task.data.dev}
+    if config.data.source != "files" or not from_train:
+        return found
+    held_out = [one for one in judge(labelled["dev"], model) if one.task in from_train]
+    return ranked([*found, *held_out])
 
 
 def write_suspects(suspects: Sequence[Suspect], split: str, out: Path, console: Console) -> None:
