@@ -336,6 +336,10 @@ def random_peer(preset, folder):
     )  # fmt: skip
     kind = transformers.BertForSequenceClassification
     kind(settings).save_pretrained(folder)
+    # Ours reads no encoder without its tokenizer; the sentences are ids, so it tokenizes nothing.
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    made_up = [f"token{index}" for index in range(len(special), VOCAB)]
+    Path(folder, "vocab.txt").write_text("\n".join(special + made_up) + "\n", encoding="utf-8")
     return lambda: kind.from_pretrained(folder)
 
 
