@@ -42,7 +42,7 @@ from mtt_jax.train.run_directory import RUN, keep_labels, open_run
 from mtt_jax.train.step import TrainState, state_shapes
 from mtt_jax.train.stop import Asked, stop_if_asked
 from mtt_jax.weights import pretrained, saved_model
-from mtt_jax.weights.build import build_model, init_params
+from mtt_jax.weights.build import attention_of, build_model, init_params
 from mtt_jax.weights.initial import keep_source_labels, starting_params
 
 
@@ -161,7 +161,8 @@ def set_up(
     mesh = make_mesh(
         config.mesh.data, config.train.batch_rows, config.train.accumulate, config.mesh.fsdp
     )
-    console.say(f"Running on {describe_devices()}.")
+    attention = f", with {attention_of(config)} attention" if jax.default_backend() == "gpu" else ""
+    console.say(f"Running on {describe_devices()}{attention}.")
     memory.check_batch(config, list(mesh.devices.flat))
     data = data or _prepare(config, run)
     for note in data.notes:
@@ -223,17 +224,40 @@ def initial_state(setup: Setup) -> TrainState:
     """A fresh state on the mesh; its parameters are new, or those that the config starts from."""
     config = setup.config
     shardings = of_state(_shapes(setup), setup.mesh)
-    key = jax.random.fold_in(jax.random.key(config.seed), 0)
-    params = jax.jit(
-        lambda key: init_params(setup.model, key, config.train.row_length),
-        out_shardings=shardings.params,
-    )(place(key, replicated(setup.mesh)))
+    params = _fresh_params(setup, shardings.params)
     if config.init_from or config.encoder.init:
         found = starting_params(config, setup.data.tokenizer, gather(params), setup.console.say)
         params = place(found, shardings.params)
     opt_state = jax.jit(setup.optimizers[0].init, out_shardings=shardings.opt_state)(params)
     balance = place(setup.balancer.init(len(config.tasks)), shardings.balance)
     return TrainState(place(np.int32(0), shardings.step), params, opt_state, balance)
+
+
+def _fresh_params(setup: Setup, shardings: Any) -> Any:
+    """New parameters on the mesh, from the config's seed.
+
+    On a GPU every parameter is a program of its own to compile, which takes longer than to compute
+    them all on the CPU.
+    """
+    config = setup.config
+    model = build_model(config, vocabulary_size(setup.data.tokenizer), attention="plain")
+    key = jax.random.fold_in(jax.random.key(config.seed), 0)
+
+    def fresh(key: jax.Array) -> Any:
+        return init_params(model, key, config.train.row_length)
+
+    if jax.default_backend() == "gpu" and (host := _cpu()):
+        with jax.default_device(host):
+            return place(jax.device_get(jax.jit(fresh)(jax.device_put(key, host))), shardings)
+    return jax.jit(fresh, out_shardings=shardings)(place(key, replicated(setup.mesh)))
+
+
+def _cpu() -> jax.Device | None:
+    """The CPU as a device of JAX; None if JAX_PLATFORMS leaves it out."""
+    try:
+        return jax.local_devices(backend="cpu")[0]
+    except RuntimeError:
+        return None
 
 
 def _shapes(setup: Setup) -> TrainState:
