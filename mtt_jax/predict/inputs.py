@@ -15,15 +15,16 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from mtt_jax.data.readers import READERS, Reader, expand, head, jsonl, read_rows
+from mtt_jax.data.readers import READERS, Reader, expand, extension, head, jsonl, read_rows
 from mtt_jax.data.readers.fields import remaining_text, text_keys
-from mtt_jax.data.readers.files import encoding_of, open_binary
+from mtt_jax.data.readers.files import encoding_of, not_text, open_binary
 from mtt_jax.data.readers.files import lines as lines_of
 from mtt_jax.data.readers.json_items import fault as json_fault
 from mtt_jax.data.readers.labels import text_of
 from mtt_jax.data.readers.objects import row_of
 from mtt_jax.data.readers.rows import Head, Layout, Place, Row
 from mtt_jax.errors import UserError
+from mtt_jax.tasks.schemes import SEPARATORS
 
 # The format of a file whose lines are texts; all others are names of readers.
 PLAIN = "text"
@@ -32,8 +33,12 @@ _STANDARD_INPUT = "standard input"
 # How many rows decide where the text is.
 _SAMPLE = 100
 _FLAG, _EXPANDED = "--input.text", "FILE"
-# Matches tags of words, but not the last words of texts that happen to be equally long.
-_TAG = re.compile(r"O|[_-]|[BIESLUMbieslum][-_]\S+|\S+[-_][BIESLUM]|[A-Z$.,:()]+")
+# Tags with a letter of a scheme, which the last words of texts are not.
+_LETTERED = re.compile(
+    f"[BIESLUMbieslum][{re.escape(SEPARATORS)}]\\S+|\\S+[{re.escape(SEPARATORS)}][BIESLUM]"
+)
+# All tags of words; the last words of texts that happen to be equally long may be such.
+_TAG = re.compile(f"O|[_-]|{_LETTERED.pattern}|[A-Z$.,:()]+")
 
 
 class Line(NamedTuple):
@@ -160,12 +165,12 @@ def _recognized(head: Head, format: str, layout: Layout) -> tuple[Reader | None,
     is_plain = head.extension in _PLAIN_EXTENSIONS and bool(head.text)
     for reader in READERS:
         description = reader.recognize(head)
-        if description is not None and not (is_plain and _is_prose(reader, head)):
+        if description is not None and not (is_plain and _is_prose(reader, head, layout)):
             return reader, description
     if is_plain:
         return None, "plain text"
-    if head.path.is_file() and not head.text:
-        raise UserError(f"{head.path}: is not a text file, and its format is unknown.")
+    if fault := not_text(head):
+        raise fault
     if head.path.is_dir() or any(head.extension in reader.extensions for reader in READERS):
         opened = read_rows(head.path, layout)
         return opened.reader, opened.description
@@ -176,17 +181,30 @@ def _recognized(head: Head, format: str, layout: Layout) -> tuple[Reader | None,
     )
 
 
-def _is_prose(reader: Reader, head: Head) -> bool:
-    """Whether lines that seem to be columns are texts that happen to have as many words each."""
+def _is_prose(reader: Reader, head: Head, layout: Layout) -> bool:
+    """Whether lines that seem to be columns are texts that happen to have as many words each.
+
+    Raises:
+      UserError: if they may be either, as `RATES RISE` may.
+    """
     if reader.name != "conll":
         return False
     found = [line for line in head.text.split("\n") if line.strip() and not line.startswith("#")]
     if all("\t" in line for line in found):
         return False
     last = [line.split()[-1] for line in found]
-    if "O" in last:
-        return len(set(last)) > max(10, len(last) / 3)
-    return not (all(map(_TAG.fullmatch, last)) and any(map(str.isalpha, last)))
+    if "O" in last and len(set(last)) > max(10, len(last) / 3):
+        return True
+    if "O" not in last and not (all(map(_TAG.fullmatch, last)) and any(map(str.isalpha, last))):
+        return True
+    marks = any(not any(map(str.isalnum, line.split()[0])) for line in found)
+    if marks or 2 * last.count("O") > len(last) or any(map(_LETTERED.fullmatch, last)):
+        return False
+    count, flag = len(found[0].split()), f"{layout.flag}.format"
+    raise UserError(
+        f"{head.path}: the lines may be texts of {count} words, or words with a tag each, such as "
+        f"{last[0]!r}; add {flag}={PLAIN} or {flag}=conll."
+    )
 
 
 def _encoding(head: Head, layout: Layout) -> str:
@@ -215,7 +233,13 @@ def _from_rows(path: Path, reader: Reader, spec: str, layout: Layout) -> _Found:
         return (row for row in found if row.fields or row.text is not None)
 
     first = list(islice(rows(), _SAMPLE))
-    keys = _keys(first, spec) if first else ()
+    try:
+        keys = _keys(first, spec) if first else ()
+    except UserError as error:
+        if spec != "auto" or extension(path) not in _PLAIN_EXTENSIONS:
+            raise
+        line = f"{layout.flag}.format={PLAIN}"
+        raise UserError(f"{error}; if each line is a text, add {line}") from None
     numbered = reader.name in ("csv", "tsv")
     return lambda: (_line(row, keys, spec, numbered) for row in rows()), _where(keys)
 

@@ -10,7 +10,8 @@ A tag scheme writes entities as one tag per word. With two people side by side, 
     bmes    B-PER E-PER S-PER   the same with M- for what is between
 
 The model reads and writes io or iob2; all six are understood in files, where the letter may also be
-in lower case (`b-PER`), be joined by `_` (`B_PER`) or stand at the end (`PER-B`).
+in lower case (`b-PER`), be joined by `_`, `:`, `/`, `|` or a dash (`B_PER`, `B:PER`), or stand at
+the end (`PER-B`).
 """
 
 from collections import Counter
@@ -149,7 +150,7 @@ class Tagging(NamedTuple):
 
 
 class _Style(NamedTuple):
-    """Where the letter of a tag is: `B-PER`, `B_PER`, `b-PER` or `PER-B`."""
+    """Where the letter of a tag is: `B-PER`, `B_PER`, `B:PER`, `b-PER` or `PER-B`."""
 
     separator: str
     first: bool = True
@@ -165,10 +166,15 @@ class _Style(NamedTuple):
         return (letter, name) if letter and letter in "BIESLUMW" else None
 
 
-_STYLES = (
-    _Style("-"), _Style("_"), _Style("-", upper=False), _Style("_", upper=False),
-    _Style("-", first=False), _Style("_", first=False),
-)  # fmt: skip
+# The separators of a letter and a type; in most files the first.
+SEPARATORS = "-_:/|–—"
+# In the order in which they are tried: letters in front first, and in upper case.
+_STYLES = tuple(
+    _Style(separator, first, upper)
+    for separators in ("-_", SEPARATORS[2:])
+    for first, upper in ((True, True), (True, False), (False, True))
+    for separator in separators
+)
 
 
 def read_tagging(
@@ -259,7 +265,9 @@ def _follows(
 ) -> bool:
     """Whether the letters of tags, of which a share can be split, follow a scheme."""
     if style != _STYLES[0]:
-        return share == 1 and "B" in letters and bool(letters & set("IESLUM"))
+        # `_` is in types, as in B_CELL; other separators are not, and need no second letter.
+        alone = style.first and style.upper and style.separator not in "-_"
+        return share == 1 and "B" in letters and (alone or bool(letters & set("IESLUM")))
     if "B" in letters:
         return share >= 0.5
     if share < 1:

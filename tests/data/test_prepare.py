@@ -374,7 +374,7 @@ def test_changed_content_of_any_file_is_encoded_again(task, split, place):
     ("group", "field", "value"),
     [
         ("topic", "label_map", "1=others, 2=sports, 3=others"),
-        ("topic", "separator", ";"),
+        ("topic", "word", 1),
         ("ner", "scheme", "iob1"),
         (None, "clean", False),
         (None, "max_length", 64),

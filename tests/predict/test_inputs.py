@@ -277,3 +277,54 @@ def test_an_unknown_format_is_refused_with_those_there_are(tmp_path):
 def test_a_folder_in_no_known_layout_is_refused(tmp_path):
     write(tmp_path, "a.csv", "x\n")
     assert "is a directory" in complaint(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "RATES RISE\nSTOCKS FALL\n",
+        "Windows XP\n\nMac OS\n",
+        "I am OK\nI am IN\n",
+        "type O\ntype A\n",
+    ],
+)
+def test_texts_that_may_be_words_with_tags_are_refused_with_both_remedies(tmp_path, content):
+    path = write(tmp_path, "in.txt", content)
+    message = complaint(path)
+    count = len(content.splitlines()[0].split())
+    assert f"{path}: the lines may be texts of {count} words, or words with a tag" in message
+    assert "--input.format=text or --input.format=conll" in message
+    assert texts(path, format="text") == content.splitlines()
+    assert texts(path, format="conll")[0].split() == [
+        line.split()[0] for line in content.partition("\n\n")[0].splitlines()
+    ]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "Ann B-PER\nleft O\n\nOslo B-LOC\n",
+        "Ann B:PER\nleft O\n\nOslo B:LOC\n",
+        "Ann O\nleft O\n\nOslo O\n",
+        "Ann NNP\nleft VBD\n. .\n\nOslo NNP\n",
+        "Ann\tNNP\nleft\tVBD\n\nOslo\tNNP\n",
+    ],
+)
+def test_words_with_tags_in_a_text_file_are_columns(tmp_path, content):
+    found = texts(write(tmp_path, "in.txt", content))
+    assert [text.removesuffix(" .") for text in found] == ["Ann left", "Oslo"]
+
+
+def test_lines_with_a_tab_can_be_texts_if_the_user_says_so(tmp_path):
+    path = write(tmp_path, "in.txt", "Ann left\tOslo\nTom won\tit\n")
+    message = complaint(path)
+    assert "there are 2 columns without names" in message
+    assert message.endswith("if each line is a text, add --input.format=text")
+    assert texts(path, format="text") == ["Ann left\tOslo", "Tom won\tit"]
+    assert texts(path, text="2") == ["Oslo", "it"]
+
+
+def test_a_nul_byte_is_refused_with_line_and_column(tmp_path):
+    for name in ("in.csv", "in.txt"):
+        path = write(tmp_path, name, "text,id\nAnn left,1\nTom\0 ran,2\n")
+        assert f"{path}, line 3: column 4 is a NUL byte" in complaint(path)

@@ -435,6 +435,14 @@ def read_plain(*sentences, known=(), scheme="auto"):
         ("b_PER i_PER O b_PER", "iob2"),
         ("PER-B PER-I O PER-B", "iob2"),
         ("PER_B PER_I O PER_B", "iob2"),
+        ("B:PER I:PER O B:PER", "iob2"),
+        ("B/PER I/PER O B/PER", "iob2"),
+        ("B|PER I|PER O B|PER", "iob2"),
+        ("B–PER I–PER O B–PER", "iob2"),
+        ("B—PER I—PER O B—PER", "iob2"),
+        ("b:PER i:PER o b:PER", "iob2"),
+        ("PER|B PER|I O PER|B", "iob2"),
+        ("PER:B PER:E O PER:S", "bioes"),
         ("B-PER E-PER O S-PER", "bioes"),
         ("PER_B PER_E O PER_S", "bioes"),
         ("B-PER L-PER O U-PER", "bilou"),
@@ -453,8 +461,12 @@ def test_m_continues_an_entity():
 
 
 @pytest.mark.parametrize(
-    "tags", ["E-MAIL E-MAIL O S-BAHN Multi-tissue", "E-MAIL E-MAIL O S-BAHN", "T-cell O B12 T-cell"]
-)
+    "tags",
+    [
+        "E-MAIL E-MAIL O S-BAHN Multi-tissue", "E-MAIL E-MAIL O S-BAHN", "T-cell O B12 T-cell",
+        "S/M O I/O", "B:W O city", "city|B O town",
+    ],
+)  # fmt: skip
 def test_types_with_hyphens_are_types_where_the_tags_follow_no_scheme(tags):
     scheme, (found,) = read_plain(tags)
     assert scheme == "io"
@@ -465,6 +477,11 @@ def test_types_with_hyphens_keep_them_in_a_scheme():
     tags = "B-E-MAIL I-E-MAIL O B-S-BAHN B-Multi-tissue I-Multi-tissue"
     spans = (Span(0, 2, "E-MAIL"), Span(3, 4, "S-BAHN"), Span(4, 6, "Multi-tissue"))
     assert read_plain(tags) == ("iob2", [spans])
+
+
+def test_entities_of_one_word_are_read_with_any_separator():
+    assert read_plain("B:PER O B:LOC") == ("iob2", [(Span(0, 1, "PER"), Span(2, 3, "LOC"))])
+    assert read_plain("B/W O", known=("O", "B/W")) == ("io", [(Span(0, 1, "B/W"),)])
 
 
 def test_doubtful_letters_are_settled_by_the_known_labels():

@@ -36,7 +36,7 @@ from mtt_jax.data.readers import (
     tables,
     webanno,
 )
-from mtt_jax.data.readers.files import HUB, encoding_of, expand, extension, head
+from mtt_jax.data.readers.files import HUB, encoding_of, expand, extension, head, not_text
 from mtt_jax.data.readers.labels import Loaded, Source, records_of
 from mtt_jax.data.readers.rows import Head, Layout, Row
 from mtt_jax.data.readers.unknown import Unknown
@@ -219,6 +219,8 @@ def _recognized(found: Head, layout: Layout) -> tuple[Reader, str]:
     for reader in READERS:
         if found.extension in reader.extensions and (found.text or not found.raw):
             return reader, reader.title
+    if fault := not_text(found):
+        raise fault
     names = ", ".join(reader.name for reader in READERS)
     if found.path.is_dir():
         raise UserError(

@@ -1,10 +1,12 @@
 """CoNLL columns: one word per line with its tags, and an empty line after each sentence.
 
-Inside a sentence `#` is a word. Before one, a line that begins with it is a comment unless it has
-as many cells as there are columns and its last one is a tag that other words have too.
+Inside a sentence `#` is a word. Before one, a line that begins with it, or with `;;`, `%%` or `//`,
+is a comment unless it has as many cells as there are columns and its last one is a tag that other
+words have too.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
@@ -20,14 +22,25 @@ _SAMPLE = 200
 # The spaces that separate columns; a no-break space is part of a word.
 _SPACES = " \t\f\v"
 _GAP = re.compile(f"[{_SPACES}]+")
-_TAG = re.compile(r"O|[BIESLUMW][-_]\S+")
+_TAG = re.compile(r"O|[BIESLUMW][-_:/|–—]\S+")
+# How comments begin.
+_MARK = re.compile(r"\s*(#|;;|%%|//)")
 # Names of columns, in a first line that says what they hold.
 _WORDS = frozenset(("word", "words", "token", "tokens", "form", "text"))
 _TAGS = frozenset(
     ("tag", "tags", "label", "labels", "ner", "ne", "ner_tag", "ner_tags", "pos", "upos", "entity")
 )
 # Between documents; in CoNLL-2003 with as many columns as there are.
-_DIVIDER = re.compile(r"-DOCSTART-|#(begin|end) document\b")
+_DIVIDER = re.compile(r'\s*"?-+(?i:doc-?(start|end))(?![A-Za-z])|#(begin|end) document\b')
+# Also between documents, but as a line of its own: inside a sentence it is a word.
+_BARE_DIVIDER = re.compile(r"\s*DOC-?(START|END)(?![A-Za-z])")
+# A line of markup, such as `<doc id="7">` or `<s>Ann left</s>`.
+_MARKUP = re.compile(r"\s*<[/?!]?[A-Za-z][^<>]*>(.*>)?\s*")
+_LAYOUTS = (
+    "a task with a tag per word reads a word and its tag per line, as in 'Oslo B-LOC', with an "
+    "empty line after each sentence, or a sentence per line, as in 'Ann/B-PER left/O'; for texts "
+    "with the offsets of entities, and for other tasks, see docs/formats.md"
+)
 
 
 class _Line(NamedTuple):
@@ -43,7 +56,7 @@ def recognize(head: Head) -> str | None:
     if not head.text.strip() or head.extension in (".csv", ".json", ".jsonl"):
         return None
     blocks = list(islice(_blocks(enumerate(head.text.split("\n"), 1)), _SAMPLE))
-    found = [line for block in blocks for line in block if not line.raw.startswith("#")]
+    found = [line for block in blocks for line in block if not _MARK.match(line.raw)]
     if not found:
         return None
     widths = {len(_without_end(line.cells)) for line in found}
@@ -68,12 +81,14 @@ def read(path: Path, layout: Layout) -> Iterator[Row]:
       layout: its encoding; column of the words, if it is not recognized.
 
     Raises:
-      UserError: naming file and line, for a line with too few or too many columns.
+      UserError: naming file and line, for a line with too few or too many columns, and for a file
+        of prose or markup.
     """
     sentences = _sentences(path, layout.encoding)
     first = list(islice(sentences, _SAMPLE))
     if not first:
         return
+    _need_columns([line for sentence in first for line in sentence], path)
     # A separator at the ends of all lines makes no column.
     trailing = all(line.raw.endswith("\t") for line in chain(*first))
     begins, width = first[0][0].number, len(first[0][0].cells) - trailing
@@ -89,9 +104,11 @@ def read(path: Path, layout: Layout) -> Iterator[Row]:
             if len(line.cells) != width and (len(line.cells) < width or any(line.cells[width:]))
         ]
         for number, cells, _ in wrong:
+            before = "; a comment must come before the first word of a sentence"
             layout.fault(
                 f"{path}, line {number}: {len(cells)} columns, but line {begins} has {width}; "
-                "columns are separated by tabs, or by spaces if a line has no tab."
+                "columns are separated by tabs, or by spaces if a line has no tab"
+                f"{before if _MARK.match(cells[0]) else ''}."
             )
         if wrong:
             continue
@@ -102,6 +119,27 @@ def read(path: Path, layout: Layout) -> Iterator[Row]:
         }
         tokens = [line.cells[word].strip(_SPACES) for line in sentence]
         yield Row(places[0], fields, tokens=tokens, token_places=places)
+
+
+def _need_columns(found: Sequence[_Line], path: Path) -> None:
+    """Refuses prose and markup, which have no columns.
+
+    A file of columns has one width in most of its lines, in spite of a few faulty ones.
+
+    Raises:
+      UserError: with what can be read instead.
+    """
+    place = Place(path, found[0].number)
+    if 3 * sum(bool(_MARKUP.fullmatch(line.raw)) for line in found) > len(found):
+        raise UserError(f"{place}: the lines hold XML or HTML, not columns; {_LAYOUTS}.")
+    widths = Counter(len(_without_end(line.cells)) for line in found)
+    ends = sum(line.raw.rstrip().endswith((".", "!", "?", "…")) for line in found)
+    several = 2 * max(widths.values()) <= len(found) or (len(widths) > 1 and 2 * ends > len(found))
+    if several and max(widths) > 2:
+        raise UserError(
+            f"{place}: the lines have from {min(widths)} to {max(widths)} words, like prose, and "
+            f"no columns; {_LAYOUTS}."
+        )
 
 
 def _cells(line: str) -> list[str]:
@@ -118,7 +156,8 @@ def _blocks(numbered: Iterator[tuple[int, str]]) -> Iterator[list[_Line]]:
     """Yields the lines between empty lines and dividers; a comment counts as a line."""
     block: list[_Line] = []
     for number, line in numbered:
-        if not line.strip() or _DIVIDER.match(line):
+        between = _DIVIDER.match(line) or (not block and _BARE_DIVIDER.match(line))
+        if between or not line.strip():
             if block:
                 yield block
             block = []
@@ -145,7 +184,7 @@ def _last_column(path: Path, encoding: str) -> tuple[int, set[str]]:
     for block in _blocks(lines(path, encoding)):
         inside = False
         for line in block:
-            inside |= not line.raw.startswith("#")
+            inside |= not _MARK.match(line.raw)
             if inside:
                 width = width or len(line.cells)
                 found.add(line.cells[-1].strip())
@@ -159,11 +198,12 @@ def _is_header(line: _Line) -> bool:
 
 
 def _is_comment(line: _Line, width: int, tags: set[str]) -> bool:
-    """Whether a line before the first word of its block is a comment and not the word `#`."""
-    if not line.raw.startswith("#"):
+    """Whether a line before the first word of its block is a comment and not a word like `#`."""
+    if not _MARK.match(line.raw):
         return False
     last = line.cells[-1].strip()
-    word = last in tags or re.match(r"[BIESLUMW]-", last)
+    hashtag = re.match(r"#\w", line.raw) and last.isupper()
+    word = last == "O" or last in tags or hashtag or re.match(r"[BIESLUMW]-", last)
     return len(line.cells) != width or "=" in line.cells[1:3] or not word
 
 

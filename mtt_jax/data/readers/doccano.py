@@ -81,7 +81,7 @@ def _row(item: Any, key: str, place: Place) -> Row:
     fields = {name: value for name, value in item.items() if name != key}
     faults: list[str] = []
     if item.get(key) is not None:
-        fields["entities"], faults = longest(entities_of(item[key], key, place))
+        fields["entities"], faults = longest(entities_of(item[key], key, place, text))
     elif isinstance(item.get("annotations"), list):  # classes, in the versions before 1.2
         parts = fields.pop("annotations")
         fields["label"] = [part.get("label") for part in parts if isinstance(part, dict)]

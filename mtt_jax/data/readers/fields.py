@@ -10,7 +10,7 @@ from mtt_jax.data.readers.offsets import is_entity
 from mtt_jax.data.readers.rows import Row
 from mtt_jax.errors import UserError, did_you_mean
 from mtt_jax.tasks import Task
-from mtt_jax.tasks.schemes import OUTSIDE
+from mtt_jax.tasks.schemes import OUTSIDE, SEPARATORS
 
 # Usual names, in the order in which they are tried.
 TEXTS = (
@@ -28,7 +28,7 @@ _SETS = ("labels", "label", "categories", "category", "topics", "classes", "cats
 _ENTITIES = (
     "entities", "spans", "ents", "label", "labels", "ner_tags", "ner", "ner_labels",
     "named_entities", "outer", "value", "entity_tags", "tags", "tag", "bio", "iob",
-    "annotations",
+    "word_labels", "word_tags", "token_labels", "token_tags", "bio_tags", "iob_tags", "annotations",
 )  # fmt: skip
 _TAGS = (
     "tags", "tag", "pos_tags", "pos", "upos", "upos_tags", "xpos", "labels", "label", "chunk_tags",
@@ -43,7 +43,8 @@ class Where(NamedTuple):
     """Where a file has the labels of a task.
 
     Attributes:
-      keys: one; or, if each label has one with 0 or 1, all of them.
+      keys: one; several lists of entities, which are joined; or, if each label has one with 0 or
+        1, all of them.
       names: of these labels; () if there is one key.
     """
 
@@ -52,6 +53,9 @@ class Where(NamedTuple):
 
     def value(self, row: Row) -> Any:
         """What a row has there; None for nothing."""
+        if not self.names and len(self.keys) > 1:
+            found = [row.fields[key] for key in self.keys if row.fields.get(key) is not None]
+            return [entity for part in found for entity in part] if found else None
         if not self.names:
             return row.fields.get(self.keys[0])
         pairs = zip(self.names, self.keys, strict=True)
@@ -60,6 +64,8 @@ class Where(NamedTuple):
 
     def __str__(self) -> str:
         shown = [f"column {key}" if key.isdecimal() else repr(key) for key in self.keys]
+        if not self.names:
+            return " and ".join(shown)
         return shown[0] if len(shown) == 1 else f"{len(shown)} columns"
 
 
@@ -93,6 +99,11 @@ def text_keys(rows: Sequence[Row], spec: str, flag: str) -> tuple[str, ...]:
     if tokens:
         return ()
     keys = keys_of(rows)
+    if "input_ids" in keys:
+        raise UserError(
+            f"{rows[0].place}: 'input_ids' holds what a tokenizer made of a text, and the text is "
+            "not there; name the data set as it was before, with a text or a list of words."
+        )
     if keys and all(key.isdecimal() for key in keys):
         return ()  # decided once the column of the label is known
     if any("text" in row.fields for row in rows):
@@ -150,6 +161,8 @@ def label_keys(
                 f"{rows[0].place}: column {keys[0]} is named for the word and for the tag; set "
                 f"{flag.rpartition('.')[0]}.word or {flag}."
             )
+        if len(keys) > 1:
+            _need_entities(rows, keys, task, flag)
         return Where(keys)
     if "columns" in task.reads and (flags := _flag_columns(rows, task)):
         return flags
@@ -164,14 +177,30 @@ def label_keys(
                 if name in (task.name, *_usual(task)[:1]) or any(
                     value != [] for _, value in values
                 ):
+                    _need_no_rival(rows, key, flag)
                     return Where((key,))
                 empty.append(key)
             found.append(key)
     by_content = _numbered(rows, task, known) or _only_tags(rows, task)
     if by_content:
+        _need_no_rival(rows, by_content, flag)
         return Where((by_content,))
     found = empty or found
     return Where((found[0],)) if found else None
+
+
+def _need_entities(rows: Sequence[Row], keys: Sequence[str], task: Task, flag: str) -> None:
+    """Checks that several keys hold entities, which can be joined.
+
+    Raises:
+      UserError: if they do not.
+    """
+    given = [row.fields.get(key) for row in rows for key in keys]
+    if "offsets" not in task.reads or not all(x is None or _is_spans(x) for x in given):
+        raise UserError(
+            f"{rows[0].place}: {flag} names {len(keys)} columns or keys, {', '.join(keys)}; task "
+            f"'{task.name}' joins several only if all hold entities. Name one of them."
+        )
 
 
 def no_label(rows: Sequence[Row], task: Task, flag: str) -> UserError:
@@ -202,6 +231,17 @@ def no_label(rows: Sequence[Row], task: Task, flag: str) -> UserError:
             f"{place}: there are {len(keys)} columns without names; say which one holds the label "
             f"with {flag}=NUMBER or, if the file begins with column names, set "
             f"{flag.rpartition('.')[0]}.header=true"
+        )
+    spans = [
+        key
+        for key in keys
+        if any(row.fields.get(key) for row in rows)
+        and all(row.fields.get(key) is None or _is_spans(row.fields[key]) for row in rows)
+    ]
+    if "offsets" in task.reads and len(spans) > 1:
+        return UserError(
+            f"{place.file}: entities are under several keys, {', '.join(spans)}; name the one to "
+            f"read, or several to join them: {flag}={','.join(spans)}"
         )
     shown = ", ".join(keys) or "none"
     return UserError(
@@ -357,8 +397,7 @@ def _is_spans(value: Any) -> bool:
 
 
 def _is_name(value: Any) -> bool:
-    whole = isinstance(value, float) and value.is_integer()
-    return (isinstance(value, (str, int)) and not isinstance(value, bool)) or whole
+    return isinstance(value, (str, int)) or (isinstance(value, float) and value.is_integer())
 
 
 def _are_names(value: Any) -> bool:
@@ -389,9 +428,49 @@ def _numbered(rows: Sequence[Row], task: Task, known: frozenset[str]) -> str:
         if all(is_tags(row.fields[key], row) for row in rows if key in row.fields)
         and not all(_is_words(row, key) for row in rows)
     ]
-    tags = {key: {tag for row in rows for tag in row.fields.get(key, ())} for key in keys}
+    tags = {key: {str(tag) for row in rows for tag in row.fields.get(key, ())} for key in keys}
     good = _looks_tagged if "offsets" in task.reads else lambda found: bool(found <= known)
     return next((key for key in reversed(keys) if good(tags[key])), keys[-1] if keys else "")
+
+
+def _need_no_rival(rows: Sequence[Row], key: str, flag: str) -> None:
+    """Refuses to choose among columns without names with tags of the same kind, gold and predicted.
+
+    They are of the same kind if more than half of the types in one are in the other as well.
+
+    Raises:
+      UserError: naming both, and the flag that chooses.
+    """
+    numbers = [name for name in rows[0].fields if name.isdecimal()]
+    if not rows[0].tokens or any(k not in (*numbers, "tags") for k in rows[0].fields):
+        return  # columns with names say what they are
+    chosen, types = _column(rows, key), _types_in(_column(rows, key))
+    for other in numbers:
+        column = _column(rows, other)
+        words = all(_is_words(row, other) for row in rows)
+        theirs = _types_in(column)
+        both = types & theirs if types else theirs if OUTSIDE in column else set()
+        if column == chosen or words or len(column) != len(chosen):
+            continue
+        if 2 * len(both) > min(len(types), len(theirs)):
+            last = numbers[-1] if key == "tags" else key
+            raise UserError(
+                f"{rows[0].place}: columns {other} and {last} both hold tags of the same kind "
+                f"({', '.join(sorted(both)[:5])}), as after an evaluation, where the last is the "
+                f"prediction; name the one to learn from, as in {flag}={other}"
+            )
+
+
+def _column(rows: Sequence[Row], key: str) -> list[str]:
+    """What a column holds for all words of some rows."""
+    columns = (row.fields.get(key) for row in rows)
+    return [str(tag) for column in columns if isinstance(column, list) for tag in column]
+
+
+def _types_in(tags: Iterable[str]) -> set[str]:
+    """The types of tags, without the letters of a scheme and O."""
+    found = {tag[2:] if len(tag) > 2 and tag[1] in SEPARATORS else tag for tag in tags}
+    return found - {OUTSIDE, "_", "-", ""}
 
 
 def _only_tags(rows: Sequence[Row], task: Task) -> str:
@@ -423,4 +502,5 @@ def _text_in(row: Row, key: str) -> str:
 
 def _looks_tagged(tags: set[str]) -> bool:
     """Whether a column looks like entities: O among few tags, or letters of a scheme."""
-    return OUTSIDE in tags or "o" in tags or all(tag[1:2] in ("-", "_") for tag in tags)
+    letters = all(len(tag) > 1 and tag[1] in SEPARATORS for tag in tags)
+    return OUTSIDE in tags or "o" in tags or letters

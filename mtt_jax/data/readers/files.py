@@ -35,6 +35,10 @@ _MARKS = (
 _WIDER = {"latin_1": "cp1252", "iso8859_1": "cp1252", "gb2312": "gb18030", "gbk": "gb18030"}
 # A word without a Latin letter, in any encoding.
 _OTHER_SCRIPT = re.compile(rb"(?<![A-Za-z])[\x80-\xff]{4,}(?![A-Za-z])")
+# How files that are not text begin, even if most of what follows is.
+_MAGIC = (b"%PDF", b"{\\rtf", b"\x7fELF", b"PK\x03\x04", b"\x89PNG", b"GIF8", b"\xff\xd8\xff")
+# Control characters that texts do not hold.
+_BINARY = re.compile(b"[\x01-\x08\x0e-\x1a\x1c-\x1f]")
 _MULTIBYTE = ("gb", "big5", "shift", "euc", "cp932", "cp949", "cp950", "johab", "hz", "iso2022")
 
 
@@ -204,6 +208,29 @@ def head(path: Path) -> Head:
 
 
 # Text
+
+
+def not_text(head: Head) -> UserError | None:
+    """What is wrong with a file that is not text, or with a NUL byte in a text; None for a text.
+
+    Args:
+      head: the beginning of the file.
+    """
+    if not head.path.is_file() or head.text or not head.raw:
+        return None
+    at = head.raw.find(b"\0")
+    plain = head.raw.replace(b"\0", b"")
+    count = head.raw.count(b"\0")
+    few = count == 1 or 0 < count * 20 <= len(head.raw)
+    if not few or head.raw.startswith(_MAGIC) or _BINARY.search(plain) or marked(head.raw):
+        return UserError(f"{head.path}: is not a text file, and its format is unknown.")
+    before = head.raw[:at]
+    column = len(before.rpartition(b"\n")[2].decode("utf-8", "replace")) + 1
+    line = before.count(b"\n") + 1
+    return UserError(
+        f"{head.path}, line {line}: column {column} is a NUL byte, which no text holds; the file "
+        "may be damaged. Remove it, as with tr -d '\\000' < OLD > NEW, or export the file again."
+    )
 
 
 def marked(raw: bytes) -> str:

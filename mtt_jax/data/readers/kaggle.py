@@ -9,6 +9,7 @@ The number stands on the first row of a sentence, or on every row.
 
 import csv
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,8 +35,21 @@ class _Header(NamedTuple):
 
 def recognize(head: Head) -> str | None:
     """Says that a file is in this format; None for another."""
-    header = _header(head.text.partition("\n")[0])
-    return "Kaggle's table with a word per row and numbered sentences" if header else None
+    begin, _, rest = head.text.partition("\n")
+    header = _header(begin)
+    if header is None or _has_sentences(rest, header):
+        return None
+    return "Kaggle's table with a word per row and numbered sentences"
+
+
+def _has_sentences(text: str, header: _Header) -> bool:
+    """Whether most cells of the words hold several: a table with a sentence per row."""
+    reader = csv.reader(text.split("\n"), delimiter=header.separator)
+    try:
+        cells = [row[header.word] for row in islice(reader, 50) if len(row) > header.word]
+    except csv.Error:
+        return False
+    return 2 * sum(" " in cell.strip() or cell.startswith("[") for cell in cells) > len(cells)
 
 
 def read(path: Path, layout: Layout) -> Iterator[Row]:

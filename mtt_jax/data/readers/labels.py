@@ -4,7 +4,6 @@ A task whose labels are not known yet (`task.labels` is empty) takes every name:
 counts them, and the records carry them as the file has them.
 """
 
-import ast
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,18 +22,30 @@ from mtt_jax.data.readers.fields import (
     remaining_text,
     text_keys,
 )
-from mtt_jax.data.readers.objects import WORDS
-from mtt_jax.data.readers.offsets import Annotated, check_unit, entities_of, spans_of
+from mtt_jax.data.readers.objects import WORDS, list_in
+from mtt_jax.data.readers.offsets import (
+    Annotated,
+    check_unit,
+    entities_of,
+    lengthened,
+    spans_of,
+)
 from mtt_jax.data.readers.rows import Place, Row
 from mtt_jax.data.readers.unknown import Unknown
 from mtt_jax.errors import UserError, did_you_mean
 from mtt_jax.tasks import Task
-from mtt_jax.tasks.schemes import Tagging, illegal_tags, read_tagging
+from mtt_jax.tasks.schemes import OUTSIDE, Tagging, illegal_tags, read_tagging
 from mtt_jax.types import Record, Span
 
+# The id of a subword that has no label, in data that were tokenized for transformers.
+_NO_LABEL = -100
 # How many rows decide where text and label are.
 _SAMPLE = 1000
 _SURROGATE = re.compile("[\ud800-\udfff]")
+# Two tags in one: what divides them, and each of them.
+_STACKED, _ONE_TAG = re.compile("[|,;/+&#]"), re.compile("O|[BIESLUM][-_:–—].+")
+# What the type of an entity looks like: it ends with no mark of a sentence, and is no markup.
+_TYPE = re.compile(r"[^<>]*\w[^<>.!?,;:]*")
 
 
 class Loaded(NamedTuple):
@@ -219,8 +230,10 @@ class Source:
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         one = "columns" not in self.task.reads
-        if not one and isinstance(value, str):
-            value = _list_in(value)
+        if one and isinstance(value, bool):
+            value = self._boolean(value)
+        if isinstance(value, str):
+            value = list_in(value)
         if isinstance(value, list):
             value = [self.named(item) for item in value]
         if one and isinstance(value, list) and len(value) == 1:
@@ -228,6 +241,13 @@ class Source:
         if one and isinstance(value, Mapping) and all(x in (0, 1) for x in value.values()):
             value = self._only(value)
         return self.named(value)
+
+    def _boolean(self, value: bool) -> str:
+        """The name of true or false: as the config spells it, or as JSON does."""
+        if len(self.fields.names) == 2:
+            return self.fields.names[value]
+        name = str(value).lower()
+        return next((known for known in self.known if known.lower() == name), name)
 
     def _only(self, cats: Mapping[str, float]) -> str:
         """The one class of several with 1 in it; "" if all have 0."""
@@ -298,7 +318,9 @@ def records_of(rows: Iterable[Row], source: Source, file: Path, description: str
             if read is not None:
                 found.append(read)
     tagging = _tagging(found, source)
-    source.tried(partial(_check_offsets, found, source))
+    inclusive = source.tried(partial(_check_offsets, found, source)) or ""
+    if inclusive:
+        found = [_lengthened(item) for item in found]
     finished = [
         item
         if isinstance(item, Record)
@@ -306,7 +328,8 @@ def records_of(rows: Iterable[Row], source: Source, file: Path, description: str
         for item in found
     ]
     records = [record for record in finished if record is not None]
-    source.tally.note(_note(file, len(records), description, where, tagging, source))
+    ends = f", whose ends are read as inclusive ({inclusive})" if inclusive else ""
+    source.tally.note(_note(file, len(records), description, f"{where}{ends}", tagging, source))
     return records
 
 
@@ -334,7 +357,7 @@ def _count_faults(row: Row, source: Source) -> None:
 
 
 def _note(
-    file: Path, count: int, description: str, where: Where, tagging: Tagging | None, source: Source
+    file: Path, count: int, description: str, where: str, tagging: Tagging | None, source: Source
 ) -> str:
     what = "entities" if "offsets" in source.task.reads else "labels"
     what = "tags" if source.task.reads == {"tags"} else what
@@ -358,7 +381,7 @@ def _read(
     if "tags" in reads and value is not None and _has_tags(value, row, reads):
         return _tagged(row, text, words, value, shown, source)
     if "offsets" in reads and value is not None:
-        found = entities_of(value, where.keys[0], row.place)
+        found = entities_of(value, where.keys[0], row.place, text)
         return _Sentence(Annotated(row.place, text, found), words or ())
     label = None
     if value == [] and "columns" not in reads:
@@ -382,18 +405,6 @@ def _read(
         source.tally.add(f"sentences without a label of {source.task.name}", row.place)
         return Record(text, {}, str(row.place))
     return Record(text, {source.task.name: label}, str(row.place))
-
-
-def _list_in(cell: str) -> Any:
-    """The list of labels that a cell holds as JSON or as Python writes it; otherwise the cell."""
-    if not re.fullmatch(r"\s*\[.*\]\s*", cell, re.DOTALL):
-        return cell
-    try:
-        found = ast.literal_eval(cell.strip())
-    except (ValueError, SyntaxError, RecursionError, MemoryError):
-        return cell
-    names = all(isinstance(item, (str, int)) and not isinstance(item, bool) for item in found)
-    return found if names else cell
 
 
 def _stripped(value: Any) -> Any:
@@ -430,6 +441,12 @@ def _tagged(
     wrong = [tag for tag in tags if isinstance(tag, bool) or not isinstance(tag, (str, int))]
     if wrong:
         raise UserError(f"{row.place}: {shown} holds {wrong[0]!r}; expected tags as strings.")
+    if _NO_LABEL in tags or str(_NO_LABEL) in tags:
+        raise UserError(
+            f"{row.place}: {shown} holds {_NO_LABEL}, with which Hugging Face marks pieces of "
+            "words and special tokens that have no label: the file was made for one tokenizer. "
+            "Name the data set as it was before tokenization, with a tag for every word."
+        )
     names = source.fields.names
     must_have = source.task.labels or "offsets" in source.task.reads  # types are never numbers
     if not names and must_have and all(type(tag) is int for tag in tags):
@@ -573,7 +590,10 @@ def _tagging(found: Sequence[Record | _Sentence], source: Source) -> Tagging | N
     if "offsets" not in source.task.reads:  # only entities are written in a scheme
         return Tagging("io", {})
     tags = [sentence.tags or () for sentence in tagged]
+    source.tried(partial(_need_one_tag, tagged, source))
     tagging = read_tagging(tags, source.fields.scheme, source.known)
+    if tagging.scheme == "io" and "auto" == source.fields.scheme == source.fields.label:
+        source.tried(partial(_need_types, tagged, tagging, source))
     plain = [[tagging.plain.get(tag, tag) for tag in row] for row in tags]
     for row, word in illegal_tags(plain, tagging.read_as):
         source.tally.add(
@@ -584,12 +604,65 @@ def _tagging(found: Sequence[Record | _Sentence], source: Source) -> Tagging | N
     return tagging
 
 
-def _check_offsets(found: Sequence[Record | _Sentence], source: Source) -> None:
-    if source.fields.offsets == "characters":
-        _check_words(found)
-        given = [s.annotated for s in found if isinstance(s, _Sentence) and s.tags is None]
-        if given:
-            check_unit(given, source.flag)
+def _need_one_tag(tagged: Sequence[_Sentence], source: Source) -> None:
+    """Refuses two tags in one, as `B-PER|B-LOC`, of entities that overlap.
+
+    Raises:
+      UserError: for the first.
+    """
+    tags = dict.fromkeys(tag for sentence in tagged for tag in sentence.tags or ())
+    for tag in tags:
+        parts = _STACKED.split(tag)
+        listed = tag in source.known or tag[2:] in source.known
+        if len(parts) > 1 and all(map(_ONE_TAG.fullmatch, parts)) and not listed:
+            place = next(
+                place
+                for sentence in tagged
+                for other, place in zip(sentence.tags or (), sentence.places, strict=True)
+                if other == tag
+            )
+            raise UserError(
+                f"{place}: the tag {tag!r} is {len(parts)} tags in one, of entities that overlap, "
+                "and a word has one tag; keep one of them, or write each in a column of its own "
+                f"and name the one to read with {source.flag}.label=..."
+            )
+
+
+def _need_types(tagged: Sequence[_Sentence], tagging: Tagging, source: Source) -> None:
+    """Refuses words of texts that are taken for types: every word has one, and most differ.
+
+    Raises:
+      UserError: with the layouts in which entities are read.
+    """
+    tags = Counter(tagging.plain.get(tag, tag) for s in tagged for tag in s.tags or ())
+    if source.task.labels or OUTSIDE in tags:
+        return
+    odd = sum(count for tag, count in tags.items() if not _TYPE.fullmatch(tag))
+    if all(map(str.isupper, tags)) and not all(s.annotated.text.isupper() for s in tagged):
+        return  # as types are written
+    if 2 * len(tags) > tags.total() > 1 or 2 * odd > tags.total():
+        shown = ", ".join(repr(tag) for tag in list(tags)[:3])
+        raise UserError(
+            f"{tagged[0].annotated.place}: every word has a tag, and none is O, such as {shown}: "
+            "these are words rather than types of entities. Entities are read from a word and its "
+            "tag per line, as in 'Oslo B-LOC', and in other layouts of docs/formats.md; if they "
+            f"are types, name their column with {source.flag}.label=..."
+        )
+
+
+def _check_offsets(found: Sequence[Record | _Sentence], source: Source) -> str:
+    """Why the ends of entities are to be read as inclusive; "" for exclusive ones."""
+    if source.fields.offsets != "characters":
+        return ""
+    _check_words(found)
+    given = [s.annotated for s in found if isinstance(s, _Sentence) and s.tags is None]
+    return check_unit(given, source.flag) if given else ""
+
+
+def _lengthened(item: Record | _Sentence) -> Record | _Sentence:
+    if isinstance(item, Record) or item.tags is not None:
+        return item
+    return item._replace(annotated=lengthened(item.annotated))
 
 
 def _check_words(found: Sequence[Record | _Sentence]) -> None:

@@ -1,8 +1,11 @@
 """Offsets of entities: checked, and counted in characters whatever the file counts."""
 
+import ast
 import json
+import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from mtt_jax.data.readers.rows import Place
@@ -10,10 +13,19 @@ from mtt_jax.errors import UserError
 from mtt_jax.types import Span
 
 _UNITS = {"utf-16": "UTF-16 code units", "bytes": "bytes of UTF-8"}
-_STARTS, _ENDS = ("start", "start_offset"), ("end", "end_offset")
+# Names of keys, as `_plain` gives them: `BeginOffset`, `begin_offset` and `begin-offset` are one.
+_STARTS = ("start", "startoffset", "startchar", "charstart", "startindex", "startpos", "begin",
+           "beginoffset", "from")  # fmt: skip
+_ENDS = ("end", "endoffset", "endchar", "charend", "endindex", "endpos", "stop", "to")
+_SURE = _STARTS[:2]  # by which an entity is one though its end is missing
 # Last the key that some use for the text of the entity.
-_TYPES = ("label", "type", "tag", "labels", "entity_type", "entity_group", "entity")
+_TYPES = ("label", "type", "tag", "labels", "entitytype", "entitygroup", "entitylabel", "category",
+          "class", "entity")  # fmt: skip
 _SURFACES = ("text", "surface", "word", "mention")
+# Of so many entities that tell, nine of ten must, before all are read as inclusive.
+_ENOUGH = 5
+# Scripts that join words, or particles of one character to them: an end inside one says nothing.
+_JOINED = re.compile("[\u0e00-\u0eff\u1000-\u11ff\u1780-\u17ff\u3040-\u9fff\uac00-\ud7af]")
 
 
 class Found(NamedTuple):
@@ -28,22 +40,38 @@ class Found(NamedTuple):
     surface: str = ""
 
 
-def entities_of(value: Any, key: str, place: Place) -> list[Found]:
+def entities_of(value: Any, key: str, place: Place, text: str | None = None) -> list[Found]:
     """The entities of a JSON value: objects or lists with start, end and type.
 
     Args:
       value: as the file gives it.
       key: that holds it, for messages.
       place: of the row, for messages.
+      text: of the row, which tells the type from the text of an entity in `[0, 3, "Ann", "PER"]`.
 
     Raises:
       UserError: for another value, showing it.
     """
-    if isinstance(value, dict) and any(isinstance(value.get(name), list) for name in _STARTS):
+    value = _in_cell(value) if isinstance(value, str) else value
+    if isinstance(value, dict) and isinstance(_first(_plain(value), _STARTS), list):
         value = _from_columns(value)
     if not isinstance(value, list):
         raise UserError(f"{place}: {key!r} is {value!r}; expected a list, [] for none.")
-    return [_entity(item, place) for item in value]
+    return [_entity(item, place, text) for item in value]
+
+
+def _in_cell(cell: str) -> Any:
+    """The list that a cell of a table holds as JSON or Python writes it; otherwise the cell."""
+    if cell.strip()[:1] + cell.strip()[-1:] != "[]":
+        return cell
+    try:
+        found = ast.literal_eval(cell.strip())
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        try:
+            return json.loads(cell)
+        except (ValueError, RecursionError):
+            return cell
+    return [list(item) if isinstance(item, tuple) else item for item in found]
 
 
 def _from_columns(value: dict) -> Any:
@@ -57,17 +85,30 @@ def _from_columns(value: dict) -> Any:
 def is_entity(item: Any) -> bool:
     """Whether a JSON value is an object or a list that may be an entity."""
     if isinstance(item, dict):
-        return any(name in item for name in _STARTS)
-    return isinstance(item, list) and len(item) >= 3 and type(item[0]) is type(item[1]) is int
+        given = _plain(item)
+        both = any(name in given for name in _STARTS) and any(name in given for name in _ENDS)
+        return both or any(name in given for name in _SURE) or {"offset", "length"} <= given.keys()
+    if not isinstance(item, list):
+        return False
+    numbers, names = _parts(item)
+    return len(numbers) == 2 and bool(names)
 
 
-def _entity(item: Any, place: Place) -> Found:
+def _entity(item: Any, place: Place, text: str | None) -> Found:
     start, end, label, surface = None, None, None, ""
     if isinstance(item, dict):
-        start, end, label = (_first(item, names) for names in (_STARTS, _ENDS, _TYPES))
-        surface = _first(item, _SURFACES)
-    elif isinstance(item, list) and len(item) >= 3:
-        start, end, label = item[:3]
+        given = _plain(item)
+        start, end, label = (_first(given, names) for names in (_STARTS, _ENDS, _TYPES))
+        surface = _first(given, _SURFACES)
+        if start is None and type(given.get("offset")) is type(given.get("length")) is int:
+            start, end = given["offset"], given["offset"] + given["length"]
+    elif isinstance(item, list):
+        numbers, names = _parts(item)
+        if len(numbers) == 2 and names:
+            start, end = numbers
+            label, surface = _type_first(names, start, end, text)
+        elif len(item) >= 3:
+            start, end, label = item[:3]
     if isinstance(label, list) and len(label) > 1:
         raise UserError(
             f"{place}: entity {_shown(item)} has {len(label)} labels; keep one of them."
@@ -80,6 +121,42 @@ def _entity(item: Any, place: Place) -> Found:
             '{"start": 0, "end": 5, "label": "PER"} or [0, 5, "PER"] with whole numbers.'
         )
     return Found(Span(start, end, label), surface if isinstance(surface, str) else "")
+
+
+def _plain(item: dict) -> dict[str, Any]:
+    """An object whose keys are in lower case and without what divides words in them."""
+    return {_plain_key(str(key)): value for key, value in item.items()}
+
+
+@lru_cache(1024)
+def _plain_key(key: str) -> str:
+    return re.sub("[ _-]", "", key).lower()
+
+
+def _parts(item: list) -> tuple[list[int], list[Any]]:
+    """The offsets in a list, and its names, in their order; in `[[0, 3], "PER"]` as in a flat one.
+
+    A list that begins with two numbers may have more of them: a type, or an id after it.
+    """
+    flat = [x for part in item for x in (part if _is_pair(part) else [part])]
+    if len(flat) > 2 and _is_pair(flat[:2]):
+        return flat[:2], [flat[2]] + [x for x in flat[3:] if isinstance(x, str)]
+    names = [x for x in flat if isinstance(x, str) or (isinstance(x, list) and x)]
+    return [x for x in flat if type(x) is int], names
+
+
+def _is_pair(part: Any) -> bool:
+    return isinstance(part, list) and len(part) == 2 and all(type(x) is int for x in part)
+
+
+def _type_first(names: list[Any], start: int, end: int, text: str | None) -> tuple[Any, Any]:
+    """The type of an entity, and the text that the file gives with it, "" if there is none."""
+    covered = {text[start:end], text[start : end + 1]} if text and 0 <= start < end else set()
+    if len(names) == 1 or not isinstance(names[0], str) or not isinstance(names[1], str):
+        return names[0], ""
+    if names[0] in covered and names[1] not in covered:
+        return names[1], names[0]
+    return names[0], names[1] if names[1] in covered else ""
 
 
 def _first(item: dict, names: Sequence[str]) -> Any:
@@ -125,7 +202,7 @@ class Annotated(NamedTuple):
     entities: Sequence[Found]
 
 
-def check_unit(texts: Iterable[Annotated], flag: str) -> None:
+def check_unit(texts: Iterable[Annotated], flag: str) -> str:
     """Refuses offsets that clearly count something other than characters.
 
     They do if, read as characters, they cut words, leave the text or miss the text that the file
@@ -134,6 +211,10 @@ def check_unit(texts: Iterable[Annotated], flag: str) -> None:
     Args:
       texts: of one file.
       flag: prefix of the flags of these data.
+
+    Returns:
+      Why the end of each entity is that of its last character, which `lengthened` corrects; "" for
+      ends that are exclusive.
 
     Raises:
       UserError: naming the first place and the flag that tells what they count.
@@ -150,11 +231,49 @@ def check_unit(texts: Iterable[Annotated], flag: str) -> None:
         )
     missed = [(t, e) for _, t, es in texts for e in es if e.surface and _is_wrong(t, e, None)]
     short = sum(not _is_wrong(text, _one_longer(entity), None) for text, entity in missed)
+    total = sum(len(entities) for _, _, entities in texts)
+    given = sum(bool(entity.surface) for _, _, entities in texts for entity in entities)
+    if short and short * 10 >= given * 9 and 2 * given >= total:
+        return f"{short:,} of {given:,} miss the last character of the text given with them"
     if short and short * 10 >= len(missed) * 9:
         raise UserError(
             f"{texts[0].place.file}: judging by the texts given with them, {short:,} entities "
             "end at their last character; end is exclusive: add 1 to each."
         )
+    return "" if given else _cut_before_last(texts)
+
+
+def lengthened(annotated: Annotated) -> Annotated:
+    """A text whose entities end after the character at which the file says they do."""
+    return annotated._replace(entities=[_one_longer(entity) for entity in annotated.entities])
+
+
+def _cut_before_last(texts: Iterable[Annotated]) -> str:
+    """Why ends are inclusive, judging by the words: they end one before the last character of one.
+
+    An annotated stem ends there too, before a suffix of one letter. So the letters that are left
+    must differ, and those of scripts that join particles to words do not count.
+    """
+    total, cut, against = 0, 0, 0
+    letters: set[str] = set()
+    for _, text, entities in texts:
+        for found in entities:
+            total += 1
+            _, end, _ = found.span
+            if not 0 <= end < len(text) or text[end].isspace():
+                against += 1
+            elif _is_last(text, end) and (found.span.start == end or text[end - 1].isalnum()):
+                joined = bool(_JOINED.match(text[end]))
+                cut, against = cut + (not joined), against + joined
+                letters.add(text[end].lower())
+    if cut < _ENOUGH or cut * 10 < 9 * (cut + against) or 2 * cut < total or len(letters) < 3:
+        return ""
+    return f"{cut:,} of {total:,} cut a word before its last character"
+
+
+def _is_last(text: str, index: int) -> bool:
+    """Whether a character is the last of a word."""
+    return text[index].isalnum() and not text[index + 1 : index + 2].isalnum()
 
 
 class _Fit(NamedTuple):

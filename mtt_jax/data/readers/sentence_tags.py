@@ -15,7 +15,7 @@ from mtt_jax.data.readers.files import lines
 from mtt_jax.data.readers.rows import Head, Layout, Place, Row
 from mtt_jax.errors import UserError
 
-_TAG = re.compile(r"O|(?:[BIESLUM]|[biesulm])[-_].+|.+[-_][BIESLUM]")
+_TAG = re.compile("O|(?:[BIESLUM]|[biesulm])[-_:–—].+|.+[-_:–—][BIESLUM]")
 _CLASS = re.compile(r"[A-Z]{1,5}\$?|[.,:()$#\"'`]{1,2}")
 _SEPARATORS = "/|_"
 _ENOUGH = 1000  # lines, to find the separator

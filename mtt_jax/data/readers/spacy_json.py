@@ -90,7 +90,8 @@ def _annotated(item: Any, place: Place) -> Row:
         )
     faults: list[str] = []
     if fields.get(_ENTITIES) is not None:
-        fields[_ENTITIES], faults = longest(entities_of(fields[_ENTITIES], _ENTITIES, place))
+        given = entities_of(fields[_ENTITIES], _ENTITIES, place, fields["text"])
+        fields[_ENTITIES], faults = longest(given)
     cats = flags_of(fields.pop(_CATS, None) or {}, place)
     if cats:  # {} is exported for a text that was not classified
         fields[_CATS] = cats

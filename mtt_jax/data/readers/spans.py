@@ -10,18 +10,22 @@ from mtt_jax.data.readers.rows import Place
 OVERLAPS = "entities inside or across a longer one, left out"
 
 
-def entities_of(value: Any, key: str, place: Place) -> list[dict[str, Any]]:
+def entities_of(
+    value: Any, key: str, place: Place, text: str | None = None
+) -> list[dict[str, Any]]:
     """Entities from a list of objects or of `[start, end, "TYPE"]`.
 
     Args:
       value: the list.
       key: that holds it, for messages.
       place: of the row.
+      text: of the row.
 
     Raises:
       UserError: for anything else, showing it and what was expected.
     """
-    return [entity(*found.span, surface=found.surface) for found in found_in(value, key, place)]
+    found = found_in(value, key, place, text)
+    return [entity(*one.span, surface=one.surface) for one in found]
 
 
 def entity(start: int, end: int, label: str, surface: str = "") -> dict[str, Any]:

@@ -1,7 +1,12 @@
 """CSV and TSV: one text per row, its labels in columns.
 
 The separator and the line of column names are recognized. A row holds every cell under the number
-of its column, from "1", and under the column's name if there are names.
+of its column, from "1", and under the column's name if there are names. Cells may hold a list with
+an item for each word of the text, as JSON, Python or NumPy writes it, or tags of entities with
+spaces or commas between them:
+
+    sentence,word_labels
+    Ann left Oslo,"B-PER,O,B-LOC"
 """
 
 import csv
@@ -11,21 +16,31 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import chain, islice
 from pathlib import Path
+from typing import Any, NamedTuple
 
+from mtt_jax.data.readers.blocks import most
 from mtt_jax.data.readers.files import head, lines, lines_with_ends
+from mtt_jax.data.readers.objects import WORDS, list_in
 from mtt_jax.data.readers.rows import Head, Layout, Place, Row
+from mtt_jax.tasks.schemes import OUTSIDE
 
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 # News stories pasted whole fit; a quote that is never closed still ends in an error.
 _LONGEST_CELL = 10_000_000
 # Rows from which separator and header are recognized.
 _SAMPLE = 200
+# Columns of parts of speech, these, tags of entities, and what divides the tags in a cell.
+_PARTS_OF_SPEECH = frozenset(("pos", "pos_tags", "upos", "upos_tags", "xpos"))
+_CLASS = re.compile(r"[A-Z]{1,6}\$?|[.,:()$#\"'`]{1,2}")
+_TAG = re.compile("O|[BIESLUM][-_:–—].+|.+[-_:–—][BIESLUM]", re.IGNORECASE)
+_BETWEEN = re.compile(r"\s*,\s*|\s+")
 # Names of columns that say by themselves that a line is a header.
 _NAMES = frozenset([
     "text", "texts", "sentence", "sentences", "content", "body", "title", "headline", "description",
     "tweet", "review", "document", "comment", "message", "question", "utterance", "label", "labels",
     "category", "categories", "class", "classes", "topic", "topics", "target", "sentiment",
-    "intent", "polarity", "rating", "stars", "id", "idx", "index",
+    "intent", "polarity", "rating", "stars", "id", "idx", "index", "tokens", "word_labels",
+    "ner_tags", "pos_tags",
 ])  # fmt: skip
 
 
@@ -77,6 +92,9 @@ def _rows(path: Path, layout: Layout, separator: str) -> Iterator[Row]:
     first = list(islice(cells, _SAMPLE))
     width = _width([row for _, row in first])
     header = has_header([row for _, row in first]) if layout.header is None else layout.header
+    body = [row[:width] for _, row in first[bool(header) :] if len(row) >= width]
+    named = [cell.strip() for cell in first[0][1]] if header and first else []
+    columns = _columns_of_words(body, named)
     names: list[str] = []
     seen = 0
     for line, row in chain(first, cells):
@@ -92,8 +110,95 @@ def _rows(path: Path, layout: Layout, separator: str) -> Iterator[Row]:
         if header and seen == 1:
             names = [cell.strip() for cell in row]
             continue
-        fields = {str(number): cell for number, cell in enumerate(row, start=1)}
-        yield Row(place, fields | {n: cell for n, cell in zip(names, row, strict=False) if n})
+        values = columns.read(row)
+        fields = {str(number): value for number, value in enumerate(values, start=1)}
+        fields |= {name: value for name, value in zip(names, values, strict=False) if name}
+        yield Row(place, fields, tokens=columns.words_of(row))
+
+
+class _Columns(NamedTuple):
+    """Which columns of a table hold something for each word of its texts.
+
+    Attributes:
+      words: of the text or of the list of words; -1 if there is none.
+      lists: of those with a list.
+      tags: of those with tags that have spaces or commas between them.
+    """
+
+    words: int = -1
+    lists: frozenset[int] = frozenset()
+    tags: frozenset[int] = frozenset()
+
+    def read(self, row: Sequence[str]) -> list[Any]:
+        """The cells of a row; those with something for each word as lists."""
+        return [
+            list_in(cell) if at in self.lists else _items(cell) if at in self.tags else cell
+            for at, cell in enumerate(row)
+        ]
+
+    def words_of(self, row: Sequence[str]) -> list[str] | None:
+        """The words of a row; None if the table does not divide its texts."""
+        if self.words < 0:
+            return None
+        found = list_in(row[self.words]) if self.words in self.lists else row[self.words].split()
+        return [str(word) for word in found] or None if isinstance(found, list) else None
+
+
+def _columns_of_words(rows: Sequence[Sequence[str]], names: Sequence[str]) -> _Columns:
+    """The columns with something for each word; none unless as many are in another column.
+
+    Args:
+      rows: the first of a table, without their names.
+      names: of the columns; [] if they have none.
+    """
+    width = min(map(len, rows), default=0)
+    title = [name.lower() for name in names] + [""] * (width - len(names))
+    cells = [[row[at] for row in rows] for at in range(width)]
+    listed = {at: [list_in(cell) for cell in cells[at]] for at in range(width)}
+    lists = frozenset(
+        at for at, found in listed.items() if found and all(isinstance(x, list) for x in found)
+    )
+    tags = frozenset(
+        at
+        for at in range(width)
+        if at not in lists and _are_tags(list(map(_items, cells[at])), title[at])
+    )
+    counts = {at: [len(items) for items in listed[at]] for at in lists}
+    counts |= {at: [len(_items(cell)) for cell in cells[at]] for at in tags}
+    for at in sorted(range(width), key=lambda at: (at not in lists, at)):
+        if at in tags or (at in lists and not _are_words(listed[at], title[at])):
+            continue
+        own = counts.get(at) or [len(cell.split()) for cell in cells[at]]
+        alike = [
+            other
+            for other in counts
+            if other != at and most(map(int.__eq__, own, counts[other]))
+            if at in lists or other in tags or _are_tags(listed[other], title[other])
+        ]
+        if alike and max(own) > 1:
+            return _Columns(at, lists & {at, *alike}, tags & {*alike})
+    return _Columns()
+
+
+def _items(cell: str) -> list[str]:
+    return _BETWEEN.split(cell.strip()) if cell.strip() else []
+
+
+def _are_tags(found: Sequence[Sequence[Any]], title: str) -> bool:
+    """Whether cells hold tags: of entities, numbers in lists, or parts of speech by their name."""
+    flat = [tag for items in found for tag in items]
+    if any(type(tag) is int for tag in flat):
+        return all(type(tag) is int for tag in flat)
+    if any(len(tag) > 1 for tag in flat) and all(map(_TAG.fullmatch, flat)):
+        return True
+    return (OUTSIDE in flat or title in _PARTS_OF_SPEECH) and all(map(_CLASS.fullmatch, flat))
+
+
+def _are_words(found: Sequence[Sequence[Any]], title: str) -> bool:
+    """Whether lists are of words, by the name of their column; by their items if it has none."""
+    if title:
+        return title in WORDS
+    return not _are_tags(found, title)
 
 
 def _width(rows: Sequence[Sequence[str]]) -> int:
@@ -130,6 +235,11 @@ def has_header(rows: Sequence[Sequence[str]]) -> bool:
     ]
     if any(numbers):
         return False
+    if any(
+        cell[:1] != "[" and col and all(below[:1] == "[" for below in col)
+        for cell, col in zip(first, columns, strict=True)
+    ):
+        return True
     if any(
         name and all(map(_is_number, col)) for name, col in zip(first, columns, strict=True) if col
     ):

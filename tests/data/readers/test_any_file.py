@@ -97,6 +97,29 @@ def test_a_damaged_file_is_read_or_refused(name, edits, tmp_path):
     assert all(row.tokens is None or len(row.tokens) for row in rows)
 
 
+# Layouts that a reader reads in addition to the one among the samples.
+MORE = {
+    "questions.label": "LOC:city Where is Oslo ?\nHUM:ind Who ran ?\n",
+    "tags.csv": 'sentence,word_labels\nAnn left Oslo,"B-PER,O,B-LOC"\nTom ran,"B-PER,O"\n',
+    "lists.csv": "tokens,ner_tags\n\"['Ann', 'left']\",\"[1, 0]\"\n['Tom' 'ran'],[1 0]\n",
+    "spans.csv": "text,entities\nAnn left,\"[(0, 3, 'PER')]\"\nTom ran,\"[('PER', 0, 3)]\"\n",
+    "keys.jsonl": '{"text": "Ann left", "entities": [{"BeginOffset": 0, "EndOffset": 2, '
+    '"Type": "PER"}, ["LOC", 4, 7]]}\n'
+    '{"text": "Tom", "entities": [[[0, 3], "PER"], [0, 3, "Tom", "PER"]]}\n',
+    "comments.conll": ";; a\n-DOCSTART-\nAnn B:PER\nleft O\n\n// b\nOslo B:LOC\n",
+    "gold.conll": "Ann B-PER B-PER\nleft O O\n\nOslo B-LOC O\n",
+}
+
+
+@pytest.mark.parametrize("name", sorted(MORE))
+@settings(PLAIN, max_examples=40)
+@given(edits=st.lists(EDIT, max_size=5))
+def test_a_damaged_file_in_a_further_layout_is_read_or_refused(name, edits, tmp_path):
+    file = tmp_path / name
+    file.write_text(damaged(MORE[name], edits), encoding="utf-8", newline="")
+    read_for_all_tasks(file)
+
+
 @PLAIN
 @given(content=st.binary(max_size=300), name=st.sampled_from(["a.txt", "a.csv", "a.json", "a"]))
 def test_any_bytes_are_read_or_refused(content, name, tmp_path):

@@ -419,3 +419,91 @@ def test_texts_of_one_file_are_the_same_for_an_entity_task_and_a_tags_task(tmp_p
     file = written(tmp_path, "a.conll", LONG.format(second="B-LOC", third="I-LOC"))
     ner, pos = read(file, "ner").records, read(file, "pos", label="2").records
     assert [r.text for r in ner] == [r.text for r in pos]
+
+
+@pytest.mark.parametrize("mark", ["#", "##", ";;", ";;;", "%%", "//", "#!"])
+@pytest.mark.parametrize("rest", [" two", " of several words", "x"])
+def test_comments_begin_with_any_usual_mark(mark, rest, tmp_path):
+    comment = f"{mark}{rest}\n"
+    text = f"{comment}Ann B-PER\nleft O\n\n{comment}{comment}Oslo B-LOC\n"
+    loaded = read(written(tmp_path, "a.conll", text), "ner")
+    assert [r.text for r in loaded.records] == ["Ann left", "Oslo"]
+    assert entities(loaded.records[1]) == [("Oslo", "LOC")]
+
+
+@pytest.mark.parametrize("word", [";;", "%%", "//"])
+def test_a_mark_of_comments_with_a_tag_is_a_word(word, tmp_path):
+    file = written(tmp_path, "a.conll", f"{word} O\nAnn B-PER\n")
+    assert [r.text for r in read(file, "ner").records] == [f"{word} Ann"]
+
+
+def test_a_hashtag_with_a_type_that_no_other_word_has_is_a_word(tmp_path):
+    file = written(tmp_path, "a.conll", "#Acme ORG\nrose O\n\nOslo LOC\n")
+    assert entities(read(file, "ner").records[0]) == [("#Acme", "ORG")]
+
+
+def test_a_comment_inside_a_sentence_is_refused_with_where_it_may_stand(tmp_path):
+    file = written(tmp_path, "a.conll", "Ann B-PER\n;; a note on it\nleft O\n")
+    message = complaint(file, "ner")
+    assert f"{file}, line 2: 5 columns, but line 1 has 2" in message
+    assert "a comment must come before the first word of a sentence" in message
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "-DOCSTART- O", "-DOCSTART-", "--DOCSTART-- O", "-docstart- O", " -DOCSTART- O",
+        "DOCSTART O", '"-DOCSTART-" O', "-DOCSTART-\tO", "-DOCSTART -X- O", "-DOCSTART-(1) O",
+        "-DOCEND- O", "-DOC-START- O", "-DocStart- O",
+    ],
+)  # fmt: skip
+def test_lines_between_documents_are_no_words_however_they_are_spelled(line, tmp_path):
+    file = written(tmp_path, "a.conll", f"{line}\nAnn B-PER\nleft O\n\n{line}\n\nOslo B-LOC\n")
+    assert [r.text for r in read(file, "ner").records] == ["Ann left", "Oslo"]
+
+
+def test_words_that_begin_like_a_line_between_documents_are_words(tmp_path):
+    file = written(tmp_path, "a.conll", "DOCSTARTS O\n-doc B-MISC\nDOCSTART O\n")
+    assert [r.text for r in read(file, "ner").records] == ["DOCSTARTS -doc DOCSTART"]
+
+
+PROSE = "The minister left the town .\nIt was a long day there .\n\nNobody knew why .\nHe ran .\n"
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.conll"])
+@pytest.mark.parametrize(
+    "text", [PROSE, "Ann left\nHe came back one day\n\nIt rained all that long day\n"]
+)
+@pytest.mark.parametrize("task", ["ner", "pos", "topic"])
+def test_prose_is_refused_with_the_layouts_that_are_understood(name, text, task, tmp_path):
+    file = written(tmp_path, name, text)
+    message = complaint(file, task)
+    assert f"{file}, line 1: the lines have from " in message
+    assert "'Oslo B-LOC'" in message
+    assert "docs/formats.md" in message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<doc>\n<s>Ann left Oslo</s>\n<s>Tom won it</s>\n</doc>\n",
+        '<?xml version="1.0"?>\n<DOC>\n<P> Ann left </P>\n</DOC>\n',
+        '<p><ENAMEX TYPE="PERSON">Ann</ENAMEX> left</p>\n<p>Tom won it</p>\n',
+    ],
+)
+def test_markup_is_refused_with_the_layouts_that_are_understood(text, tmp_path):
+    file = written(tmp_path, "a.txt", text)
+    message = complaint(file, "ner")
+    assert f"{file}, line 1: the lines hold XML or HTML, not columns" in message
+    assert "'Ann/B-PER left/O'" in message
+
+
+def test_words_of_markup_are_words(tmp_path):
+    file = written(tmp_path, "a.conll", "<br> O\nAnn B-PER\n<b> O\n")
+    assert [r.text for r in read(file, "ner").records] == ["<br> Ann <b>"]
+
+
+def test_a_faulty_line_among_columns_is_no_prose(tmp_path):
+    text = "Ann B-PER\nleft O\n. O\n\nOslo is B-LOC\nwon O\n"
+    message = complaint(written(tmp_path, "a.txt", text), "ner")
+    assert "line 5: 3 columns, but line 1 has 2" in message

@@ -57,3 +57,32 @@ def test_it_is_recognized_by_lines_that_begin_with_a_label(tmp_path, content, fo
     path = tmp_path / "any.name"
     path.write_text(content)
     assert fasttext.recognize(files.head(path)) == found
+
+
+QUESTIONS = "DESC:manner How did Ann leave ?\nHUM:ind Who ran ?\n\nLOC:city Where is Oslo ?\n"
+
+
+@pytest.mark.parametrize("name", ["train_5500.label", "TREC_10.txt", "a"])
+def test_questions_of_trec_have_a_coarse_and_a_fine_label(name, tmp_path):
+    path = tmp_path / name
+    path.write_text(QUESTIONS, encoding="latin-1")
+    assert fasttext.recognize(files.head(path)) == "TREC questions with coarse and fine labels"
+    found = list(fasttext.read(path, Layout()))
+    assert [labels(row) for row in found] == ["DESC", "HUM", "LOC"]
+    assert [row.fields["fine_label"] for row in found] == ["DESC:manner", "HUM:ind", "LOC:city"]
+    assert [row.text for row in found] == ["How did Ann leave ?", "Who ran ?", "Where is Oslo ?"]
+
+
+def test_other_labels_in_the_layout_of_trec_are_told_by_the_name_of_the_file(tmp_path):
+    content = "INFO:root started\nWARN:root Oslo is gone\n"
+    for name, known in (("a.txt", False), ("a.label", True)):
+        path = tmp_path / name
+        path.write_text(content)
+        assert bool(fasttext.recognize(files.head(path))) == known
+
+
+def test_a_question_without_labels_is_a_fault(tmp_path):
+    path = tmp_path / "a.label"
+    path.write_text("LOC:city Where is Oslo ?\n" * 20 + "Who ran ?\n")
+    with pytest.raises(UserError, match=r"a.label, line 21: no labels; expected them first"):
+        list(fasttext.read(path, Layout()))

@@ -254,8 +254,31 @@ def test_head_is_the_first_whole_lines_and_empty_for_what_is_no_text(tmp_path):
 
 
 def test_unrecognized_file_asks_for_its_format(tmp_path):
-    (tmp_path / "a.bin").write_bytes(bytes(range(256)) * 4)
+    (tmp_path / "a.bin").write_text("Ann left\nHe came back\n")
     message = refused(read_rows, tmp_path / "a.bin", Layout(flag="--config.data.ner"))
     assert "a.bin: the format is not recognized" in message
     assert "--config.data.ner.format" in message
     assert "conll" in message
+
+
+@pytest.mark.parametrize("name", ["a.bin", "a.txt", "a.csv", "a.jsonl", "a.conll"])
+def test_a_file_that_is_not_text_is_refused_as_in_prediction(name, tmp_path):
+    (tmp_path / name).write_bytes(bytes(range(256)) * 4)
+    message = refused(read_rows, tmp_path / name, Layout(flag="--config.data.ner"))
+    assert message == f"{tmp_path / name}: is not a text file, and its format is unknown."
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", "text,label\nTom ran,sports\nZoë \0sat,others\n"),
+        ("a.jsonl", '{"text": "Tom ran", "label": "a"}\n\n{"a\0": 1}\n'),
+        ("a.conll", "Ann B-PER\nleft O\nOslo\0 B-LOC\n"),
+    ],
+)
+def test_a_nul_byte_in_a_text_is_refused_with_line_and_column(name, content, tmp_path):
+    file = written(tmp_path, name, content)
+    message = refused(read_rows, file, Layout())
+    column = content.split("\n")[2].index("\0") + 1
+    assert f"{file}, line 3: column {column} is a NUL byte" in message
+    assert "tr -d '\\000' < OLD > NEW" in message

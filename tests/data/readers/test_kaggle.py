@@ -79,3 +79,11 @@ def test_rows_in_no_order_are_refused(tmp_path):
 @pytest.mark.parametrize("header", ["text,label", "sentence,label", "Word,Tag", ""])
 def test_other_tables_are_not_recognized(tmp_path, header):
     assert recognize(files.head(write(tmp_path, header, "a,b"))) is None
+
+
+@pytest.mark.parametrize(
+    "cells", ["1,Ann left,B-PER O", "1,\"['Ann', 'left']\",\"['B-PER', 'O']\""]
+)
+def test_a_table_with_a_sentence_per_row_is_another_format(cells, tmp_path):
+    path = write(tmp_path, "sentence_id,words,tags", cells)
+    assert recognize(files.head(path)) is None

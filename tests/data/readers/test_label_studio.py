@@ -7,7 +7,8 @@ import pytest
 from mtt_jax.data.readers import label_studio, read_rows
 from mtt_jax.data.readers.rows import Layout
 from mtt_jax.errors import UserError
-from tests.helpers import written
+from tests.helpers import complaint, entities, written
+from tests.helpers import read as read_file
 
 TEXT = "Ann sold Acme."
 ANN = {"start": 0, "end": 3, "label": "PER", "text": "Ann"}
@@ -272,3 +273,20 @@ def test_spans_counted_in_other_units_are_left_to_the_reader_of_rows(
     (entity,) = row.fields["entities"]
     assert (entity["start"], entity["end"]) == place
     assert entity["text"] == surface.replace("\\n", "\n")
+
+
+def test_the_spans_of_two_controls_are_named_and_may_be_joined(tmp_path):
+    firm = {"start": 9, "end": 13, "text": "Acme", "labels": ["ORG"]}
+    task = {
+        "id": 1,
+        "data": {"text": TEXT},
+        "annotations": [
+            {"result": [result("who", value(0, 3, "Ann", "PER")), result("firm", firm)]}
+        ],
+    }
+    file = written(tmp_path, "a.json", json.dumps([task]))
+    assert "--config.data.ner.label=who,firm" in complaint(file, "ner")
+    (record,) = read_file(file, "ner", label="who,firm").records
+    assert entities(record) == [("Ann", "PER"), ("Acme", "ORG")]
+    (record,) = read_file(file, "ner", label="firm").records
+    assert entities(record) == [("Acme", "ORG")]

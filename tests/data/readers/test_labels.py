@@ -7,6 +7,7 @@ import pytest
 
 from mtt_jax.config.schema import DataConfig, TaskDataConfig
 from mtt_jax.data.readers import read_file
+from mtt_jax.errors import UserError
 from mtt_jax.tasks import KINDS
 from tests.helpers import complaint, entities, read, written
 
@@ -273,10 +274,241 @@ def test_offset_inside_of_a_character_is_reported(tmp_path):
     )
 
 
-def test_ends_at_the_last_character_are_recognized_by_the_text_that_is_given(tmp_path):
-    row = {"text": "Tom ran.", "entities": [{"start": 0, "end": 2, "label": "PER", "text": "Tom"}]}
-    message = complaint(written(tmp_path, "a.jsonl", json.dumps(row)), "ner", format="jsonl")
-    assert "end is exclusive: add 1 to each" in message
+NAMES = [("Ann", "PER"), ("Oslo", "LOC"), ("Acme Bank", "ORG"), ("Tom Fry", "PER"), ("Rome", "LOC")]
+
+
+def named(folder, less, names=NAMES, surface=False, text="{} met {}."):
+    """A file with each name twice in a text, its end `less` than the place after it."""
+    rows = []
+    for name, label in names:
+        places = [(at := len(text.partition("{}")[0]), at + len(name) - less)]
+        second = len(text.partition("{}")[0] + name + text.split("{}")[1])
+        places.append((second, second + len(name) - less))
+        found = [
+            {"start": a, "end": b, "label": label} | ({"text": name} if surface else {})
+            for a, b in places
+        ]
+        rows.append({"text": text.format(name, name), "entities": found})
+    return written(folder, "a.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+
+
+@pytest.mark.parametrize("surface", [False, True])
+def test_ends_at_the_last_character_are_read_as_inclusive_and_the_run_says_so(surface, tmp_path):
+    loaded = read(named(tmp_path, less=1, surface=surface), "ner", format="jsonl")
+    assert [entities(r) for r in loaded.records] == [[pair] * 2 for pair in NAMES]
+    (note,) = loaded.notes
+    assert "entities from 'entities', whose ends are read as inclusive (10 of 10" in note
+
+
+def test_exclusive_ends_are_read_as_they_are(tmp_path):
+    loaded = read(named(tmp_path, less=0), "ner")
+    assert [entities(r) for r in loaded.records] == [[pair] * 2 for pair in NAMES]
+    assert "inclusive" not in loaded.notes[0]
+
+
+def test_an_entity_of_one_character_has_an_inclusive_end_at_its_start(tmp_path):
+    names = [*NAMES, ("X", "ORG")]
+    loaded = read(named(tmp_path, less=1, names=names), "ner")
+    assert entities(loaded.records[-1]) == [("X", "ORG")] * 2
+
+
+@pytest.mark.parametrize(
+    ("names", "text", "why"),
+    [
+        (NAMES[:2], "{} met {}.", "too few"),
+        ([("Roms", "LOC"), ("Bonns", "LOC"), ("Olafs", "PER")], "{} Dom und {} Tor.", "a suffix"),
+        (
+            [("서울은", "LOC"), ("철수가", "PER"), ("한국을", "LOC")],
+            "{} 좋다 {} 간다.",
+            "particles",
+        ),
+        ([("北京人", "LOC"), ("上海的", "LOC"), ("东京都", "LOC")], "{},{}.", "no words"),
+    ],
+)
+def test_ends_inside_words_are_kept_if_they_may_be_meant(names, text, why, tmp_path):
+    loaded = read(named(tmp_path, less=1, names=names, text=text), "ner")
+    assert entities(loaded.records[0])[0] == (names[0][0][:-1], names[0][1])
+    assert "inclusive" not in loaded.notes[0]
+
+
+def test_ends_are_exclusive_if_some_of_them_leave_no_doubt(tmp_path):
+    rows = [json.loads(line) for line in named(tmp_path, less=1).read_text().splitlines()]
+    for row in rows[:2]:  # in front of a space, which no entity ends with
+        row["entities"][0]["end"] += 1
+    file = written(tmp_path, "b.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    assert entities(read(file, "ner").records[0]) == [("Ann", "PER"), ("An", "PER")]
+
+
+def test_ends_that_only_some_of_the_given_texts_find_short_are_refused(tmp_path):
+    rows = [
+        {"text": "Tom ran.", "entities": [{"start": 0, "end": e, "label": "PER", "text": "Tom"}]}
+        for e in (2, 3, 3, 3)
+    ]
+    file = written(tmp_path, "a.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    message = complaint(file, "ner", format="jsonl")
+    assert "1 entities end at their last character; end is exclusive: add 1 to each" in message
+
+
+# Tags
+
+
+@pytest.mark.parametrize(
+    "tag", ["B-PER|B-LOC", "B-PER/B-LOC", "B-PER,B-LOC", "B-PER;I-LOC", "B-PER+B-LOC", "O|B-LOC"]
+)
+def test_two_tags_in_one_are_refused(tag, tmp_path):
+    rows = [
+        {"tokens": ["Ann", "left"], "ner_tags": ["B-PER", "O"]},
+        {"tokens": ["Tom", "Fry"], "ner_tags": [tag, "I-PER"]},
+    ]
+    file = written(tmp_path, "a.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    message = complaint(file, "ner")
+    assert f"{file}, line 2: the tag {tag!r} is 2 tags in one" in message
+    assert "--config.data.ner.label=" in message
+
+
+@pytest.mark.parametrize("tag", ["B-PER/ORG", "B-A&B", "B-R+D"])
+def test_a_type_that_contains_a_separator_is_a_type(tag, tmp_path):
+    task = KINDS["entities"]("x", ())
+    file = written(tmp_path, "a.conll", f"Ann {tag}\nleft O\n")
+    loaded = read_file(str(file), task, DataConfig(), TaskDataConfig(), "--x")
+    assert entities(loaded.records[0], "x") == [("Ann", tag[2:])]
+
+
+def read_unnamed(file, kind="entities", **fields):
+    """The records of a task whose labels are those of the file."""
+    flag = "--config.data.x.train"
+    return read_file(str(file), KINDS[kind]("x", ()), DataConfig(), TaskDataConfig(**fields), flag)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Hello world\nGood morning\nThis day\n",
+        "Ann left .\nTom won .\nWho ran ?\nWho ran ?\n",
+        "[a] Thank you\n[b] Go on\n[c] Good night\n",
+        "RATES RISE\nSTOCKS FALL\n",
+    ],
+)
+def test_words_of_texts_are_not_taken_for_types(text, tmp_path):
+    file = written(tmp_path, "a.txt", text)
+    with pytest.raises(UserError, match="every word has a tag, and none is O") as caught:
+        read_unnamed(file)
+    message = str(caught.value)
+    assert message.startswith(f"{file}, line 1: ")
+    assert "'Oslo B-LOC'" in message
+    width = len(text.split("\n")[0].split())
+    assert read_unnamed(file, label=str(width)).records  # what the message advises
+
+
+@pytest.mark.parametrize("case", [str.upper, str.lower])
+def test_words_that_all_have_one_of_a_few_types_are_read(case, tmp_path):
+    content = "12 {0}\nMain {1}\nRoad {1}\n\n7 {0}\n".format(case("number"), case("street"))
+    (first, _) = read_unnamed(written(tmp_path, "a.conll", content)).records
+    assert entities(first, "x") == [("12", case("number")), ("Main Road", case("street"))]
+    capitals = written(tmp_path, "b.conll", "Rome LOC\nAnn PER\nAcme ORG\n")
+    assert len(entities(read_unnamed(capitals).records[0], "x")) == 3
+
+
+@pytest.mark.parametrize("kind", ["entities", "tags"])
+@pytest.mark.parametrize("tags", [[-100, 1, 0, -100], ["-100", "B-PER", "O", "-100"]])
+def test_tags_of_subwords_are_refused(kind, tags, tmp_path):
+    row = {"tokens": ["[CLS]", "Ann", "left", "[SEP]"], "ner_tags": tags}
+    file = written(tmp_path, "a.jsonl", json.dumps(row))
+    with pytest.raises(UserError, match="line 1: 'ner_tags' holds -100, with which Hugging Face"):
+        read_unnamed(file, kind, names=("O", "B-PER") if type(tags[0]) is int else ())
+
+
+def test_ids_of_subwords_are_no_text(tmp_path):
+    row = {"input_ids": [101, 7, 102], "labels": [-100, 1, -100]}
+    file = written(tmp_path, "a.jsonl", json.dumps(row))
+    with pytest.raises(UserError, match="line 1: 'input_ids' holds what a tokenizer made"):
+        read_unnamed(file, names=("O", "B-PER"))
+
+
+GOLD = "Ann NNP B-PER B-PER\nleft VBD O O\n\nOslo NNP B-LOC O\nwon VBD O B-LOC\n"
+
+
+@pytest.mark.parametrize("kind", ["entities", "tags"])
+def test_of_gold_and_predicted_tags_the_config_chooses(kind, tmp_path):
+    file = written(tmp_path, "a.conll", GOLD)
+    with pytest.raises(UserError) as caught:
+        read_unnamed(file, kind)
+    message = str(caught.value)
+    assert f"{file}, line 1: columns 3 and 4 both hold tags of the same kind" in message
+    assert message.endswith("--config.data.x.label=3")
+    found = read_unnamed(file, "entities", label="3").records[1]
+    assert entities(found, "x") == [("Oslo", "LOC")]
+    assert entities(read_unnamed(file, "entities", label="-1").records[1], "x") == [("won", "LOC")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Ann B-PER O\nleft O O\n\nOslo B-LOC O\n",  # nothing was found
+        "Ann PER PER\nleft O O\nOslo LOC O\n",
+        "Ann/B-PER/B-PER left/O/O\nOslo/B-LOC/O won/O/O\n",
+    ],
+)
+def test_predictions_are_noticed_in_other_layouts(text, tmp_path):
+    with pytest.raises(UserError, match="columns 2 and 3 both hold tags of the same kind"):
+        read_unnamed(written(tmp_path, "a.txt", text))
+
+
+def test_chunks_and_equal_columns_are_no_rivals_of_entities(tmp_path):
+    chunks = "Ann NNP B-NP B-PER\nleft VBD B-VP O\n\nOslo NNP B-NP B-LOC\n"
+    found = read_unnamed(written(tmp_path, "a.conll", chunks)).records[0]
+    assert entities(found, "x") == [("Ann", "PER")]
+    equal = "Ann B-PER B-PER\nleft O O\n"
+    found = read_unnamed(written(tmp_path, "b.conll", equal)).records[0]
+    assert entities(found, "x") == [("Ann", "PER")]
+
+
+# Values
+
+
+def test_true_and_false_are_labels(tmp_path):
+    rows = [{"text": "Buy now", "label": True}, {"text": "Come home", "label": False}]
+    file = written(tmp_path, "a.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    found = read_unnamed(file, "classes")
+    assert [r.labels["x"] for r in found.records] == ["true", "false"]
+    found = read_unnamed(file, "classes", names=("ham", "spam"))
+    assert [r.labels["x"] for r in found.records] == ["spam", "ham"]
+    task = KINDS["classes"]("x", ("False", "True"))
+    loaded = read_file(str(file), task, DataConfig(), TaskDataConfig(), "--x")
+    assert [r.labels["x"] for r in loaded.records] == ["True", "False"]
+
+
+def test_several_keys_of_entities_are_joined(tmp_path):
+    row = {"text": "Ann left Oslo", "who": [[0, 3, "PER"]], "where": [[9, 13, "LOC"]]}
+    file = written(tmp_path, "a.jsonl", json.dumps(row))
+    message = complaint(file, "ner")
+    assert message.endswith(
+        "entities are under several keys, who, where; name the one to read, or several to join "
+        "them: --config.data.ner.label=who,where"
+    )
+    loaded = read(file, "ner", label="who,where")
+    assert entities(loaded.records[0]) == [("Ann", "PER"), ("Oslo", "LOC")]
+    assert "entities from 'who' and 'where'" in loaded.notes[0]
+    row["where"] = [[0, 8, "ORG"]]
+    file = written(tmp_path, "b.jsonl", json.dumps(row))
+    message = complaint(file, "ner", label="who,where")
+    assert "line 1: entity ORG at 0:8 overlaps PER at 0:3; keep one of them." in message
+
+
+def test_several_keys_are_refused_where_a_label_is_read_from_one(tmp_path):
+    file = written(tmp_path, "a.csv", "text,a,b\nTom ran,sports,others\n")
+    message = complaint(file, label="a,b")
+    assert f"{file}, line 2: --config.data.topic.label names 2 columns or keys, a, b" in message
+
+
+@pytest.mark.parametrize("labels", [(), ("a", "b", "c")])
+def test_classes_that_an_object_leaves_out_do_not_apply(labels, tmp_path):
+    rows = [{"a": 1.0, "b": 0.0}, {"b": 1.0}, {"c": 1.0, "a": 1.0}]
+    lines = [json.dumps({"text": f"t {i}", "cats": cats}) for i, cats in enumerate(rows)]
+    file = written(tmp_path, "a.jsonl", "\n".join(lines))
+    task = KINDS["multilabel"]("x", labels)
+    loaded = read_file(str(file), task, DataConfig(), TaskDataConfig(), "--x")
+    assert [set(r.labels["x"]) for r in loaded.records] == [{"a"}, {"b"}, {"a", "c"}]
 
 
 # Empty texts

@@ -22,10 +22,37 @@ def entity(start, end, label="PER"):
         {"id": 7, "label": "PER", "start_offset": 0, "end_offset": 3},
         [0, 3, "PER"],
         [0, 3, "PER", "Q42"],
+        [0, 3, "PER", 0.5],
+        [0, 3, "PER", 7],
+        [0, 3, "PER", None],
+        [0, 3, ["PER"]],
+        ["PER", 0, 3],
+        [0, "PER", 3],
+        [[0, 3], "PER"],
+        {"start_char": 0, "end_char": 3, "label": "PER"},
+        {"startOffset": 0, "endOffset": 3, "label": "PER"},
+        {"BeginOffset": 0, "EndOffset": 3, "Type": "PER"},
+        {"Begin Offset": 0, "End Offset": 3, "Type": "PER"},
+        {"begin": 0, "end": 3, "type": "PER"},
+        {"from": 0, "to": 3, "type": "PER"},
+        {"start": 0, "stop": 3, "category": "PER"},
+        {"start_index": 0, "end_index": 3, "entity_type": "PER"},
+        {"offset": 0, "length": 3, "category": "PER"},
     ],
 )
 def test_objects_and_lists_describe_an_entity(item):
     assert entities_of([item], "spans", PLACE) == [entity(0, 3)]
+
+
+@pytest.mark.parametrize("item", [[0, 3, "Ann", "PER"], ["Ann", "PER", 0, 3], [0, 3, "PER", "Ann"]])
+def test_the_text_of_an_entity_in_a_list_is_not_its_type(item):
+    expected = {**entity(0, 3), "text": "Ann"}
+    assert entities_of([item], "spans", PLACE, "Ann left") == [expected]
+
+
+def test_columns_of_offsets_are_entities_under_any_names():
+    value = {"start_char": [0, 9], "end_char": [3, 13], "label": ["PER", "LOC"]}
+    assert entities_of(value, "spans", PLACE) == [entity(0, 3), entity(9, 13, "LOC")]
 
 
 def test_the_text_that_a_file_gives_with_an_entity_stays_with_it():

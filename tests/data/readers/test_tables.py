@@ -7,7 +7,7 @@ import pytest
 
 from mtt_jax.data.readers import read_rows
 from mtt_jax.data.readers.rows import Layout
-from tests.helpers import complaint, read, written
+from tests.helpers import complaint, entities, read, written
 
 AG_NEWS = """\
 "3","Wall St. Bears Claw Back","Short-sellers, the ""ultra-cynics"", are back\\band green."
@@ -485,3 +485,81 @@ def test_a_classes_task_takes_no_label_from_several_columns(tmp_path):
     file = written(tmp_path, "a.csv", "text,sports,politics,others\nTom ran,1,0,0\n")
     message = complaint(file, header=True)
     assert f"{file}: no line has the key 'label'; keys there: text, sports, politics" in message
+
+
+# A sentence per row, with something for each word
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        'sentence,word_labels\nTom Fry saw Oslo,"B-PER,I-PER,O,B-LOC"\nAnn left,"B-PER,O"\n',
+        "text,labels\nTom Fry saw Oslo,B-PER I-PER O B-LOC\nAnn left,B-PER O\n",
+        "sentence_id,words,labels\n1,Tom Fry saw Oslo,B-PER I-PER O B-LOC\n2,Ann left,B-PER O\n",
+        "Sentence #,Sentence,POS,Tag\n"
+        "Sentence: 1,Tom Fry saw Oslo,\"['NNP', 'NNP', 'VBD', 'NNP']\","
+        "\"['B-PER', 'I-PER', 'O', 'B-LOC']\"\n"
+        "Sentence: 2,Ann left,\"['NNP', 'VBD']\",\"['B-PER', 'O']\"\n",
+        'tokens,ner_tags\n"[""Tom"", ""Fry"", ""saw"", ""Oslo""]",'
+        '"[""B-PER"", ""I-PER"", ""O"", ""B-LOC""]"\n"[""Ann"", ""left""]","[""B-PER"", ""O""]"\n',
+        "tokens,ner_tags\n['Tom' 'Fry' 'saw' 'Oslo'],['B-PER' 'I-PER' 'O' 'B-LOC']\n"
+        "['Ann' 'left'],['B-PER' 'O']\n",
+        "Tom Fry saw Oslo,B-PER I-PER O B-LOC\nAnn left,B-PER O\n",
+        "sentence,tags\nTom Fry saw Oslo,PER PER O LOC\nAnn left,PER O\n",
+    ],
+)
+def test_a_sentence_per_row_with_its_tags_is_read(content, tmp_path):
+    first, second = read(written(tmp_path, "a.csv", content), "ner").records
+    assert first.text == "Tom Fry saw Oslo"
+    assert entities(first) == [("Tom Fry", "PER"), ("Oslo", "LOC")]
+    assert entities(second) == [("Ann", "PER")]
+
+
+def test_numbers_of_tags_in_cells_are_named_by_a_flag(tmp_path):
+    file = written(tmp_path, "a.csv", 'text,ner_tags\nAnn left,"[1, 0]"\nTom ran,[1 0]\n')
+    assert "--config.data.ner.names=O,B-PER" in complaint(file, "ner")
+    plain = written(tmp_path, "b.csv", 'Ann left,"[1, 0]"\nTom ran,"[1, 0]"\n')
+    assert "--config.data.ner.names=O,B-PER" in complaint(plain, "ner")
+    found = read(file, "ner", names=("O", "B-PER")).records
+    assert [entities(r) for r in found] == [[("Ann", "PER")], [("Tom", "PER")]]
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["[(0, 3, 'PER')]", '[{""start"": 0, ""end"": 3, ""label"": ""PER""}]', "[['PER', 0, 3]]"],
+)
+def test_entities_in_a_cell_are_read(cell, tmp_path):
+    file = written(tmp_path, "a.csv", f'text,entities\nTom ran,"{cell}"\nIt rained,[]\n')
+    assert [entities(r) for r in read(file, "ner").records] == [[("Tom", "PER")], []]
+
+
+def test_a_list_of_one_label_in_a_cell_is_the_label(tmp_path):
+    content = 'text,label\nRovers win,[\'sports\']\nAnn left,"[""others""]"\n'
+    file = written(tmp_path, "a.csv", content)
+    assert [r.labels["topic"] for r in read(file).records] == ["sports", "others"]
+
+
+def test_labels_of_as_many_words_as_the_text_are_labels(tmp_path):
+    file = written(tmp_path, "a.csv", "text,tag\nRovers win,NEW LAW\nBank fails,OLD LAW\n")
+    found = read(file, label_map={"NEW LAW": "sports", "OLD LAW": "others"}).records
+    assert [r.labels["topic"] for r in found] == ["sports", "others"]
+
+
+def test_parts_of_speech_in_a_cell_are_a_tag_per_word(tmp_path):
+    file = written(tmp_path, "a.tsv", "sentence\tpos\nTom ran\tNOUN VERB\nAnn sat\tNOUN VERB\n")
+    found = read(file, "pos").records
+    assert [entities(r, "pos") for r in found] == [
+        [("Tom", "NOUN"), ("ran", "VERB")], [("Ann", "NOUN"), ("sat", "VERB")],
+    ]  # fmt: skip
+
+
+def test_a_row_with_too_few_tags_is_a_fault_with_its_line(tmp_path):
+    rows = "Ann left,B-PER O\n" * 12
+    file = written(tmp_path, "a.csv", f"text,ner_tags\n{rows}Ann left us,B-PER O\n")
+    assert f"{file}, line 14: 3 tokens, but 2 tags in 'ner_tags'" in complaint(file, "ner")
+
+
+def test_several_topics_in_a_cell_are_not_tags_of_words(tmp_path):
+    content = "text,labels\nRovers win,\"['sports', 'money']\"\nAnn left,\"['law', 'people']\"\n"
+    found = read_rows(written(tmp_path, "a.csv", content), Layout()).rows
+    assert [row.tokens for row in found] == [None, None]
