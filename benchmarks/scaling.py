@@ -31,7 +31,7 @@ from benchmarks.common.fresh import answer
 from benchmarks.common.rounds import median_seconds
 from benchmarks.common.steps import compiled_step, config_of, fresh_run
 from mtt_jax.config.schema import default_tasks
-from mtt_jax.data.encode import ExampleSet, encode_records
+from mtt_jax.data.encode import ExampleSet, Reading, encode_records
 from mtt_jax.data.newswire.source import newswire_extra
 from mtt_jax.data.pipeline import training_stream
 from mtt_jax.data.tokenizer import train as train_tokenizer
@@ -187,7 +187,7 @@ def corpus(count, config):
     of_task = [newswire_extra(task, count // len(tasks), seed) for seed, task in enumerate(tasks)]
     records = [record for turn in zip(*of_task, strict=True) for record in turn]
     tokenizer = train_tokenizer([record.text for record in records], config.tokenizer)
-    return encode_records(records, tokenizer, tasks, cleaning=True)
+    return encode_records(records, tokenizer, tasks, Reading(cleaning=True))
 
 
 def cut(examples, count):

@@ -20,7 +20,7 @@ after the other. A batch of ours holds about 2,000 tokens; the peer's holds 32 s
 
 With --preset a model with random weights trains on generated sentences of 50 subwords on average,
 in batches made in advance that hold as many tokens on both sides, on average; no attention dropout.
-On a GPU both implementations of attention are timed, and the share of its peak FLOP/s is
+On a GPU three implementations of attention are timed, and the share of its peak FLOP/s is
 printed. It counts attention over whole rows (docs/profile.md), which are longer on our side: to
 compare sides use tokens per second. This needs only JAX, Flax, Optax, tokenizers and the
 peer; without PyTorch ours runs alone. On a GPU: pip install -r requirements.txt, and PyTorch's
@@ -283,8 +283,8 @@ def run_preset(options):
         task = next(task for task in config.task_list if task.unit == "sentence")
         sides = {}
         for dtype in options.dtypes:
-            fused = on_gpu() and dtype == "bfloat16" and length % 128 == 0
-            for attention in ("plain", "cudnn") if fused else ("auto",):
+            kernels = on_gpu() and dtype == "bfloat16" and length % 128 == 0
+            for attention in ("plain", "cudnn", "fused") if kernels else ("auto",):
                 mine = with_encoder(config, dtype=dtype, attention=attention)
                 model, params = (pretrained_model if peer else untrained)(mine, VOCAB)
                 stream = ours_ready_made(sentences, mine)
@@ -349,7 +349,8 @@ def ours_ready_made(sentences, config):
 
     def piece(tokens):
         units = {"sentence": (), "word": (len(tokens),)}  # a label per subword
-        return Piece(tokens, {
+        none = np.zeros((len(tokens), 0), np.int32)
+        return Piece(tokens, none, {
             task.name: (random_targets(task, units[task.unit], rng), np.ones(units[task.unit]))
             for task in tasks
         })  # fmt: skip

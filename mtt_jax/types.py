@@ -47,12 +47,15 @@ class Example(NamedTuple):
       words: int32 [w, 2] where each word begins and ends, in characters of the text as given.
       labels: task -> its label by class id, in the form that the task encodes (tasks/); a task that
         is absent has no label here.
+      features: int32 [n, F] ids of the word features of each subword (data/features.py); F is 0
+        for a model that reads none.
     """
 
     tokens: np.ndarray
     starts: np.ndarray
     words: np.ndarray
     labels: dict[str, Any]
+    features: np.ndarray
 
 
 class Batch(NamedTuple):
@@ -69,6 +72,7 @@ class Batch(NamedTuple):
       targets: task -> [B, S, ...] for a task whose unit is the sentence, [B, L, ...] for one whose
         unit is the word; the task gives dtype and further axes.
       masks: task -> float32 [B, S] or [B, L]; 0 where the task has no label.
+      features: int32 [B, L, F] word features, 0 where empty; None for F = 0.
     """
 
     tokens: Array
@@ -76,6 +80,7 @@ class Batch(NamedTuple):
     positions: Array
     targets: dict[str, Array]
     masks: dict[str, Array]
+    features: Array | None = None
 
 
 class Outputs(NamedTuple):

@@ -12,9 +12,9 @@ import pytest
 
 from mtt_jax.config import default_config
 from mtt_jax.config.resolve import resolve
-from mtt_jax.config.schema import DataConfig, TaskDataConfig
+from mtt_jax.config.schema import DataConfig, EncoderConfig, TaskDataConfig
 from mtt_jax.data import readers
-from mtt_jax.data.encode import encode_records
+from mtt_jax.data.encode import Reading, encode_records
 from mtt_jax.data.pack import pack_examples
 from mtt_jax.data.tokenizer import vocabulary_size
 from mtt_jax.devices.mesh import make_mesh, of_state, place, place_batch, replicated
@@ -130,8 +130,9 @@ def complaint(file, task="topic", **options):
 
 
 def encoded(records, tokenizer, tasks):
-    """Records as a run encodes them that cleans its texts, as runs do by default."""
-    return encode_records(records, tokenizer, tasks, cleaning=True)
+    """Records as a run with the default config encodes them."""
+    reading = Reading(cleaning=True, features=EncoderConfig().word_features)
+    return encode_records(records, tokenizer, tasks, reading)
 
 
 def batch_of(examples, config, rows=8):

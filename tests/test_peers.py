@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mtt_jax.model.attention import segment_bias
+from mtt_jax.model.attention import mask_of
 from mtt_jax.model.encoder import Layer
 from mtt_jax.train.losses import masked_binary_cross_entropy, masked_cross_entropy
 from mtt_jax.weights.build import build_model
@@ -26,13 +26,14 @@ def ours(norm, activation):
     x = jax.random.normal(jax.random.key(0), (2, 10, WIDTH))
     positions = jnp.zeros((2, 10), jnp.int32)
     segments = jnp.array([[1] * 10, [1] * 7 + [0] * 3])
-    params = layer.init(jax.random.key(1), x, segment_bias(segments), positions, False)["params"]
+    mask = mask_of(segments, positions)
+    params = layer.init(jax.random.key(1), x, mask, positions, False)["params"]
     # Biases and scales start at 0 and 1, which would hide a mistake in them.
     keys = iter(jax.random.split(jax.random.key(2), 100))
     params = jax.tree.map(
         lambda leaf: leaf + 0.1 * jax.random.normal(next(keys), leaf.shape), params
     )
-    out = layer.apply({"params": params}, x, segment_bias(segments), positions, False)
+    out = layer.apply({"params": params}, x, mask, positions, False)
     return params, np.asarray(x), np.asarray(segments), np.asarray(out)
 
 

@@ -26,6 +26,8 @@ VOCAB = 8000
 def config_of(encoder, train, tasks=None):
     """The default config with some fields of `encoder` and `train` changed.
 
+    Without word features: generated batches hold no words, and the peers read none.
+
     Args:
       encoder: field -> value.
       train: field -> value.
@@ -34,7 +36,7 @@ def config_of(encoder, train, tasks=None):
     tasks = tasks or default_tasks()
     return resolve(
         {
-            "encoder": encoder,
+            "encoder": {"word_features": "", **encoder},
             "train": {"score": ", ".join(f"{name}=1" for name in tasks), **train},
             "tasks": {name: as_plain(task) for name, task in tasks.items()},
         }

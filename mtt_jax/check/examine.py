@@ -12,7 +12,7 @@ from mtt_jax.config.resolve import put_labels
 from mtt_jax.config.schema import Config
 from mtt_jax.data import check
 from mtt_jax.data.check import ERROR, WARNING, Finding
-from mtt_jax.data.encode import ExampleSet, encode_records
+from mtt_jax.data.encode import ExampleSet, encode_records, reading_of
 from mtt_jax.data.labels import find_labels
 from mtt_jax.data.prepare import open_tokenizer, training_records
 from mtt_jax.data.readers import expand, read_file
@@ -102,15 +102,15 @@ def examine(config: Config, given_tokenizer: Tokenizer | None = None) -> Examine
     if records["train"]:
         real, drawn = training_records(records, config, notes)
         tokenizer = given_tokenizer or open_tokenizer(config, real)
-        tasks, cleaning = config.task_list, config.data.clean
+        tasks, reading = config.task_list, reading_of(config)
         encoded = {
-            split: encode_records(part, tokenizer, tasks, cleaning)
+            split: encode_records(part, tokenizer, tasks, reading)
             for split, part in records.items()
         }
         figures, more = check.measure(records, encoded, tokenizer, config.data.max_length)
         findings += more
         same = drawn == records["train"]
-        train = encoded["train"] if same else encode_records(drawn, tokenizer, tasks, cleaning)
+        train = encoded["train"] if same else encode_records(drawn, tokenizer, tasks, reading)
         mixture = _mixture(train, config)
     counts = check.counts(records, config.task_list)
     told = check.merged(_without_repeats(findings))

@@ -17,7 +17,7 @@ import numpy as np
 from mtt_jax.config.files import to_json
 from mtt_jax.config.schema import Config
 from mtt_jax.data.check import number, plain
-from mtt_jax.data.encode import ExampleSet, encode_records
+from mtt_jax.data.encode import ExampleSet, encode_records, reading_of
 from mtt_jax.data.prepare import Prepared
 from mtt_jax.errors import UserError
 from mtt_jax.predict.engines import load_for, open_engine
@@ -132,7 +132,7 @@ def judge(records: Sequence[Record], model: SavedModel) -> list[Suspect]:
       records: that the model was not trained on.
       model: a saved model.
     """
-    examples = encode_records(records, model.tokenizer, model.tasks, model.config.data.clean)
+    examples = encode_records(records, model.tokenizer, model.tasks, reading_of(model.config))
     return ranked(_judged(records, examples, _inferences(examples, model), model.tasks))
 
 
@@ -165,14 +165,14 @@ def cross_validate(
             f"--folds: {number(len(records), 'training sentence', 'training sentences')} cannot be "
             f"divided into {folds} folds; give fewer, or more data."
         )
-    held = encode_records(dev, model.tokenizer, config.task_list, config.data.clean)
+    held = encode_records(dev, model.tokenizer, config.task_list, reading_of(config))
     digest = _digest(config, records, dev)
     found: list[Suspect] = []
     for fold in range(folds):
         rest = [record for record, place in zip(records, fold_of, strict=True) if place != fold]
         part = [record for record, place in zip(records, fold_of, strict=True) if place == fold]
-        encoded = encode_records(rest, model.tokenizer, config.task_list, config.data.clean)
-        nothing = encode_records([], model.tokenizer, config.task_list, config.data.clean)
+        encoded = encode_records(rest, model.tokenizer, config.task_list, reading_of(config))
+        nothing = encode_records([], model.tokenizer, config.task_list, reading_of(config))
         data = Prepared(model.tokenizer, {"train": encoded, "dev": held, "test": nothing}, ())
         run = out / f"fold-{fold + 1}-of-{folds}-{digest}"
         if not (run / "metrics.json").is_file():

@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
     from ml_collections import ConfigDict
 
     from mtt_jax.config.resolve import resolve
-    from mtt_jax.data.encode import encode_records
+    from mtt_jax.data.encode import encode_records, reading_of
     from mtt_jax.data.prepare import prepare
     from mtt_jax.data.sources import read_named
     from mtt_jax.predict.engines import load_for, open_engine
@@ -93,7 +93,7 @@ def run(options: argparse.Namespace) -> int:
         records, notes = read_named(resolve(layout), files)
         for note in notes:
             print(note, file=sys.stderr)
-        examples = encode_records(records, model.tokenizer, model.tasks, model.config.data.clean)
+        examples = encode_records(records, model.tokenizer, model.tasks, reading_of(model.config))
     else:
         splits = prepare(model.config, given_tokenizer=model.tokenizer).splits
         examples = splits[split]

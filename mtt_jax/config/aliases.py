@@ -10,9 +10,10 @@ from typing import Any
 
 from mtt_jax.config.values import NUMBERS, parse_numbers
 from mtt_jax.errors import RenamedWarning, UserError
+from mtt_jax.tasks import KINDS
 
 # Raised when the meaning of config.json changes; files without a number are of version 0.1.
-FORMAT = 3
+FORMAT = 4
 
 # Section -> old field -> new field; TASK and PHASE stand for any of them.
 _FIELDS: dict[str, dict[str, str]] = {
@@ -112,7 +113,9 @@ def upgrade(raw: dict[str, Any]) -> dict[str, Any]:
 
     Until version 0.1 a task whose weight was 0 was left out altogether; now this is expressed by
     `train.tasks`, and in a phase by its `tasks`. Until format 2 the config said what encoding,
-    header and column of the words are; now its old defaults mean that they are recognized.
+    header and column of the words are; now its old defaults mean that they are recognized. Until
+    format 3 there were no word features, and fields that mean nothing for a kind of task were
+    ignored; now they are refused.
 
     Raises:
       UserError: for a file of a later version.
@@ -127,6 +130,10 @@ def upgrade(raw: dict[str, Any]) -> dict[str, Any]:
     raw = rename(raw, warn=False)
     if version == FORMAT or not _is_whole(raw):
         return raw
+    raw["encoder"] = {"word_features": "", **raw.get("encoder", {})}
+    raw = _without_fields_of_other_kinds(raw)
+    if version > 2:
+        return raw
     raw["data"] = _recognized(raw.get("data", {}), tuple(raw["tasks"]))
     if version > 1:
         return raw
@@ -139,6 +146,24 @@ def upgrade(raw: dict[str, Any]) -> dict[str, Any]:
         for index, phase in enumerate(raw.get("phases", ()))
     ]
     return {**raw, "phases": phases}
+
+
+def _without_fields_of_other_kinds(raw: dict[str, Any]) -> dict[str, Any]:
+    """A config without the fields of tasks that mean nothing for their kind."""
+    if not isinstance(raw.get("data", {}), Mapping):
+        return raw  # `resolve` refuses it
+    tasks, data = dict(raw["tasks"]), dict(raw.get("data", {}))
+    for name, task in tasks.items():
+        kind = KINDS.get(task.get("kind", "classes"))
+        if kind is None:
+            continue
+        spans = () if "offsets" in kind.reads else ("scheme", "offsets")
+        columns = () if "columns" in kind.reads else ("separator",)
+        tasks[name] = {key: value for key, value in task.items() if key not in spans}
+        if isinstance(data.get(name), Mapping):
+            dropped = (*spans, *columns)
+            data[name] = {key: value for key, value in data[name].items() if key not in dropped}
+    return {**raw, "tasks": tasks, "data": data}
 
 
 # Fields that are now recognized from the files by default: field -> default in format 2, and now.
@@ -172,6 +197,7 @@ def _is_whole(raw: dict[str, Any]) -> bool:
         and isinstance(phases, list)
         and all(isinstance(group, Mapping) for group in (*tasks.values(), *phases))
         and isinstance(raw.get("train", {}), Mapping)
+        and isinstance(raw.get("encoder", {}), Mapping)
         and all(isinstance(phase.get("tasks", []), list) for phase in phases)
         and all(isinstance(phase.get("weights", ""), str) for phase in phases)
     )

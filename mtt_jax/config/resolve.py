@@ -12,6 +12,7 @@ from mtt_jax.config.schema import (
     SECTIONS,
     SYNTHETIC_METHODS,
     TOP,
+    WORD_FEATURES,
     Config,
     DataConfig,
     EncoderConfig,
@@ -225,6 +226,9 @@ def _contradictions(config: Config) -> Iterator[str]:
     encoder, train, data = config.encoder, config.train, config.data
     for task in config.task_list:
         yield from _contradictions_of_task(task, config)
+    check_names(encoder.word_features, WORD_FEATURES, "config.encoder.word_features")
+    if len(set(encoder.word_features)) < len(encoder.word_features):
+        yield "config.encoder.word_features: a feature is named twice; name it once."
     if encoder.width % encoder.heads:
         yield (
             f"config.encoder.heads: {encoder.heads} heads do not divide a width of {encoder.width};"
@@ -260,6 +264,15 @@ def _contradictions(config: Config) -> Iterator[str]:
         yield (
             "config.encoder.attention: cudnn needs encoder.dtype=bfloat16, a train.row_length "
             "that is a multiple of 128 and encoder.attention_dropout=0."
+        )
+    if encoder.attention == "fused" and (
+        encoder.dtype != "bfloat16"
+        or train.row_length % 64
+        or encoder.width / encoder.heads not in (16, 32, 64, 128)
+    ):
+        yield (
+            "config.encoder.attention: fused needs encoder.dtype=bfloat16, a train.row_length "
+            "that is a multiple of 64 and encoder.width / encoder.heads of 16, 32, 64 or 128."
         )
     if train.row_length < data.max_length:
         yield (
@@ -367,7 +380,27 @@ def _contradictions_of_task(task: Task, config: Config) -> Iterator[str]:
             f"{where}.sampling_cap: has no effect because {how} the shares; set "
             f"--{where}.sampling_cap=0."
         )
+    yield from _fields_of_other_kinds(task, config)
     yield from _contradictions_of_synthesis(task, config)
+
+
+def _fields_of_other_kinds(task: Task, config: Config) -> Iterator[str]:
+    """Fields that are set and mean nothing for this kind of task."""
+    section = config.tasks[task.name]
+    fields_of = (
+        (section, f"tasks.{task.name}", "scheme", "offsets", "entities"),
+        (section.data, f"data.{task.name}", "scheme", "offsets", "entities"),
+        (section.data, f"data.{task.name}", "offsets", "offsets", "entities"),
+        (section.data, f"data.{task.name}", "separator", "columns", "multilabel"),
+    )
+    for group, path, name, read, kind in fields_of:
+        value, default = getattr(group, name), type(group).__dataclass_fields__[name].default
+        if value != default and read not in task.reads:
+            yield (
+                f"config.{path}.{name}: {value!r} means nothing for a task of kind {task.kind}, "
+                f"only for one of kind {kind}; leave out --config.{path}.{name}, or set "
+                f"--config.tasks.{task.name}.kind={kind}."
+            )
 
 
 def _contradictions_of_synthesis(task: Task, config: Config) -> Iterator[str]:

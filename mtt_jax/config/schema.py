@@ -26,6 +26,8 @@ BALANCERS_BY_GRADIENT = (
     "gradnorm", "mgda", "pcgrad", "gradvac", "cagrad", "imtl_g", "nash_mtl", "aligned_mtl",
     "fairgrad", "upgrad", "config",
 )  # fmt: skip
+# Features of data/features.py.
+WORD_FEATURES = ("prefix", "suffix", "shape", "lower", "spacing")
 # Methods of data/augment.py.
 SYNTHETIC_METHODS = ("mention", "token", "shuffle", "case")
 # What the offsets of entities in a file may count.
@@ -286,6 +288,12 @@ class EncoderConfig:
     gated: bool = option(
         False, "multiply the activation by a second projection (GLU, Shazeer 2020)"
     )
+    word_features: tuple[str, ...] = option(
+        ("prefix", "suffix", "shape", "spacing"),
+        "what a subword's vector also says about its word, of prefix, suffix, shape, lower and "
+        "spacing; empty for nothing, which --to=hf needs; docs/data.md",
+        codec=NAMES,
+    )
     dropout: float = option(
         0.1, "dropout of embeddings and block outputs, to the nearest 1/256", low=0, high=0.99
     )
@@ -300,10 +308,13 @@ class EncoderConfig:
     )
     attention: str = option(
         "auto",
-        "implementation of attention; auto: blocked on a single CPU device, else plain; cudnn: "
-        "NVIDIA's fused kernel, for bfloat16, row lengths that are a multiple of 128 and no "
-        "attention_dropout; auto is used instead if there is no such GPU",
-        choices=("auto", "plain", "blocked", "cudnn"),
+        "implementation of attention; fused: kernels for one NVIDIA GPU of compute capability 8.0 "
+        "or higher that skip what packed sentences do not share, for bfloat16, row lengths that "
+        "are a multiple of 64 and width / heads of 16, 32, 64 or 128; cudnn: NVIDIA's fused "
+        "kernel, for bfloat16, row lengths that are a multiple of 128 and no attention_dropout; "
+        "auto: fused if it can run, blocked on a single CPU device, else plain, and also used "
+        "instead of fused and cudnn if there is no such GPU",
+        choices=("auto", "plain", "blocked", "fused", "cudnn"),
     )
     lora_rank: int = option(
         0,

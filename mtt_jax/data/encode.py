@@ -13,7 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from tokenizers import Tokenizer
 
+from mtt_jax.config.schema import Config
 from mtt_jax.data.clean import Cleaned, as_given, clean
+from mtt_jax.data.features import by_subword, feature_ids
 from mtt_jax.data.words import ZERO_WIDTH_SPACE, split_words
 from mtt_jax.tasks import Task
 from mtt_jax.tasks.base import part_of, ragged
@@ -51,10 +53,10 @@ class ExampleSet:
             label = task.example(self._labels[task.name], index)
             if label is not None:
                 labels[task.name] = label
-        tokens, starts, words = (
-            part_of(self.arrays, name, index) for name in ("token", "start", "word")
+        tokens, starts, words, features = (
+            part_of(self.arrays, name, index) for name in ("token", "start", "word", "feature")
         )
-        return Example(tokens, starts, words, labels)
+        return Example(tokens, starts, words, labels, features)
 
     def lengths(self) -> np.ndarray:
         """int64 [n] subwords of each example."""
@@ -91,14 +93,33 @@ class Encoded(NamedTuple):
       tokens: int32 [n] subword ids with [CLS] and [SEP].
       starts: int32 [w] position of each word's first subword.
       words: int32 [w, 2] where each word begins and ends, in characters of the text as given.
+      features: int32 [n, F] ids of word features.
     """
 
     tokens: np.ndarray
     starts: np.ndarray
     words: np.ndarray
+    features: np.ndarray
 
 
-def encode_texts(tokenizer: Tokenizer, texts: Sequence[str], cleaning: bool) -> Iterator[Encoded]:
+class Reading(NamedTuple):
+    """How a model reads texts.
+
+    Attributes:
+      cleaning: whether HTML entities and markup become plain text first.
+      features: names of its word features.
+    """
+
+    cleaning: bool
+    features: tuple[str, ...] = ()
+
+
+def reading_of(config: Config) -> Reading:
+    """How a config's model reads texts."""
+    return Reading(config.data.clean, config.encoder.word_features)
+
+
+def encode_texts(tokenizer: Tokenizer, texts: Sequence[str], reading: Reading) -> Iterator[Encoded]:
     """Yields what the model reads of each text: the only path from a text to subwords and words.
 
     A word ends where `split_words` ends one and a subword of the next one begins, so that every
@@ -108,11 +129,11 @@ def encode_texts(tokenizer: Tokenizer, texts: Sequence[str], cleaning: bool) -> 
     Args:
       tokenizer: puts one special token before and one after a text.
       texts: any strings.
-      cleaning: whether HTML entities and markup become plain text first.
+      reading: of the model.
     """
     # Half of a surrogate pair has no bytes for the tokenizer; a "?" replaces it.
     whole = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
-    cleaned = [clean(text) if cleaning else as_given(text) for text in whole]
+    cleaned = [clean(text) if reading.cleaning else as_given(text) for text in whole]
     encodings = tokenizer.encode_batch([found.text for found in cleaned])
     for text, found, encoding in zip(whole, cleaned, encodings, strict=True):
         offsets = [_past_spaces(found.text, *pair) for pair in encoding.offsets[1:-1]]
@@ -120,10 +141,13 @@ def encode_texts(tokenizer: Tokenizer, texts: Sequence[str], cleaning: bool) -> 
         units = np.array(split_words(found.text), np.int64).reshape(-1, 2)
         words, first = _with_subwords(units, subwords)
         places = words if found.text == text else _in_given(words, found)
+        starts = (first + 1).astype(np.int32)
+        ids = feature_ids(found.text, words, reading.features)
         yield Encoded(
             np.array(encoding.ids, np.int32),
-            (first + 1).astype(np.int32),
+            starts,
             places.astype(np.int32),
+            by_subword(ids, starts, len(encoding.ids)),
         )
 
 
@@ -174,7 +198,7 @@ def _with_subwords(units: np.ndarray, subwords: np.ndarray) -> tuple[np.ndarray,
 
 
 def encode_records(
-    records: Sequence[Record], tokenizer: Tokenizer, tasks: Sequence[Task], cleaning: bool
+    records: Sequence[Record], tokenizer: Tokenizer, tasks: Sequence[Task], reading: Reading
 ) -> ExampleSet:
     """Encodes records whole, whatever their length.
 
@@ -182,13 +206,14 @@ def encode_records(
       records: texts with labels by name.
       tokenizer: cuts words into subwords.
       tasks: whose labels to encode.
-      cleaning: as for `encode_texts`.
+      reading: of the model.
     """
-    encoded = list(encode_texts(tokenizer, [record.text for record in records], cleaning))
+    encoded = list(encode_texts(tokenizer, [record.text for record in records], reading))
     words = [found.words for found in encoded]
     arrays = ragged("token", [found.tokens for found in encoded], np.int32)
     arrays |= ragged("start", [found.starts for found in encoded], np.int32)
     arrays |= ragged("word", words, np.int32)
+    arrays |= ragged("feature", [found.features for found in encoded], np.int32)
     for task in tasks:
         labels = [record.labels.get(task.name) for record in records]
         encoded_labels = task.encode(labels, words)
@@ -205,7 +230,8 @@ def cut(example: Example, max_length: int) -> Example:
         return example
     tokens = np.append(example.tokens[: max_length - 1], example.tokens[-1])
     starts = np.where(example.starts < max_length - 1, example.starts, -1)
-    return example._replace(tokens=tokens, starts=starts)
+    features = np.append(example.features[: max_length - 1], example.features[-1:], axis=0)
+    return example._replace(tokens=tokens, starts=starts, features=features)
 
 
 class Window(NamedTuple):
@@ -218,6 +244,7 @@ class Window(NamedTuple):
       starts: int32 [v] positions of their first subwords in this window.
       ends: int32 [v] the positions after their last subwords.
       share: this window's share in the answer for the whole sentence; shares sum to 1.
+      features: int32 [n, F] of its subwords.
     """
 
     source: int
@@ -226,6 +253,7 @@ class Window(NamedTuple):
     starts: np.ndarray
     ends: np.ndarray
     share: float
+    features: np.ndarray
 
 
 def windows(examples: Iterable[Example], max_length: int, overlap: int) -> Iterator[Window]:
@@ -243,7 +271,8 @@ def windows(examples: Iterable[Example], max_length: int, overlap: int) -> Itera
         ends_of = _word_ends(example)
         if len(example.tokens) <= max_length:
             words = np.flatnonzero(example.starts >= 0).astype(np.int32)
-            yield Window(source, example.tokens, words, example.starts[words], ends_of[words], 1.0)
+            starts, last = example.starts[words], ends_of[words]
+            yield Window(source, example.tokens, words, starts, last, 1.0, example.features)
             continue
         content = example.tokens[1:-1]
         size = max_length - 2
@@ -256,11 +285,13 @@ def windows(examples: Iterable[Example], max_length: int, overlap: int) -> Itera
             low = middles[i - 1] if i else 0
             high = middles[i] if i < len(middles) else len(content)
             words = np.flatnonzero((inner >= low) & (inner < high)).astype(np.int32)
-            tokens = np.concatenate([example.tokens[:1], content[begin:end], example.tokens[-1:]])
+            kept = np.r_[0, begin + 1 : end + 1, len(example.tokens) - 1]
+            tokens, features = example.tokens[kept], example.features[kept]
             # A word whose last subwords lie beyond the window ends with it.
             word_ends = np.minimum(ends_of[words] - begin, len(tokens) - 1)
             share = (high - low) / len(content)
-            yield Window(source, tokens, words, example.starts[words] - begin, word_ends, share)
+            starts = example.starts[words] - begin
+            yield Window(source, tokens, words, starts, word_ends, share, features)
 
 
 def _word_ends(example: Example) -> np.ndarray:

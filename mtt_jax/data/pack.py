@@ -19,10 +19,12 @@ class Piece(NamedTuple):
 
     Attributes:
       tokens: int32 [n].
+      features: int32 [n, F] ids of word features.
       targets: task -> (values, mask) as `Task.target` returns them; absent without a label.
     """
 
     tokens: np.ndarray
+    features: np.ndarray
     targets: dict[str, tuple[Any, Any]]
 
 
@@ -30,17 +32,20 @@ def piece_of(example: Example, tasks: Sequence[Task], max_length: int) -> Piece:
     """An example as training reads it: cut to `max_length`."""
     example = cut(example, max_length)
     words = np.flatnonzero(example.starts >= 0)
-    return _piece(example, tasks, example.tokens, words, example.starts[words])
+    return _piece(example, tasks, example, words, example.starts[words])
 
 
-def _piece(example: Example, tasks: Sequence[Task], tokens, words, starts) -> Piece:
-    """The piece of an example that holds `tokens`, in which `words` begin at `starts`."""
+def _piece(
+    example: Example, tasks: Sequence[Task], part: Example | Window, words: Any, starts: Any
+) -> Piece:
+    """The piece of an example that is `part` of it, in which `words` begin at `starts`."""
+    tokens = part.tokens
     targets = {
         task.name: task.target(example.labels[task.name], words, starts, len(tokens))
         for task in tasks
         if task.name in example.labels
     }
-    return Piece(tokens, targets)
+    return Piece(tokens, part.features, targets)
 
 
 def assign_rows(lengths: Sequence[int], row_length: int, slots: int) -> list[list[int]]:
@@ -79,17 +84,21 @@ def lay_out(
     }
     masks = {name: np.zeros((count, size), np.float32) for name, size in units.items()}
     per_sentence = {task.name for task in tasks if task.unit == "sentence"}
+    width = next((piece.features.shape[1] for row in rows for piece in row), 0)
+    features = np.zeros((count, row_length, width), np.int32) if width else None
     for row, slot, offset, piece in _places(rows):
         length = len(piece.tokens)
         here = slice(offset, offset + length)
         tokens[row, here] = piece.tokens
         segments[row, here] = slot + 1
         positions[row, here] = np.arange(length)
+        if features is not None:
+            features[row, here] = piece.features
         for name, (values, mask) in piece.targets.items():
             place = slot if name in per_sentence else here
             targets[name][row, place] = values
             masks[name][row, place] = mask
-    return Batch(tokens, segments, positions, targets, masks)
+    return Batch(tokens, segments, positions, targets, masks, features)
 
 
 def _places(rows: Sequence[Sequence[Any]]) -> Iterator[tuple[int, int, int, Any]]:
@@ -143,7 +152,7 @@ def pack_examples(
         members = [[found[index] for index in row] for row in packed[:size]]
         packed = packed[size:]
         pieces = [
-            [_piece(examples[w.source], tasks, w.tokens, w.words, w.starts) for w in row]
+            [_piece(examples[w.source], tasks, w, w.words, w.starts) for w in row]
             for row in members
         ]
         batch = lay_out(pieces, tasks, row_length, slots, size)

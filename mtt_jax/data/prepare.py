@@ -24,7 +24,7 @@ from mtt_jax.config.schema import Config, as_plain
 from mtt_jax.data import check, newswire, tokenizer
 from mtt_jax.data.augment import augment, read_gazetteer
 from mtt_jax.data.clean import clean
-from mtt_jax.data.encode import ExampleSet, encode_records
+from mtt_jax.data.encode import ExampleSet, encode_records, reading_of
 from mtt_jax.data.labels import find_labels, need_labels
 from mtt_jax.data.newswire.source import newswire_extra
 from mtt_jax.data.readers.files import expand
@@ -36,7 +36,7 @@ from mtt_jax.tasks import Task
 from mtt_jax.types import Record
 
 # Increase it if the same data is encoded differently, so that older runs are not resumed on them.
-_VERSION = 4
+_VERSION = 5
 # Increase it if the arrays of the cache are laid out differently.
 _LAYOUT = 3
 
@@ -173,6 +173,7 @@ def _made_of(config: Config, given: Tokenizer | None) -> dict[str, Any]:
         "task_data": {name: as_plain(fields) for name, fields in sources.items()},
         "tasks": _described(config),
         "tokenizer": given.to_str() if given else as_plain(config.tokenizer),
+        "word_features": list(config.encoder.word_features),
         "seed": config.data_seed if config.data.source != "newswire" or drawn else 0,
     }
 
@@ -243,7 +244,7 @@ def _encode(
     real, records["train"] = training_records(records, config, notes)
     chosen = given or open_tokenizer(config, real)
     splits = {
-        name: encode_records(records[name], chosen, config.task_list, config.data.clean)
+        name: encode_records(records[name], chosen, config.task_list, reading_of(config))
         for name in SPLITS
     }
     notes += [

@@ -1,15 +1,18 @@
-"""Attention over rows of packed sentences: masks, rotary positions and three implementations.
+"""Attention over rows of packed sentences: masks, rotary positions and four implementations.
 
     plain    batched matmuls that run on any device, differentiate and export
     blocked  a few rows at a time, forward and backward, so that their weights [b, H, L, L] stay in
              a CPU's cache; the backward pass recomputes them (Dao et al. 2022, arXiv:2205.14135,
              whose blocks are sized for a GPU's on-chip memory)
+    fused    our kernels for NVIDIA GPUs, for bfloat16, which skip what no sentence shares
+             (fused_attention.py)
     cudnn    NVIDIA's fused kernel through `jax.nn.dot_product_attention`, for bfloat16
 
 All compute the same function; their results differ only by rounding. In addition to the
 letters of types.py, K is the width of a head, and [Q, P] are the L queries by the L keys.
 """
 
+from dataclasses import dataclass
 from functools import partial
 
 import jax
@@ -20,6 +23,42 @@ from mtt_jax.model.shapes import Array, Float, Float32, Int, UInt8
 
 # Bytes of attention weights per block: what two cores keep in their caches.
 _BLOCK_BYTES = 4 << 20
+# What the fused kernels are written for: rows of whole blocks, and heads whose width the tensor
+# cores take and whose blocks fit into a GPU's on-chip memory.
+_FUSED_LENGTH = 64
+_FUSED_WIDTHS = (16, 32, 64, 128)
+
+
+@partial(
+    jax.tree_util.register_dataclass, data_fields=("segments", "bias"), meta_fields=("window",)
+)
+@dataclass(frozen=True)
+class Mask:
+    """Which positions see each other, in the two forms that implementations take.
+
+    Attributes:
+      segments: 1..S, 0 for padding.
+      bias: as returned by `segment_bias` or `window_bias`; XLA drops it if nothing uses it.
+      window: how far away a position may be to be seen; 0 for the whole sentence.
+    """
+
+    segments: Int[Array, "B L"]
+    bias: Float32[Array, "B 1 L L"]
+    window: int = 0
+
+
+def mask_of(segments: Int[Array, "B L"], positions: Int[Array, "B L"], window: int = 0) -> Mask:
+    """The mask of packed rows.
+
+    Args:
+      segments: 1..S, 0 for padding.
+      positions: inside each sentence.
+      window: how far away a position may be to be seen; 0 for the whole sentence.
+    """
+    bias = segment_bias(segments)
+    if window:
+        bias = window_bias(bias, positions, window)
+    return Mask(segments, bias, window)
 
 
 def segment_bias(segments: Int[Array, "B L"]) -> Float32[Array, "B 1 L L"]:
@@ -66,38 +105,50 @@ def rotate(
     return jnp.concatenate(rotated, axis=-1).astype(x.dtype)
 
 
+def fits(length: int, width: int, dtype: str) -> bool:
+    """Whether the fused kernels can compute rows of a length, with heads of a width."""
+    return dtype == "bfloat16" and length % _FUSED_LENGTH == 0 and width in _FUSED_WIDTHS
+
+
 def attend(
     implementation: str,
     query: Float[Array, "B L H K"],
     key: Float[Array, "B L H K"],
     value: Float[Array, "B L H K"],
-    bias: Float32[Array, "B 1 L L"],
+    mask: Mask,
     dropout: float = 0.0,
     rng: Array | None = None,
 ) -> Float[Array, "B L H K"]:
     """Mixes values along L: softmax(query . key / sqrt(K) + bias) . value.
 
     Args:
-      implementation: "plain", "blocked" or "cudnn"; with dropout, cudnn falls back to plain.
+      implementation: "plain", "blocked", "fused" or "cudnn". Plain attention is used instead of
+        fused for shapes that do not fit, and instead of cudnn with dropout.
       query: what each position asks for.
       key: what each position offers.
       value: what is mixed; the result has its dtype.
-      bias: as returned by `segment_bias` or `window_bias`.
+      mask: which positions see each other.
       dropout: rate on the attention weights; needs `rng`.
       rng: random key; None outside training.
     """
+    rows, length, heads, width = query.shape
+    if implementation == "fused" and fits(length, width, query.dtype.name):
+        # Only here, as Pallas takes time to load.
+        from mtt_jax.model.fused_attention import fused_attention
+
+        seed = None if rng is None else jax.random.bits(rng, (), jnp.uint32)
+        return fused_attention(query, key, value, mask.segments, mask.window, dropout, seed)
     drawn = None
     if rng is not None and dropout:
         # One byte per weight, drawn here: inside the blocks both passes would draw them.
-        rows, length, heads = query.shape[:3]
         drawn = random_bytes(rng, (rows, heads, length, length))
     if implementation == "cudnn" and drawn is None:
         return jax.nn.dot_product_attention(
-            query, key, value, mask=bias == 0.0, implementation="cudnn"
+            query, key, value, mask=mask.bias == 0.0, implementation="cudnn"
         )
     if implementation == "blocked":
-        return _blocked(dropout, query, key, value, bias, drawn)
-    return _plain(dropout, query, key, value, bias, drawn)
+        return _blocked(dropout, query, key, value, mask.bias, drawn)
+    return _plain(dropout, query, key, value, mask.bias, drawn)
 
 
 def _plain(rate, query, key, value, bias, drawn):

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from mtt_jax.model.attention import attend, rotate, segment_bias, window_bias
+from mtt_jax.model.attention import Mask, attend, mask_of, rotate
 from mtt_jax.model.dropout import Dropout
 from mtt_jax.model.lora import Linear
 from mtt_jax.model.matmul import bfloat16_dot_general
@@ -78,11 +78,11 @@ class Attention(nn.Module):
     def __call__(
         self,
         x: Float[Array, "B L D"],
-        bias: Float32[Array, "B 1 L L"],
+        mask: Mask,
         positions: Int[Array, "B L"],
         train: bool,
     ) -> Float[Array, "B L D"]:
-        """Mixes vectors along L under the additive mask `bias`."""
+        """Mixes vectors along L, between positions that see each other."""
         spec, projection = self.spec, projection_of(self.spec)
         width = x.shape[-1]
         qkv = projection((3, spec.heads, width // spec.heads), name="qkv")(x)  # [B, L, 3, H, K]
@@ -95,7 +95,7 @@ class Attention(nn.Module):
         implementation = spec.attention
         if implementation == "blocked" and not train:
             implementation = "plain"  # blocks pay off only if a backward pass follows
-        mixed = attend(implementation, query, key, value, bias, rate, rng)  # [B, L, H, K]
+        mixed = attend(implementation, query, key, value, mask, rate, rng)  # [B, L, H, K]
         return projection(width, axis=(-2, -1), name="out")(mixed)
 
 
@@ -116,14 +116,14 @@ class Layer(nn.Module):
     def __call__(
         self,
         x: Float[Array, "B L D"],
-        bias: Float32[Array, "B 1 L L"],
+        mask: Mask,
         positions: Int[Array, "B L"],
         train: bool,
     ) -> Float[Array, "B L D"]:
         """Applies the layer to every row."""
         attention = Attention(self.spec, self.rotary_base, name="attention")
         name = "" if self.normalized else "attention_norm"
-        x = self._residual(name, x, lambda h: attention(h, bias, positions, train), train)
+        x = self._residual(name, x, lambda h: attention(h, mask, positions, train), train)
         return self._residual("feedforward_norm", x, self._feedforward, train)
 
     def _feedforward(self, x: Float[Array, "B L D"]) -> Float[Array, "B L D"]:
@@ -167,6 +167,7 @@ class Encoder(nn.Module):
         segments: Int[Array, "B L"],
         positions: Int[Array, "B L"],
         train: bool = False,
+        features: Int[Array, "B L F"] | None = None,
     ) -> tuple[Float[Array, "B L D"], Float[Array, "B S D"]]:
         """Encodes packed rows.
 
@@ -175,22 +176,27 @@ class Encoder(nn.Module):
           segments: 1..S, 0 for padding.
           positions: position inside its sentence.
           train: applies dropout, with the random stream "dropout".
+          features: ids of word features, if the spec names any.
 
         Returns:
           Token vectors and sentence vectors, in the spec's `dtype`.
         """
         spec = self.spec
-        x = self._embed(tokens, positions, train).astype(jnp.dtype(spec.dtype))
+        x = self._embed(tokens, positions, features, train).astype(jnp.dtype(spec.dtype))
         if spec.norm == "post" or spec.embedding_norm:
             x = Norm(spec.norm_epsilon, name="embedding_norm")(x)
         x = Dropout(spec.dropout)(x, train)
-        x = self._layers(x, segment_bias(segments), positions, train)
+        x = self._layers(x, segments, positions, train)
         if spec.norm == "pre":
             x = Norm(spec.norm_epsilon, name="final_norm")(x)
         return x, Pooling(spec.pooling, spec.slots, name="pooling")(x, segments, positions)
 
     def _embed(
-        self, tokens: Int[Array, "B L"], positions: Int[Array, "B L"], train: bool
+        self,
+        tokens: Int[Array, "B L"],
+        positions: Int[Array, "B L"],
+        features: Int[Array, "B L F"] | None,
+        train: bool,
     ) -> Float32[Array, "B L D"]:
         spec = self.spec
         table = nn.Embed(spec.vocab_size, spec.width, embedding_init=_INIT, name="token_embedding")
@@ -198,6 +204,10 @@ class Encoder(nn.Module):
         # Whole vectors, and before positions are added: the model knows that a word is there, but
         # not which.
         x = nn.Dropout(spec.token_dropout, broadcast_dims=(-1,), deterministic=not train)(x)
+        for index, (name, rows) in enumerate(spec.word_features):
+            table = nn.Embed(rows, spec.width, embedding_init=_INIT, name=f"{name}_embedding")
+            assert features is not None, "the spec names word features, and the batch has none"
+            x = x + table(features[..., index])
         if spec.positions == "learned":
             table = nn.Embed(
                 spec.max_positions, spec.width, embedding_init=_INIT, name="position_embedding"
@@ -211,7 +221,7 @@ class Encoder(nn.Module):
     def _layers(
         self,
         x: Float[Array, "B L D"],
-        bias: Float32[Array, "B 1 L L"],
+        segments: Int[Array, "B L"],
         positions: Int[Array, "B L"],
         train: bool,
     ) -> Float[Array, "B L D"]:
@@ -219,10 +229,11 @@ class Encoder(nn.Module):
         spec = self.spec
         layer = nn.remat(Layer, static_argnums=(4,)) if spec.remat else Layer
         rotary = spec.positions == "rotary"
-        global_mask, global_base = bias, spec.rotary_base if rotary else 0.0
+        global_base = spec.rotary_base if rotary else 0.0
+        global_mask = mask_of(segments, positions)
         if spec.scan:
             stacked = nn.scan(
-                lambda module, carry, _: (module(carry, bias, positions, train), None),
+                lambda module, carry, _: (module(carry, global_mask, positions, train), None),
                 variable_axes={"params": 0},
                 split_rngs={"params": True, "dropout": True},
                 length=spec.layers,
@@ -231,7 +242,7 @@ class Encoder(nn.Module):
             return x
         local_mask, local_base = global_mask, global_base
         if spec.window:
-            local_mask = window_bias(bias, positions, spec.window)
+            local_mask = mask_of(segments, positions, spec.window)
             local_base = spec.local_rotary_base * rotary
         for index in range(spec.layers):
             local = index % spec.global_every > 0

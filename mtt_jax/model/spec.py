@@ -25,10 +25,11 @@ class EncoderSpec:
       embedding_norm: normalize the embeddings and not the first layer's input; for norm "pre".
       activation: a key of `ACTIVATIONS` in encoder.py.
       gated: multiply the activation by a second projection.
+      word_features: (name, rows of its table) of each word feature that is added to the embedding.
       dropout: of embeddings and block outputs.
       token_dropout: share of subwords hidden in training.
       attention_dropout: of attention weights.
-      attention: the implementation, "plain", "blocked" or "cudnn" (attention.py).
+      attention: the implementation, "plain", "blocked", "fused" or "cudnn" (attention.py).
       lora_rank: rank of the LoRA update of every projection; 0 for none.
       lora_alpha: the update is multiplied by lora_alpha / lora_rank.
       pooling: "mean", "max", "cls" or "attention" (pooling.py).
@@ -55,6 +56,7 @@ class EncoderSpec:
     embedding_norm: bool
     activation: str
     gated: bool
+    word_features: tuple[tuple[str, int], ...]
     dropout: float
     token_dropout: float
     attention_dropout: float

@@ -99,10 +99,13 @@ def _onnx(model: SavedModel, int8: bool = False) -> Engine:
         for batch in _by_length(list(pieces), positions):
             ids = np.zeros((len(batch), len(batch[0].tokens)), np.int32)
             mask = np.zeros_like(ids)
+            features = np.zeros((*ids.shape, len(config.encoder.word_features)), np.int32)
             for row, piece in enumerate(batch):
                 ids[row, : len(piece.tokens)] = piece.tokens
                 mask[row, : len(piece.tokens)] = 1
-            results = graph.run_onnx(session, names, ids, mask, model.path)
+                features[row, : len(piece.tokens)] = piece.features
+            inputs = dict(zip(graph.input_names(config), (ids, mask, features), strict=False))
+            results = graph.run_onnx(session, names, inputs, model.path)
             outputs: dict[str, Any] = dict(zip(names, results, strict=True))
             sound = all_finite(results)
             # A batch shares the scales of int8: infinity in one row makes zeros of the others.

@@ -4,6 +4,7 @@ Inputs, int32 [B, L] with any batch size B and length L:
 
     input_ids         subword ids with [CLS] and [SEP]
     attention_mask    1 for a subword, 0 for padding
+    word_features     [B, L, F] ids as data/features.py computes them, for a model that reads them
 
 Outputs, float32: the logits of each task under its name, [B, C] for a task per sentence and
 [B, L, C] for one per word; and sentence_embedding [B, D].
@@ -12,12 +13,13 @@ Outputs, float32: the logits of each task under its name, [B, C] for a task per 
 import contextlib
 import dataclasses
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from mtt_jax.config.schema import Config
 from mtt_jax.data.tokenizer import vocabulary_size
@@ -36,8 +38,13 @@ def output_names(config: Config) -> list[str]:
     return [*(task.name for task in config.task_list), EMBEDDING]
 
 
-def plain_forward(model: SavedModel) -> Callable[[Any, Any], tuple[Any, ...]]:
-    """The function (input_ids, attention_mask) -> outputs, one sentence per row.
+def input_names(config: Config) -> list[str]:
+    """The names of the inputs, in their order."""
+    return ["input_ids", "attention_mask", *["word_features"] * bool(config.encoder.word_features)]
+
+
+def plain_forward(model: SavedModel) -> Callable[..., tuple[Any, ...]]:
+    """The function (input_ids, attention_mask[, word_features]) -> outputs, a sentence per row.
 
     In float32 whatever dtype the model was trained in: few runtimes support bfloat16 on a CPU.
     """
@@ -47,10 +54,10 @@ def plain_forward(model: SavedModel) -> Callable[[Any, Any], tuple[Any, ...]]:
     module = build_model(config, vocabulary_size(model.tokenizer), slots=1, attention="plain")
     params = jax.tree.map(jnp.asarray, model.params)
 
-    def forward(input_ids, attention_mask):
+    def forward(input_ids, attention_mask, word_features=None):
         # Counted, not numbered by column, so that padding may be on either side.
         positions = (jnp.cumsum(attention_mask, axis=1) - attention_mask) * attention_mask
-        batch = Batch(input_ids, attention_mask, positions, {}, {})
+        batch = Batch(input_ids, attention_mask, positions, {}, {}, word_features)
         outputs: Any = module.apply({"params": params}, batch)
         logits = (
             outputs.logits[task.name][:, 0]
@@ -63,9 +70,12 @@ def plain_forward(model: SavedModel) -> Callable[[Any, Any], tuple[Any, ...]]:
     return forward
 
 
-def _free_shapes() -> list[jax.ShapeDtypeStruct]:
+def _free_shapes(config: Config) -> list[jax.ShapeDtypeStruct]:
+    """Of the inputs, with any batch size and length."""
     shape = jax.export.symbolic_shape("B, L")
-    return [jax.ShapeDtypeStruct(shape, jnp.int32)] * 2
+    count = len(config.encoder.word_features)
+    shapes = [shape, shape, *[(*shape, count)] * bool(count)]
+    return [jax.ShapeDtypeStruct(shape, jnp.int32) for shape in shapes]
 
 
 def to_stablehlo(model: SavedModel) -> bytes:
@@ -76,14 +86,14 @@ def to_stablehlo(model: SavedModel) -> bytes:
     startup.prepare()
     startup.start_devices()
     exported = jax.export.export(jax.jit(_named(model)), platforms=("cpu", "cuda", "tpu"))(
-        *_free_shapes()
+        *_free_shapes(model.config)
     )
     return bytes(exported.serialize())
 
 
-def _named(model: SavedModel) -> Callable[[Any, Any], dict[str, Any]]:
+def _named(model: SavedModel) -> Callable[..., dict[str, Any]]:
     forward, names = plain_forward(model), output_names(model.config)
-    return lambda ids, mask: dict(zip(names, forward(ids, mask), strict=True))
+    return lambda *inputs: dict(zip(names, forward(*inputs), strict=True))
 
 
 def write_onnx(model: SavedModel, file: Path, int8: bool = False) -> None:
@@ -108,9 +118,9 @@ def write_onnx(model: SavedModel, file: Path, int8: bool = False) -> None:
     with _quiet():
         proto: Any = to_onnx(
             plain_forward(model),
-            _free_shapes(),
+            _free_shapes(model.config),
             model_name="mtt_jax",
-            input_names=["input_ids", "attention_mask"],
+            input_names=input_names(model.config),
             output_names=output_names(model.config),
         )
     whole = file.with_suffix(".float32.onnx") if int8 else file
@@ -173,21 +183,22 @@ def onnx_session(model: SavedModel, int8: bool = False) -> Any:
         raise _damaged(file, error) from None
 
 
-def run_onnx(session: Any, names: list[str], ids: Any, mask: Any, folder: Path) -> list[Any]:
+def run_onnx(
+    session: Any, names: list[str], inputs: Mapping[str, np.ndarray], folder: Path
+) -> list[Any]:
     """The outputs with these names for a batch.
 
     Args:
       session: of ONNX Runtime.
       names: of the outputs.
-      ids: int32 [B, L] subword ids.
-      mask: int32 [B, L] attention mask.
+      inputs: name -> int32 array.
       folder: of the graph, for the message.
 
     Raises:
       UserError: if ONNX Runtime fails, as for a graph that was exported with another tokenizer.
     """
     try:
-        return session.run(names, {"input_ids": ids, "attention_mask": mask})
+        return session.run(names, dict(inputs))
     except Exception as error:  # ONNX Runtime raises a type of its own for each fault
         reason = " ".join(str(error).split())[:160]
         raise UserError(

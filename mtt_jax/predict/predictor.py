@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, overload
 
 import numpy as np
 
-from mtt_jax.data.encode import encode_texts
+from mtt_jax.data.encode import encode_texts, reading_of
 from mtt_jax.errors import UserError, one_of
 from mtt_jax.predict.engines import load_for, open_engine
 from mtt_jax.scoring.infer import AGGREGATIONS, NOT_FINITE, Inference, empty_inferences
@@ -186,8 +186,8 @@ class Predictor:
                 "it: load the model in each worker. Start workers with "
                 "multiprocessing.get_context('spawn'), and gunicorn without --preload."
             )
-        encoded = encode_texts(self._tokenizer, texts, self.config.data.clean)
-        examples = [Example(*found, {}) for found in encoded]
+        encoded = encode_texts(self._tokenizer, texts, reading_of(self.config))
+        examples = [Example(*found[:3], {}, found.features) for found in encoded]
         return examples, self._engine(examples, self._aggregation)
 
     def _result(self, text: str, words: Words, found: Inference) -> dict[str, Any]:
@@ -206,7 +206,9 @@ class Predictor:
         """The prediction for a text to which the model has no finite answer."""
         none = np.zeros(0, np.int32)
         (empty,) = empty_inferences(
-            [Example(none, none, none.reshape(0, 2), {})], self.tasks, self.config.encoder.width
+            [Example(none, none, none.reshape(0, 2), {}, none.reshape(0, 0))],
+            self.tasks,
+            self.config.encoder.width,
         )
         return Prediction(self._result(text, (), empty), (), NOT_FINITE)
 

@@ -1,12 +1,15 @@
 """From a config to a model."""
 
 import dataclasses
+from importlib.util import find_spec
 
 import jax
 import jax.numpy as jnp
 from flax.core import FrozenDict
 
 from mtt_jax.config.schema import Config, EncoderConfig
+from mtt_jax.data.features import rows_of
+from mtt_jax.model.attention import fits
 from mtt_jax.model.multitask import MultiTask
 from mtt_jax.model.spec import EncoderSpec, HeadSpec
 from mtt_jax.types import Batch
@@ -42,18 +45,43 @@ def encoder_spec(
     """The spec of a config's encoder on this machine; for the arguments see `build_model`."""
     fields = dataclasses.asdict(encoder)
     del fields["init"]  # where its parameters come from is not part of what it is
-    fields["attention"] = _attention_here(attention or encoder.attention)
+    fields["attention"] = _attention_here(attention or encoder.attention, encoder)
+    names = encoder.word_features
+    fields["word_features"] = tuple(zip(names, rows_of(names), strict=True))
     fields["dtype"], fields["matmul_dtype"] = _dtypes_here(encoder.dtype)
     return EncoderSpec(**fields, vocab_size=vocab_size, slots=slots)
 
 
-def _attention_here(attention: str) -> str:
+def attention_of(config: Config) -> str:
+    """The implementation of attention with which this machine trains a config."""
+    encoder, length = config.encoder, config.train.row_length
+    attention = _attention_here(encoder.attention, encoder)
+    fitting = fits(length, encoder.width // encoder.heads, encoder.dtype)
+    return "plain" if attention == "fused" and not fitting else attention
+
+
+def _attention_here(attention: str, encoder: EncoderConfig) -> str:
     """The implementation to use here; a model trained on a GPU must also run on a CPU."""
-    backend = jax.default_backend()
-    if attention != "auto" and (attention != "cudnn" or backend == "gpu"):
+    backend, devices = jax.default_backend(), jax.device_count()
+    if attention in ("plain", "blocked") or (attention == "cudnn" and backend == "gpu"):
         return attention
+    # Row lengths differ from call to call: `attend` checks them. XLA does not divide a kernel of
+    # ours over devices, and plain attention it does.
+    width = encoder.width // encoder.heads
+    if devices == 1 and _runs_fused() and fits(0, width, encoder.dtype):
+        return "fused"
     # Blocks run one after another, which would leave all devices but one idle.
-    return "blocked" if backend == "cpu" and jax.device_count() == 1 else "plain"
+    return "blocked" if backend == "cpu" and devices == 1 else "plain"
+
+
+def _runs_fused() -> bool:
+    """Whether this is an NVIDIA GPU with bfloat16 matmuls, and a JAX with Triton's backend."""
+    if jax.default_backend() != "gpu":
+        return False
+    # "9.0" for an H100, "gfx942" for a GPU of AMD's
+    major, _, minor = getattr(jax.devices()[0], "compute_capability", "").partition(".")
+    recent = major.isdigit() and minor.isdigit() and int(major) >= 8
+    return recent and find_spec("jax.experimental.pallas.triton") is not None
 
 
 def _dtypes_here(dtype: str) -> tuple[str, str]:
@@ -64,7 +92,9 @@ def _dtypes_here(dtype: str) -> tuple[str, str]:
 def init_params(model: MultiTask, key: jax.Array, row_length: int) -> dict:
     """Fresh parameters, float32; can be traced, by `jax.eval_shape` and `jax.jit`."""
     empty = jnp.zeros((1, row_length), jnp.int32)
-    return model.init(key, Batch(empty, empty, empty, {}, {}))["params"]
+    count = len(model.encoder_spec.word_features)
+    features = jnp.zeros((1, row_length, count), jnp.int32) if count else None
+    return model.init(key, Batch(empty, empty, empty, {}, {}, features))["params"]
 
 
 def count_parameters(params) -> int:

@@ -143,7 +143,8 @@ def encoder(
       config: complete, as returned by `complete`.
       vocab_size: ids of the tokenizer.
       fresh: the encoder's parameters or their shapes; what the pretrained model does not have, such
-        as learned pooling or LoRA's updates, is returned unchanged.
+        as learned pooling or LoRA's updates, is returned unchanged, but tables of word features
+        become zeros.
       needed: for how many ids the model must have a row, by default all; the others begin with the
         mean of its rows.
       say: told of such rows.
@@ -176,4 +177,7 @@ def encoder(
             f"{folder}: its weights do not have the sizes in its config.json: "
             f"{'; '.join(wrong[:3])}{more}."
         )
-    return unflatten_dict({**ours, **theirs}, sep="/")
+    # Zeros, so that the encoder starts as it was.
+    added = {f"{name}_embedding/embedding" for name in config.encoder.word_features}
+    zeros = {name: np.zeros(ours[name].shape, ours[name].dtype) for name in added}
+    return unflatten_dict({**ours, **zeros, **theirs}, sep="/")

@@ -356,6 +356,17 @@ def test_a_number_must_not_be_nan_or_infinite(path, value):
             {"encoder__attention": "cudnn"},
             "config.encoder.attention: cudnn needs encoder.dtype=bfloat16",
         ),
+        *(
+            (
+                {"encoder__attention": "fused", "encoder__dtype": "bfloat16", **wrong},
+                "config.encoder.attention: fused needs encoder.dtype=bfloat16",
+            )
+            for wrong in (
+                {"encoder__dtype": "float32"},
+                {"train__row_length": 160},
+                {"encoder__heads": 16},
+            )
+        ),
         (
             {"encoder__init": "x", "init_from": "y"},
             "config.encoder.init: a run starts either from this or from init_from, not from both.",
@@ -617,3 +628,23 @@ def test_labels_that_the_config_names_stay_when_others_are_filled_in():
 def test_a_wrong_word_for_class_sampling_is_refused_before_the_labels_are_known():
     message = refusal(tasks__ner__labels=(), tasks__ner__class_sampling="often")
     assert message.startswith("config.tasks.ner.class_sampling: expected over, under or a factor")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "kind"),
+    [
+        ("data__topic__scheme", "bio", "entities"),
+        ("tasks__topic__scheme", "iob2", "entities"),
+        ("data__topic__offsets", "bytes", "entities"),
+        ("data__topic__separator", ";", "multilabel"),
+        ("data__ner__separator", ";", "multilabel"),
+    ],
+)
+def test_a_field_that_means_nothing_for_a_kind_of_task_is_refused_with_its_flag(field, value, kind):
+    message = refusal(**{field: value})
+    path = field.replace("__", ".")
+    assert message.startswith(f"config.{path}: ")
+    assert f"leave out --config.{path}, or set" in message
+    name = path.split(".")[1]
+    changed = {field: value, f"tasks__{name}__kind": kind, f"tasks__{name}__labels": "auto"}
+    resolve(plain(**changed))  # what the message advises

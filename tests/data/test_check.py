@@ -5,7 +5,7 @@ import pytest
 from mtt_jax.config import default_config
 from mtt_jax.data import check
 from mtt_jax.data.check import ERROR, WARNING, Finding, inspect, measure, merged, plain, summary
-from mtt_jax.data.encode import encode_records
+from mtt_jax.data.encode import Reading, encode_records
 from mtt_jax.data.tokenizer import train as train_tokenizer
 from mtt_jax.tasks import Classes, Entities, Multilabel
 from mtt_jax.types import Record, Span
@@ -391,7 +391,9 @@ def tokenizer():
 
 
 def measured(records, tokenizer, max_length=30, tasks=(NER,)):
-    encoded = {s: encode_records(part, tokenizer, tasks, True) for s, part in records.items()}
+    encoded = {
+        s: encode_records(part, tokenizer, tasks, Reading(True)) for s, part in records.items()
+    }
     return measure(records, encoded, tokenizer, max_length)
 
 

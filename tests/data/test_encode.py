@@ -8,7 +8,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 
 from mtt_jax.config.schema import TokenizerConfig
 from mtt_jax.data.clean import clean
-from mtt_jax.data.encode import ExampleSet, cut, encode_records, encode_texts, windows
+from mtt_jax.data.encode import ExampleSet, Reading, cut, encode_records, encode_texts, windows
 from mtt_jax.data.tokenizer import train
 from mtt_jax.data.words import split_words
 from mtt_jax.types import Example, Record, Span
@@ -37,7 +37,8 @@ def example_of(tokens, starts):
     """An example whose words are one character and a space each."""
     words = [(2 * i, 2 * i + 1) for i in range(len(starts))]
     pairs = np.array(words, np.int32).reshape(-1, 2)
-    return Example(tokens, np.asarray(starts, np.int32), pairs, {})
+    ids = np.stack([tokens, 2 * tokens], axis=1)  # two word features
+    return Example(tokens, np.asarray(starts, np.int32), pairs, {}, ids)
 
 
 def random_cases(count=400, seed=0):
@@ -109,14 +110,14 @@ both = pytest.mark.parametrize("cleaning", [False, True], ids=["as given", "clea
 
 def words_of(tokenizer, text, cleaning=False):
     """The words of a text, as strings of the text as given."""
-    (found,) = encode_texts(tokenizer, [text], cleaning)
+    (found,) = encode_texts(tokenizer, [text], Reading(cleaning))
     return [text[start:end] for start, end in found.words]
 
 
 @both
 def test_words_lie_in_the_text_as_given_in_order_and_do_not_overlap(anyone_s, cleaning):
     some = hard_texts()
-    for text, found in zip(some, encode_texts(anyone_s, some, cleaning), strict=True):
+    for text, found in zip(some, encode_texts(anyone_s, some, Reading(cleaning)), strict=True):
         edges = found.words.flatten().tolist()
         assert edges == sorted(edges)
         assert (found.words[:, 0] < found.words[:, 1]).all()
@@ -126,7 +127,7 @@ def test_words_lie_in_the_text_as_given_in_order_and_do_not_overlap(anyone_s, cl
 @both
 def test_every_word_has_a_subword_of_its_own(anyone_s, cleaning):
     some = hard_texts(seed=2)
-    for found in encode_texts(anyone_s, some, cleaning):
+    for found in encode_texts(anyone_s, some, Reading(cleaning)):
         assert {array.dtype for array in found} == {np.dtype(np.int32)}
         assert found.words.shape == (len(found.starts), 2)
         assert all(a < b for a, b in pairwise([0, *found.starts.tolist(), len(found.tokens) - 1]))
@@ -135,12 +136,12 @@ def test_every_word_has_a_subword_of_its_own(anyone_s, cleaning):
 @both
 def test_a_text_has_the_same_words_alone_and_in_a_batch(anyone_s, cleaning):
     some = hard_texts(seed=3)
-    for text, found in zip(some, encode_texts(anyone_s, some, cleaning), strict=True):
-        assert_trees_equal(found, next(encode_texts(anyone_s, [text], cleaning)))
+    for text, found in zip(some, encode_texts(anyone_s, some, Reading(cleaning)), strict=True):
+        assert_trees_equal(found, next(encode_texts(anyone_s, [text], Reading(cleaning))))
 
 
 def test_a_word_begins_and_ends_where_one_of_split_words_does(anyone_s):
-    for text, found in zip(CORPUS, encode_texts(anyone_s, CORPUS, False), strict=True):
+    for text, found in zip(CORPUS, encode_texts(anyone_s, CORPUS, Reading(False)), strict=True):
         units = split_words(text)
         assert set(found.words[:, 0].tolist()) <= {start for start, _ in units}
         assert set(found.words[:, 1].tolist()) <= {end for _, end in units}
@@ -148,7 +149,7 @@ def test_a_word_begins_and_ends_where_one_of_split_words_does(anyone_s):
 
 def test_the_first_subword_of_a_word_covers_a_character_of_it(anyone_s):
     for text in CORPUS:
-        (found,) = encode_texts(anyone_s, [text], False)
+        (found,) = encode_texts(anyone_s, [text], Reading(False))
         offsets = anyone_s.encode(text).offsets
         for start, (begin, end) in zip(found.starts, found.words, strict=True):
             assert offsets[start][0] < end
@@ -157,7 +158,7 @@ def test_the_first_subword_of_a_word_covers_a_character_of_it(anyone_s):
 
 def test_every_subword_that_shows_anything_belongs_to_a_word(anyone_s):
     for text in CORPUS:
-        (found,) = encode_texts(anyone_s, [text], False)
+        (found,) = encode_texts(anyone_s, [text], Reading(False))
         offsets = anyone_s.encode(text).offsets[1 : len(found.tokens) - 1]
         first = int(found.starts[0]) - 1 if len(found.starts) else len(offsets)
         assert all(not text[a:b].replace("\u200b", " ").strip() for a, b in offsets[:first])
@@ -165,7 +166,7 @@ def test_every_subword_that_shows_anything_belongs_to_a_word(anyone_s):
 
 def test_tokens_are_those_of_the_tokenizer_on_the_cleaned_text(anyone_s):
     for text in CORPUS:
-        (found,) = encode_texts(anyone_s, [text], True)
+        (found,) = encode_texts(anyone_s, [text], Reading(True))
         assert found.tokens.tolist() == anyone_s.encode(clean(text).text).ids
 
 
@@ -173,7 +174,7 @@ def test_tokens_are_those_of_the_tokenizer_on_the_cleaned_text(anyone_s):
 def test_a_trained_tokenizer_joins_no_two_words(algorithm):
     tokenizer = train(CORPUS * 3, TokenizerConfig(vocab_size=2000, algorithm=algorithm))
     for text in CORPUS:
-        (found,) = encode_texts(tokenizer, [text], False)
+        (found,) = encode_texts(tokenizer, [text], Reading(False))
         missing = set(split_words(text)) - {(int(a), int(b)) for a, b in found.words}
         # A word of characters that the normalizer drops has no subword.
         assert all(not tokenizer.normalizer.normalize_str(text[a:b]) for a, b in missing)
@@ -236,7 +237,7 @@ def bpe(*merges):
 )
 def test_a_subword_that_joins_two_words_makes_them_one(merges, text, words, starts):
     tokenizer = bpe(*merges)
-    (found,) = encode_texts(tokenizer, [text], False)
+    (found,) = encode_texts(tokenizer, [text], Reading(False))
     assert [text[a:b] for a, b in found.words] == words
     assert found.starts.tolist() == starts
 
@@ -254,7 +255,9 @@ def test_gold_edges_do_not_change_the_words(tokenizer):
     text = "AC/DC-fan resigned"
     labels = [(), (Span(0, 7, "ORG"),), (Span(1, 10, "PER"), Span(12, 14, "LOC"))]
     tasks = make_config().task_list
-    some = encode_records([Record(text, {"ner": x}) for x in labels], tokenizer, tasks, True)
+    some = encode_records(
+        [Record(text, {"ner": x}) for x in labels], tokenizer, tasks, Reading(True)
+    )
     for index in range(3):
         np.testing.assert_array_equal(some[index].words, some[0].words)
         np.testing.assert_array_equal(some[index].starts, some[0].starts)
@@ -274,7 +277,7 @@ def test_labels_are_class_ids_and_missing_labels_are_missing(tokenizer):
         ],
         tokenizer,
         tasks,
-        cleaning=True,
+        Reading(True),
     )
     assert [examples[i].labels.get("topic") for i in range(3)] == [2, 0, None]
     ner_of = examples[0].labels["ner"]
@@ -290,7 +293,9 @@ def test_labels_are_class_ids_and_missing_labels_are_missing(tokenizer):
 
 
 def test_labels_of_all_four_kinds_are_encoded_by_class_id(tokenizer):
-    examples = encode_records(four_task_records(), tokenizer, four_task_config().task_list, True)
+    examples = encode_records(
+        four_task_records(), tokenizer, four_task_config().task_list, Reading(True)
+    )
     labels = examples[1].labels  # The minister resigned on Monday .
     assert labels["topic"] == 1
     assert labels["ner"].spans.tolist() == []
@@ -309,7 +314,7 @@ def test_missing_labels_of_all_four_kinds_are_missing(tokenizer):
         r._replace(labels={n: label for n, label in r.labels.items() if n != name})
         for r, name in zip(full, names, strict=True)
     ]
-    examples = encode_records(bare, tokenizer, config.task_list, True)
+    examples = encode_records(bare, tokenizer, config.task_list, Reading(True))
     assert [set(examples[i].labels) for i in range(6)] == [set(r.labels) for r in bare]
     assert examples.counts() == {"subjects": 5, "topic": 5, "ner": 5, "pos": 5}
     for task in config.task_list:
@@ -319,7 +324,7 @@ def test_missing_labels_of_all_four_kinds_are_missing(tokenizer):
 def test_word_without_a_tag_is_encoded_as_minus_1(tokenizer):
     config = four_task_config()
     some = [record("Tom ran .", pos=("NOUN", "", "OTHER"))]
-    example = encode_records(some, tokenizer, config.task_list, True)[0]
+    example = encode_records(some, tokenizer, config.task_list, Reading(True))[0]
     assert example.labels["pos"].tolist() == [0, -1, 2]
 
 
@@ -345,7 +350,9 @@ def same(ours: ExampleSet, theirs: ExampleSet):
 def test_saved_examples_are_loaded_unchanged(tokenizer, tmp_path):
     config = four_task_config()
     partly = [record("Tom ran .", "sports"), record("Tom ran .", pos=("NOUN", "", "OTHER"))]
-    examples = encode_records([*four_task_records(), *partly], tokenizer, config.task_list, True)
+    examples = encode_records(
+        [*four_task_records(), *partly], tokenizer, config.task_list, Reading(True)
+    )
     examples.save(tmp_path / "train.npz")
     loaded = ExampleSet.load(tmp_path / "train.npz", examples.tasks)
     same(examples, loaded)
@@ -358,7 +365,7 @@ def test_empty_example_set_and_sentence_without_words_are_saved_and_loaded(token
     tasks = four_task_config().task_list
     for count in (0, 1):
         empty = record("", "sports", [], subjects=(), pos=())
-        some = encode_records([empty] * count, tokenizer, tasks, True)
+        some = encode_records([empty] * count, tokenizer, tasks, Reading(True))
         some.save(tmp_path / "some.npz")
         loaded = ExampleSet.load(tmp_path / "some.npz", tasks)
         same(some, loaded)
@@ -469,7 +476,7 @@ def test_subword_that_includes_the_space_before_a_word_is_the_first_of_that_word
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
     )  # fmt: skip
     tokenizer.train_from_iterator([text] * 5, trainer)
-    (found,) = encode_texts(with_ends(tokenizer), [text], False)
+    (found,) = encode_texts(with_ends(tokenizer), [text], Reading(False))
     assert found.starts.tolist() == [1, 2, 3, 4, 5]
     assert found.words.tolist() == [[0, 3], [4, 9], [10, 12], [13, 22], [22, 23]]
     assert len(found.tokens) == 7
@@ -481,7 +488,7 @@ def test_subword_that_includes_a_zero_width_space_before_a_word_is_the_first_of_
 ):
     tokenizer = trained(models.BPE(), pre_tokenizers.Metaspace(prepend_scheme="never"), normalizer)
     text = "\u200bTom"
-    (found,) = encode_texts(tokenizer, [text], False)
+    (found,) = encode_texts(tokenizer, [text], Reading(False))
     assert found.words.tolist() == [[1, 4]]
     offsets = tokenizer.encode(text).offsets
     assert next(i for i, (_, end) in enumerate(offsets) if end > 1) == found.starts[0]

@@ -14,7 +14,7 @@ from mtt_jax.config.files import load_file
 from mtt_jax.config.resolve import resolve
 from mtt_jax.config.schema import DataConfig, TaskDataConfig, TokenizerConfig
 from mtt_jax.data.clean import clean
-from mtt_jax.data.encode import encode_records
+from mtt_jax.data.encode import encode_records, reading_of
 from mtt_jax.data.readers import read_file
 from mtt_jax.data.sources import read_files
 from mtt_jax.data.tokenizer import train as train_tokenizer
@@ -115,7 +115,7 @@ def test_the_f1_that_is_reported_is_that_of_the_predictor_on_the_raw_texts(folde
         record._replace(labels={"ner": tuple(spans_of(result))}) if rng.random() < 0.5 else record
         for record, result in zip(records, results, strict=True)
     ]
-    examples = encode_records(records, tokenizer, config.task_list, config.data.clean)
+    examples = encode_records(records, tokenizer, config.task_list, reading_of(config))
     score = evaluate(forward_of(model), params, examples, config).scores["ner"]
     gold = [record.labels["ner"] for record in records]
     assert score.headline == strict_f1(gold, [result["ner"] for result in results])
@@ -135,6 +135,6 @@ def test_hardly_any_entity_begins_or_ends_inside_a_word(folder, most):
     labels, records = corpus_of(folder, 4000)
     config = make_config(tasks__ner__labels=("O", *labels), tasks__ner__scheme="iob2")
     tokenizer = train_tokenizer([r.text for r in records], TokenizerConfig(vocab_size=2000))
-    examples = encode_records(records, tokenizer, config.task_list, config.data.clean)
+    examples = encode_records(records, tokenizer, config.task_list, reading_of(config))
     cut = sum(examples[i].labels["ner"].cut.sum() for i in range(len(examples)))
     assert cut <= most

@@ -74,7 +74,10 @@ def load_ours(folder, **encoder):
 def hidden_states(folder, sentences, **encoder):
     """Our token vectors of each sentence, computed in packed rows."""
     config, model, params = load_ours(folder, **encoder)
-    examples = [Example(np.array(ids, np.int32), *NO_WORDS, {}) for ids in sentences]
+    examples = [
+        Example(np.array(ids, np.int32), *NO_WORDS, {}, np.zeros((len(ids), 0), np.int32))
+        for ids in sentences
+    ]
     forward = forward_of(model)
     states = [np.zeros(0)] * len(sentences)
     for packed in pack_examples(

@@ -12,14 +12,20 @@ import numpy as np
 import pytest
 
 from mtt_jax import Predictor
+from mtt_jax.data.encode import Reading, encode_texts
 from mtt_jax.data.tokenizer import vocabulary_size
 from mtt_jax.errors import UserError
 from mtt_jax.predict.export import export
-from mtt_jax.predict.graph import output_names, plain_forward
+from mtt_jax.predict.graph import input_names, output_names, plain_forward
 from mtt_jax.weights import saved_model
 from tests.helpers import FOUR_KINDS, ROOT, make_config, model_and_params
 
-BERT = {"encoder__norm": "post", "encoder__pooling": "cls", "tasks__ner__scheme": "iob2"}
+BERT = {
+    "encoder__norm": "post",
+    "encoder__pooling": "cls",
+    "encoder__word_features": "",
+    "tasks__ner__scheme": "iob2",
+}
 FOUR = {**FOUR_KINDS, **BERT, "tasks__subjects__hidden": 8}
 THRESHOLDS = (0.25, 0.5, 0.875)
 TEXTS = [
@@ -55,20 +61,21 @@ def four(tokenizer, tmp_path_factory):
     return saved(tokenizer, tmp_path_factory.mktemp("four"), **FOUR)
 
 
-def inputs(tokenizer, left=False):
-    """input_ids and attention_mask of the texts, padded on the right or on the left."""
-    rows = [encoding.ids for encoding in tokenizer.encode_batch(TEXTS)]
-    width = max(map(len, rows))
-    ids, mask = np.zeros((2, len(rows), width), np.int32)
-    for index, row in enumerate(rows):
+def inputs(tokenizer, left=False, features=()):
+    """The inputs of a graph for the texts, padded on the right or on the left."""
+    read = list(encode_texts(tokenizer, TEXTS, Reading(True, features)))
+    width = max(len(text.tokens) for text in read)
+    ids, mask = np.zeros((2, len(read), width), np.int32)
+    of_words = np.zeros((len(read), width, len(features)), np.int32)
+    for index, (row, *_, ours) in enumerate(read):
         here = slice(width - len(row), None) if left else slice(0, len(row))
-        ids[index, here], mask[index, here] = row, 1
-    return ids, mask
+        ids[index, here], mask[index, here], of_words[index, here] = row, 1, ours
+    return (ids, mask, of_words) if features else (ids, mask)
 
 
 def expected(run, tokenizer):
     model = saved_model.load(run)
-    outputs = plain_forward(model)(*inputs(tokenizer))
+    outputs = plain_forward(model)(*inputs(tokenizer, features=model.config.encoder.word_features))
     return dict(zip(output_names(model.config), map(np.asarray, outputs), strict=True))
 
 
@@ -108,10 +115,10 @@ def test_stablehlo_gives_the_same_outputs_at_any_batch_size_and_length(
         "README.md", "config.json", "model.stablehlo", "tokenizer.json"
     ]  # fmt: skip
     graph = jax.export.deserialize(bytearray((tmp_path / "out" / "model.stablehlo").read_bytes()))
-    ids, mask = inputs(tokenizer)
+    given = inputs(tokenizer, features=saved_model.load(run).config.encoder.word_features)
     ours = expected(run, tokenizer)
     for rows in (1, 3):
-        outputs = graph.call(ids[:rows], mask[:rows])
+        outputs = graph.call(*(array[:rows] for array in given))
         assert list(outputs) == sorted(ours)
         for name, values in ours.items():
             np.testing.assert_allclose(outputs[name], values[:rows], atol=1e-5)
@@ -121,7 +128,11 @@ def test_stablehlo_gives_the_same_outputs_at_any_batch_size_and_length(
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ({}, "encoder.norm='pre'; a BERT has encoder.norm='post'"),
+        ({"encoder__word_features": ""}, "encoder.norm='pre'; a BERT has encoder.norm='post'"),
+        (
+            {**BERT, "encoder__word_features": "shape"},
+            "or train without: --config.encoder.word_features=",
+        ),
         (
             {**BERT, "encoder__pooling": "mean"},
             "task 'topic' reads the mean over a sentence's tokens",
@@ -438,9 +449,14 @@ def test_onnx_runtime_gives_the_same_outputs_at_any_batch_size_and_length(
     export(run, "onnx", tmp_path / "out")
     session = runtime.InferenceSession(str(tmp_path / "out" / "model.onnx"))
     ours = expected(run, tokenizer)
-    ids, mask = inputs(tokenizer)
+    config = saved_model.load(run).config
+    names = [graph_input.name for graph_input in session.get_inputs()]
+    assert names == input_names(config)
+    given = inputs(tokenizer, features=config.encoder.word_features)
+    mask = given[1]
     for rows in (1, 3):
-        outputs = session.run(list(ours), {"input_ids": ids[:rows], "attention_mask": mask[:rows]})
+        part = {name: array[:rows] for name, array in zip(names, given, strict=True)}
+        outputs = session.run(list(ours), part)
         for (name, values), found in zip(ours.items(), outputs, strict=True):
             real = slice(None) if found.ndim == 2 else mask[:rows] > 0
             np.testing.assert_allclose(found[real], values[:rows][real], atol=1e-4, err_msg=name)

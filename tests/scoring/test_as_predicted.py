@@ -6,7 +6,7 @@ from sklearn.metrics import accuracy_score, f1_score
 
 from mtt_jax import Predictor
 from mtt_jax.config.schema import TokenizerConfig
-from mtt_jax.data.encode import encode_records
+from mtt_jax.data.encode import encode_records, reading_of
 from mtt_jax.data.tokenizer import train as train_tokenizer
 from mtt_jax.scoring.evaluate import evaluate
 from mtt_jax.types import Record, Span
@@ -100,7 +100,7 @@ def corpus(results):
 def scores(model, corpus):
     config = model.config
     net, _ = model_and_params(config, model.tokenizer)
-    examples = encode_records(corpus, model.tokenizer, config.task_list, config.data.clean)
+    examples = encode_records(corpus, model.tokenizer, config.task_list, reading_of(config))
     return evaluate(forward_of(net), model.params, examples, config).scores
 
 
@@ -164,7 +164,7 @@ def test_f1_of_topics_and_of_sets_of_labels_is_that_of_the_predictor(scores, cor
 
 def test_words_of_evaluation_are_those_that_the_predictor_answers_for(model, corpus, results):
     config = model.config
-    examples = encode_records(corpus, model.tokenizer, config.task_list, config.data.clean)
+    examples = encode_records(corpus, model.tokenizer, config.task_list, reading_of(config))
     for index, result in enumerate(results):
         places = [[word["start"], word["end"]] for word in result["pos"]]
         assert examples[index].words.tolist() == places

@@ -39,7 +39,8 @@ LOGITS = np.log(
 def example_of(count, starts):
     """An example of `count` subwords whose words begin at some of them."""
     words = np.array([(i, i + 1) for i in range(len(starts))], np.int32).reshape(-1, 2)
-    return Example(np.arange(count, dtype=np.int32), np.array(starts, np.int32), words, {})
+    none = np.zeros((count, 0), np.int32)
+    return Example(np.arange(count, dtype=np.int32), np.array(starts, np.int32), words, {}, none)
 
 
 EXAMPLE = example_of(8, [1, 4, 5])
@@ -104,7 +105,7 @@ def test_windows_are_averaged_for_the_sentence_by_their_shares():
         (0.75, [1.0, 0.0], [4.0, -8.0], [4.0, 0.0]),
         (0.25, [0.0, 2.0], [-4.0, 0.0], [0.0, 4.0]),
     ):
-        window = Window(0, tokens, none, none, none, share)
+        window = Window(0, tokens, none, none, none, share, np.zeros((3, 0), np.int32))
         logits = {"topic": np.array(topic), "subjects": np.array(subjects)}
         add_window(inference, window, tasks, logits, np.array(embedding), "max")
     assert inference.embedding.tolist() == [3.0, 1.0]
@@ -155,7 +156,7 @@ def test_inferences_of_windows_are_those_of_the_windows_read_alone(model, long):
     pieces = list(windows([long[last]], config.data.max_length, config.data.overlap))
     assert len(pieces) > 2
     words = long[last].words
-    read = [Example(p.tokens, p.starts, words[p.words], {}) for p in pieces]
+    read = [Example(p.tokens, p.starts, words[p.words], {}, p.features) for p in pieces]
     alone = list(infer(forward, params, read, config, 4))
     for name in ("topic", "subjects"):
         mean = sum(

@@ -3,7 +3,7 @@
 import jax
 import pytest
 
-from mtt_jax.data.encode import encode_records
+from mtt_jax.data.encode import encode_records, reading_of
 from mtt_jax.data.prepare import Prepared
 from mtt_jax.report.console import Console
 from mtt_jax.train.setup import complete_config, initial_state, set_up
@@ -14,7 +14,7 @@ from tests.helpers import assert_trees_equal, make_config
 @pytest.fixture
 def setup(records, tokenizer, tmp_path):
     config = complete_config(make_config(train__tensorboard=False), tmp_path)
-    encoded = encode_records(records, tokenizer, config.task_list, config.data.clean)
+    encoded = encode_records(records, tokenizer, config.task_list, reading_of(config))
     data = Prepared(tokenizer, {"train": encoded, "dev": encoded, "test": encoded}, ())
     with stop_signals() as asked, set_up(config, tmp_path, Console(), asked, data) as setup:
         yield setup

@@ -80,7 +80,7 @@ def test_init_from_with_another_tokenizer_is_refused_with_the_flag_to_add(source
 
 
 def test_encoder_init_replaces_the_encoder_and_leaves_the_heads(tokenizer, tmp_path):
-    config = make_config(encoder__norm="post")
+    config = make_config(encoder__norm="post", encoder__word_features="")
     config = dataclasses.replace(
         config, encoder=dataclasses.replace(config.encoder, init=str(tmp_path))
     )

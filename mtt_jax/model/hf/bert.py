@@ -213,6 +213,12 @@ def config_json(ours: Any, vocab_size: int, pad_id: int) -> dict[str, Any]:
       UserError: naming the fields that make the encoder something other than a BERT.
     """
     wanted = {"norm": "post", "positions": "learned", "gated": False, "window": 0}
+    if ours.word_features:
+        raise UserError(
+            "--to=hf: this encoder reads word features (encoder.word_features), which transformers "
+            "cannot compute. Use --to=onnx or --to=stablehlo, or train without: "
+            "--config.encoder.word_features="
+        )
     wrong = [name for name, value in wanted.items() if getattr(ours, name) != value]
     if wrong:
         found = ", ".join(f"encoder.{name}={getattr(ours, name)!r}" for name in wrong)

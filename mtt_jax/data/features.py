@@ -1,0 +1,109 @@
+"""Word features: what a word looks like, as ids for small embedding tables.
+
+A subword's own vector says little about a name that training never saw; its capitals, its ending
+and the spaces around it say more. Each feature is a string that is hashed into the rows of a table,
+so that no list of them has to be kept and collisions cost little (hash embeddings, Svenstrup et al.
+2017, arXiv:1709.03933; spaCy's MultiHashEmbed, https://spacy.io/api/architectures#MultiHashEmbed).
+
+    prefix    first letter           M
+    suffix    last three letters     lla
+    shape     kinds of characters    Xxxxx, dd, XXX; at most four of a kind in a row
+    lower     lower-cased form       manila
+    spacing   spaces around it       whether one stands before and after; subwords do not show it
+"""
+
+import zlib
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from itertools import groupby
+from typing import NamedTuple
+
+import numpy as np
+
+_LONGEST_RUN = 4
+
+
+class Feature(NamedTuple):
+    """A feature.
+
+    Attributes:
+      rows: of its table; the first is for positions that belong to no word.
+      of: word -> its value; None for `spacing`, which is not a property of the word alone.
+    """
+
+    rows: int
+    of: Callable[[str], str] | None
+
+
+def shape_of(word: str) -> str:
+    """The word with X for capitals, x for other letters and d for digits: Xxxxx for Manila."""
+    kinds = (
+        "d" if c.isdigit() else "X" if c.isupper() else "x" if c.isalpha() else c for c in word
+    )
+    return "".join(kind * min(len(list(run)), _LONGEST_RUN) for kind, run in groupby(kinds))
+
+
+FEATURES = {
+    "prefix": Feature(1000, lambda word: word[:1]),
+    "suffix": Feature(2500, lambda word: word[-3:]),
+    "shape": Feature(1000, shape_of),
+    "lower": Feature(5000, str.lower),
+    "spacing": Feature(5, None),
+}
+
+
+def rows_of(names: Sequence[str]) -> tuple[int, ...]:
+    """Rows of each feature's table."""
+    return tuple(FEATURES[name].rows for name in names)
+
+
+def feature_ids(text: str, words: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """int32 [w, F] ids of the features of a text's words, 1 to rows - 1.
+
+    Args:
+      text: as the model reads it.
+      words: int [w, 2] start and end of each word in it.
+      names: F keys of `FEATURES`.
+    """
+    ids = np.zeros((len(words), len(names)), np.int32)
+    if not names:
+        return ids
+    named = tuple(names)
+    for index, (start, end) in enumerate(words.tolist()):
+        ids[index] = _of_word(text[start:end], named)
+    if "spacing" in named:
+        ids[:, named.index("spacing")] = 1 + _spacing(words)
+    return ids
+
+
+@lru_cache(maxsize=1 << 16)
+def _of_word(word: str, names: tuple[str, ...]) -> tuple[int, ...]:
+    """Ids of the features of a word; 0 for those that are not of the word alone."""
+    return tuple(_hashed(name, word) for name in names)
+
+
+def _hashed(name: str, word: str) -> int:
+    rows, of = FEATURES[name]
+    # CRC-32 is the same in every process and version of Python, as `hash` is not.
+    return 1 + zlib.crc32(f"{name} {of(word)}".encode()) % (rows - 1) if of else 0
+
+
+def _spacing(words: np.ndarray) -> np.ndarray:
+    """Int [w] 2 if there is room before the word, plus 1 if there is room after it."""
+    apart = words[1:, 0] > words[:-1, 1]
+    return 2 * np.append(True, apart)[: len(words)] + np.append(apart, True)[: len(words)]
+
+
+def by_subword(ids: np.ndarray, starts: np.ndarray, count: int) -> np.ndarray:
+    """int32 [count, F] the ids of each subword's word; 0 for [CLS], [SEP] and what has no word.
+
+    Args:
+      ids: [w, F] as returned by `feature_ids`.
+      starts: int [w] first subword of each word.
+      count: subwords, [CLS] and [SEP] included.
+    """
+    spread = np.zeros((count, ids.shape[1]), np.int32)
+    if len(starts):
+        lengths = np.diff(np.append(starts, count - 1))
+        spread[starts[0] : count - 1] = np.repeat(ids, lengths, axis=0)
+    return spread
