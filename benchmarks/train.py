@@ -105,6 +105,8 @@ def parse():
                         help="compile the peer; by default on a GPU only")  # fmt: skip
     parser.add_argument("--dtypes", nargs="+", default=["float32", "bfloat16"],
                         choices=["float32", "bfloat16"])  # fmt: skip
+    parser.add_argument("--orders", nargs="+", default=list(ORDERS), choices=ORDERS,
+                        help="of the peer's sentences, with --preset; each is compiled")  # fmt: skip
     parser.add_argument("--rounds", default=5, type=positive)
     steps = "of each side in a round"
     parser.add_argument("--steps", default=20 if gpu else 3, type=positive, help=steps)
@@ -289,7 +291,7 @@ def run_preset(options):
                 model, params = (pretrained_model if peer else untrained)(mine, VOCAB)
                 stream = ours_ready_made(sentences, mine)
                 sides[f"ours, attention {attention}, {dtype}"] = Ours(mine, model, params, stream)
-            for order in ORDERS if peer else ():
+            for order in options.orders if peer else ():
                 sides[f"transformers {order}, {dtype}"] = peers.PeerStep(
                     peer(), peers.ready_made(sentences, task, order, size, READY), dtype,
                     config.train.learning_rate, on_gpu(), options.compile,
