@@ -47,7 +47,7 @@ class Example(NamedTuple):
       words: int32 [w, 2] where each word begins and ends, in characters of the text as given.
       labels: task -> its label by class id, in the form that the task encodes (tasks/); a task that
         is absent has no label here.
-      features: int32 [n, F] ids of the word features of each subword (data/features.py); F is 0
+      features: uint16 [n, F] ids of the word features of each subword (data/features.py); F is 0
         for a model that reads none.
     """
 

@@ -93,7 +93,7 @@ class Encoded(NamedTuple):
       tokens: int32 [n] subword ids with [CLS] and [SEP].
       starts: int32 [w] position of each word's first subword.
       words: int32 [w, 2] where each word begins and ends, in characters of the text as given.
-      features: int32 [n, F] ids of word features.
+      features: uint16 [n, F] ids of word features.
     """
 
     tokens: np.ndarray
@@ -213,7 +213,7 @@ def encode_records(
     arrays = ragged("token", [found.tokens for found in encoded], np.int32)
     arrays |= ragged("start", [found.starts for found in encoded], np.int32)
     arrays |= ragged("word", words, np.int32)
-    arrays |= ragged("feature", [found.features for found in encoded], np.int32)
+    arrays |= ragged("feature", [found.features for found in encoded], np.uint16)
     for task in tasks:
         labels = [record.labels.get(task.name) for record in records]
         encoded_labels = task.encode(labels, words)
@@ -244,7 +244,7 @@ class Window(NamedTuple):
       starts: int32 [v] positions of their first subwords in this window.
       ends: int32 [v] the positions after their last subwords.
       share: this window's share in the answer for the whole sentence; shares sum to 1.
-      features: int32 [n, F] of its subwords.
+      features: uint16 [n, F] of its subwords.
     """
 
     source: int

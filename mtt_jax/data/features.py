@@ -58,7 +58,7 @@ def rows_of(names: Sequence[str]) -> tuple[int, ...]:
 
 
 def feature_ids(text: str, words: np.ndarray, names: Sequence[str]) -> np.ndarray:
-    """int32 [w, F] ids of the features of a text's words, 1 to rows - 1.
+    """Ids of the features of a text's words, int32 [w, F], from 1 to rows - 1.
 
     Args:
       text: as the model reads it.
@@ -89,20 +89,22 @@ def _hashed(name: str, word: str) -> int:
 
 
 def _spacing(words: np.ndarray) -> np.ndarray:
-    """Int [w] 2 if there is room before the word, plus 1 if there is room after it."""
+    """2 if there is room before a word, plus 1 if there is room after it: int [w]."""
     apart = words[1:, 0] > words[:-1, 1]
     return 2 * np.append(True, apart)[: len(words)] + np.append(apart, True)[: len(words)]
 
 
 def by_subword(ids: np.ndarray, starts: np.ndarray, count: int) -> np.ndarray:
-    """int32 [count, F] the ids of each subword's word; 0 for [CLS], [SEP] and what has no word.
+    """The ids of each subword's word, uint16 [count, F]; 0 for [CLS], [SEP] and what has no word.
+
+    A corpus keeps them all in memory, in half of what int32 would take.
 
     Args:
       ids: [w, F] as returned by `feature_ids`.
       starts: int [w] first subword of each word.
       count: subwords, [CLS] and [SEP] included.
     """
-    spread = np.zeros((count, ids.shape[1]), np.int32)
+    spread = np.zeros((count, ids.shape[1]), np.uint16)
     if len(starts):
         lengths = np.diff(np.append(starts, count - 1))
         spread[starts[0] : count - 1] = np.repeat(ids, lengths, axis=0)

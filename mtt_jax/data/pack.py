@@ -19,7 +19,7 @@ class Piece(NamedTuple):
 
     Attributes:
       tokens: int32 [n].
-      features: int32 [n, F] ids of word features.
+      features: uint16 [n, F] ids of word features.
       targets: task -> (values, mask) as `Task.target` returns them; absent without a label.
     """
 
