@@ -10,8 +10,10 @@ from tokenizers import Tokenizer
 
 from mtt_jax.config.resolve import put_labels
 from mtt_jax.config.schema import Config
-from mtt_jax.data import check
-from mtt_jax.data.check import ERROR, WARNING, Finding
+from mtt_jax.data.check import inspect
+from mtt_jax.data.check.counts import label_counts
+from mtt_jax.data.check.findings import ERROR, WARNING, Finding, merged, number
+from mtt_jax.data.check.subwords import measure
 from mtt_jax.data.encode import ExampleSet, encode_records, reading_of
 from mtt_jax.data.labels import find_labels
 from mtt_jax.data.prepare import open_tokenizer, training_records
@@ -94,7 +96,7 @@ def examine(config: Config, given_tokenizer: Tokenizer | None = None) -> Examine
     config, records, notes = read(config, findings)
     findings += (
         finding
-        for finding in check.inspect(records, config.task_list)
+        for finding in inspect(records, config.task_list)
         if finding.name != "label without examples" or finding.task not in found
     )
     figures: dict[str, dict[str, float]] = {}
@@ -107,13 +109,13 @@ def examine(config: Config, given_tokenizer: Tokenizer | None = None) -> Examine
             split: encode_records(part, tokenizer, tasks, reading)
             for split, part in records.items()
         }
-        figures, more = check.measure(records, encoded, tokenizer, config.data.max_length)
+        figures, more = measure(records, encoded, tokenizer, config.data.max_length)
         findings += more
         same = drawn == records["train"]
         train = encoded["train"] if same else encode_records(drawn, tokenizer, tasks, reading)
         mixture = _mixture(train, config)
-    counts = check.counts(records, config.task_list)
-    told = check.merged(_without_repeats(findings))
+    counts = label_counts(records, config.task_list)
+    told = merged(_without_repeats(findings))
     return Examined(config, records, notes, told, counts, figures, mixture)
 
 
@@ -209,7 +211,7 @@ def _faults(faults: Sequence[UserError], task: str, split: str) -> list[Finding]
         places = tuple(place for place, _ in group if place)
         (_, first), more = group[0], len(group) - 1
         verb = "is" if more == 1 else "are"
-        others = check.number(more, "other line", "other lines")
+        others = number(more, "other line", "other lines")
         text = f"{task}: {split}: {first}" + (f" So {verb} {others}." if more else "")
         findings.append(Finding(ERROR, "fault in a file", task, split, text, places))
     return findings
@@ -231,13 +233,13 @@ def _with_labels(
 ) -> Config:
     """The config with labels left to the data filled in, whatever is wrong with them.
 
-    Labels of dev and test that train lacks are included; `check.inspect` says where they are.
+    Labels of dev and test that train lacks are included; `inspect` says where they are.
     """
     found = {}
     for task in config.task_list:
         if task.labels:
             continue
-        names = check.counts(records, [task])[task.name]
+        names = label_counts(records, [task])[task.name]
         every = sum(names.values(), Counter())
         held_out = config.data.source != "newswire" and not config.tasks[task.name].data.dev
         own = {

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from mtt_jax.check.examine import Examined
 from mtt_jax.check.suspects import Suspect
-from mtt_jax.data.check import number
+from mtt_jax.data.check.findings import number
 from mtt_jax.data.splits import SPLITS
 from mtt_jax.report.console import Console
 

@@ -16,7 +16,8 @@ import numpy as np
 
 from mtt_jax.config.files import to_json
 from mtt_jax.config.schema import Config
-from mtt_jax.data.check import number, plain
+from mtt_jax.data.check.duplicates import plain
+from mtt_jax.data.check.findings import number
 from mtt_jax.data.encode import ExampleSet, encode_records, reading_of
 from mtt_jax.data.prepare import Prepared
 from mtt_jax.errors import UserError

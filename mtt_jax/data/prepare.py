@@ -21,8 +21,11 @@ from tokenizers import Tokenizer
 
 from mtt_jax.config.resolve import put_labels
 from mtt_jax.config.schema import Config, as_plain
-from mtt_jax.data import check, newswire, tokenizer
+from mtt_jax.data import newswire, tokenizer
 from mtt_jax.data.augment import augment, read_gazetteer
+from mtt_jax.data.check import inspect
+from mtt_jax.data.check.counts import summary
+from mtt_jax.data.check.subwords import cut_labels
 from mtt_jax.data.clean import clean
 from mtt_jax.data.encode import ExampleSet, encode_records, reading_of
 from mtt_jax.data.labels import find_labels, need_labels
@@ -239,8 +242,8 @@ def _encode(
     """Tokenizer, encoded splits and notes, from what `read_records` returned."""
     for task in config.task_list:
         need_labels(task, records["train"], config)
-    notes += check.summary(records, config.task_list)
-    notes += [finding.line() for finding in check.inspect(records, config.task_list)]
+    notes += summary(records, config.task_list)
+    notes += [finding.line() for finding in inspect(records, config.task_list)]
     real, records["train"] = training_records(records, config, notes)
     chosen = given or open_tokenizer(config, real)
     splits = {
@@ -250,7 +253,7 @@ def _encode(
     notes += [
         finding.line()
         for name, split in splits.items()
-        for finding in check.cut_labels(name, records[name], split)
+        for finding in cut_labels(name, records[name], split)
     ]
     long = int((splits["train"].lengths() > config.data.max_length).sum())
     if long:

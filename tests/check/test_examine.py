@@ -8,7 +8,7 @@ from mtt_jax.check.examine import examine
 from mtt_jax.config import default_config
 from mtt_jax.config.resolve import resolve
 from mtt_jax.config.schema import TaskConfig
-from mtt_jax.data.check import ERROR, WARNING
+from mtt_jax.data.check.findings import ERROR, WARNING
 from mtt_jax.errors import UserError
 from tests.helpers import written
 

@@ -10,7 +10,7 @@ from mtt_jax.check.examine import Examined
 from mtt_jax.check.page import render
 from mtt_jax.check.show import one_line, show, show_suspects, totals, where
 from mtt_jax.check.suspects import Suspect
-from mtt_jax.data.check import ERROR, WARNING, Finding
+from mtt_jax.data.check.findings import ERROR, WARNING, Finding
 from mtt_jax.report.console import Console
 from tests.helpers import make_config
 
