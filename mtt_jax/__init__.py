@@ -22,7 +22,7 @@ _MOVED = {
     "data.conll": "data.readers.conll",
     "data.files": "data.readers",
     "data.jsonl": "data.readers.jsonl",
-    "data.records": "data.readers.labels",
+    "data.records": "data.readers.records",
     "data.tables": "data.readers.tables",
     "data.tfds_source": "data.readers.tfds",
     "decide": "scoring.infer",

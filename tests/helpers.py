@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import json
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from mtt_jax.data.tokenizer import vocabulary_size
 from mtt_jax.devices.mesh import make_mesh, of_state, place, place_batch, replicated
 from mtt_jax.errors import UserError
 from mtt_jax.scoring.infer import make_forward
+from mtt_jax.tasks import KINDS
 from mtt_jax.tasks.score import Ceiling, Confusion, Figure, Row, Score
 from mtt_jax.train.gradient import make_balancer, make_gradient
 from mtt_jax.train.optim import make_optimizers
@@ -124,6 +126,24 @@ def complaint(file, task="topic", **options):
     with pytest.raises(UserError) as error:
         read(file, task, **options)
     return str(error.value)
+
+
+def read_unnamed(file, kind="entities", **fields):
+    """The records of a task whose labels are those of the file."""
+    flag = "--config.data.x.train"
+    return readers.read_file(
+        str(file), KINDS[kind]("x", ()), DataConfig(), TaskDataConfig(**fields), flag
+    )
+
+
+def labelled(folder, text, *spans):
+    """A JSONL file whose second line has a text with entities."""
+    rows = [
+        {"text": "Rome won.", "entities": [{"start": 0, "end": 4, "label": "LOC"}]},
+        {"text": text, "entities": [dict(zip(("start", "end", "label"), s, strict=True))
+                                    for s in spans]},
+    ]  # fmt: skip
+    return written(folder, "a.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
 
 
 # Models

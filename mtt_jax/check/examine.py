@@ -18,7 +18,7 @@ from mtt_jax.data.encode import ExampleSet, encode_records, reading_of
 from mtt_jax.data.labels import find_labels
 from mtt_jax.data.prepare import open_tokenizer, training_records
 from mtt_jax.data.readers import expand, read_file
-from mtt_jax.data.readers.labels import Loaded
+from mtt_jax.data.readers.tally import Loaded
 from mtt_jax.data.readers.unknown import Unknown
 from mtt_jax.data.sampling import expected_draws, lengths_read, parts_by_task
 from mtt_jax.data.sources import read_records

@@ -20,9 +20,11 @@ from mtt_jax.data.readers.fields import (
     remaining_text,
     text_keys,
 )
-from mtt_jax.data.readers.labels import Source, records_of, text_of
 from mtt_jax.data.readers.offsets import is_entity
+from mtt_jax.data.readers.records import records_of
 from mtt_jax.data.readers.rows import Layout, Row
+from mtt_jax.data.readers.source import Source
+from mtt_jax.data.readers.texts import text_of
 from mtt_jax.errors import UserError
 from mtt_jax.tasks import Classes, Entities, Task
 from mtt_jax.tasks.schemes import OUTSIDE, read_tagging
@@ -73,8 +75,7 @@ def convert(path: Path, layout: Layout, fields: TaskDataConfig) -> Converted:
     full = [row for row in rows if row.fields or row.text is not None]
     source = Source(Entities(NAME, ()), fields)
     for row in rows:
-        for fault in row.faults:
-            source.tally.add(fault, row.place)
+        source.tally.add_faults(row)
     if not full:
         raise UserError(f"{path}: no text in it; expected at least one in {opened.description}.")
     plan = _plan(full, fields)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mtt_jax.config.schema import Config
-from mtt_jax.data.readers.labels import Loaded
+from mtt_jax.data.readers.tally import Loaded
 from mtt_jax.errors import UserError
 from mtt_jax.tasks import Task
 from mtt_jax.types import Record

@@ -20,9 +20,9 @@ from mtt_jax.data.readers.fields import remaining_text, text_keys
 from mtt_jax.data.readers.files import encoding_of, not_text, open_binary
 from mtt_jax.data.readers.files import lines as lines_of
 from mtt_jax.data.readers.json_items import fault as json_fault
-from mtt_jax.data.readers.labels import text_of
 from mtt_jax.data.readers.objects import row_of
 from mtt_jax.data.readers.rows import Head, Layout, Place, Row
+from mtt_jax.data.readers.texts import text_of
 from mtt_jax.errors import UserError
 from mtt_jax.tasks.schemes import SEPARATORS
 

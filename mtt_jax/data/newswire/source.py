@@ -5,8 +5,8 @@ from pathlib import Path
 
 from mtt_jax.config.schema import Config
 from mtt_jax.data.newswire import VERSION, grammar
-from mtt_jax.data.readers.labels import Source
 from mtt_jax.data.readers.rows import Place
+from mtt_jax.data.readers.source import Source
 from mtt_jax.data.readers.tfds import quiet
 from mtt_jax.data.splits import SPLITS
 from mtt_jax.errors import UserError

@@ -37,8 +37,10 @@ from mtt_jax.data.readers import (
     webanno,
 )
 from mtt_jax.data.readers.files import HUB, encoding_of, expand, extension, head, not_text
-from mtt_jax.data.readers.labels import Loaded, Source, records_of
+from mtt_jax.data.readers.records import records_of
 from mtt_jax.data.readers.rows import Head, Layout, Row
+from mtt_jax.data.readers.source import Source
+from mtt_jax.data.readers.tally import Loaded
 from mtt_jax.data.readers.unknown import Unknown
 from mtt_jax.errors import UserError, did_you_mean
 from mtt_jax.tasks import Task

@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 
 from mtt_jax.config.schema import Config
-from mtt_jax.data.readers.labels import Loaded, Source, records_of
+from mtt_jax.data.readers.records import records_of
 from mtt_jax.data.readers.rows import Place, Row
+from mtt_jax.data.readers.source import Source
+from mtt_jax.data.readers.tally import Loaded
 from mtt_jax.data.readers.unknown import Unknown
 from mtt_jax.data.splits import SPLITS, with_dev
 from mtt_jax.errors import UserError
