@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mtt_jax.config.schema import TaskDataConfig
-from mtt_jax.data.readers import encoding_of, head, read_rows
+from mtt_jax.data.readers import read_rows
 from mtt_jax.data.readers.fields import (
     Where,
     is_tags,
@@ -20,6 +20,7 @@ from mtt_jax.data.readers.fields import (
     remaining_text,
     text_keys,
 )
+from mtt_jax.data.readers.files import encoding_notes
 from mtt_jax.data.readers.offsets import is_entity
 from mtt_jax.data.readers.records import records_of
 from mtt_jax.data.readers.rows import Layout, Row
@@ -94,14 +95,7 @@ def convert(path: Path, layout: Layout, fields: TaskDataConfig) -> Converted:
     if plan.form != "entities":
         label = f", {plan.key or 'label'} from {plan.where}" if plan.where else ""
         notes = [f"{path}: {len(objects):,} texts, {opened.description}{label}.", *notes]
-    if path.is_file() and head(path).text:
-        encoding = encoding_of(path, layout.encoding)
-        if encoding.guessed:
-            notes.append(
-                f"{path}: not UTF-8; read as {encoding.name}, a guess from its bytes. "
-                "--config.data.encoding sets another."
-            )
-    return Converted(objects, notes)
+    return Converted(objects, notes + encoding_notes(path, layout.encoding))
 
 
 def _plan(rows: Sequence[Row], fields: TaskDataConfig) -> _Plan:

@@ -36,7 +36,7 @@ from mtt_jax.data.readers import (
     tables,
     webanno,
 )
-from mtt_jax.data.readers.files import HUB, encoding_of, expand, extension, head, not_text
+from mtt_jax.data.readers.files import HUB, encoding_notes, expand, extension, head, not_text
 from mtt_jax.data.readers.records import records_of
 from mtt_jax.data.readers.rows import Head, Layout, Row
 from mtt_jax.data.readers.source import Source
@@ -186,13 +186,8 @@ def read_file(
                 f"{flag}: {path} contains no sentence; expected at least one in "
                 f"{opened.reader.name} format."
             )
-        if path.is_file() and head(path).text:
-            encoding = encoding_of(path, data.encoding)
-            if encoding.guessed:
-                source.tally.note(
-                    f"{path}: not UTF-8; read as {encoding.name}, a guess from its bytes. "
-                    "--config.data.encoding sets another."
-                )
+        for note in encoding_notes(path, data.encoding):
+            source.tally.note(note)
         records += found
     if unknown is None:
         source.check()

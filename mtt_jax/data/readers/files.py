@@ -266,6 +266,24 @@ def encoding_of(path: Path, encoding: str = "auto") -> Encoding:
     return _recognized(path, status.st_mtime_ns, status.st_size, _raw_head(path))
 
 
+def encoding_notes(path: Path, encoding: str) -> list[str]:
+    """The note that the encoding of a file was guessed; none if it was not, and none for a folder.
+
+    Args:
+      path: of the file.
+      encoding: a name, or "auto".
+    """
+    if not path.is_file() or not head(path).text:
+        return []
+    found = encoding_of(path, encoding)
+    if not found.guessed:
+        return []
+    return [
+        f"{path}: not UTF-8; read as {found.name}, a guess from its bytes. "
+        "--config.data.encoding sets another."
+    ]
+
+
 @lru_cache(maxsize=64)
 def _recognized(path: Path, modified: int, size: int, start: bytes) -> Encoding:
     """The encoding of a file that is as it was; reading all of it takes a while."""

@@ -1,8 +1,8 @@
 """Rows: what every reader makes of a file, before any task takes its label from it.
 
-A reader knows how a file is laid out and nothing about tasks; `labels` knows what a task takes from
-a row and nothing about files. Training, prediction, `mtt convert` and `mtt check` read the same
-rows.
+A reader knows how a file is laid out and nothing about tasks; `records` knows what a task takes
+from a row and nothing about files. Training, prediction, `mtt convert` and `mtt check` read the
+same rows.
 """
 
 from collections.abc import Mapping, Sequence
