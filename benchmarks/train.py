@@ -106,7 +106,7 @@ def parse():
     parser.add_argument("--dtypes", nargs="+", default=["float32", "bfloat16"],
                         choices=["float32", "bfloat16"])  # fmt: skip
     parser.add_argument("--orders", nargs="+", default=list(ORDERS), choices=ORDERS,
-                        help="of the peer's sentences, with --preset; each is compiled")  # fmt: skip
+                        help="of the peer, with --preset; each is compiled")  # fmt: skip
     parser.add_argument("--rounds", default=5, type=positive)
     steps = "of each side in a round"
     parser.add_argument("--steps", default=20 if gpu else 3, type=positive, help=steps)
