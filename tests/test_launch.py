@@ -169,6 +169,36 @@ def test_a_run_killed_at_random_and_resumed_ends_as_one_never_stopped(
     assert_same_outcome(run, uninterrupted[0])
 
 
+def test_a_killed_run_with_an_average_and_patience_ends_at_the_same_step(arguments, tmp_path):
+    """The learning rate is so low that no score gets better: patience ends the run at step 8."""
+    flags = [
+        "--config.train.ema=0.9", "--config.train.patience=1", "--config.train.eval_every=4",
+        "--config.train.learning_rate=1e-9",
+    ]  # fmt: skip
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    out, _ = finish(command(*arguments(whole), *flags))
+    assert "step 8: no better score in 1 evaluation since step 4 (" in out
+    process = command(*arguments(killed), *flags)
+    while process.poll() is None:
+        if (killed / "checkpoints").is_dir() and any(
+            path.name.isdecimal() for path in (killed / "checkpoints").iterdir()
+        ):
+            process.send_signal(signal.SIGKILL)
+            break
+        time.sleep(0.002)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    out, _ = finish(command(*arguments(killed), *flags))
+    assert re.search(r"Resuming .* from step \d", out)
+    assert_same_outcome(killed, whole)
+    final = json.loads((killed / "metrics.json").read_text())
+    assert final["steps"] == 8
+    assert (
+        final["stopped_early"] == json.loads((whole / "metrics.json").read_text())["stopped_early"]
+    )
+    assert final["stopped_early"][0]["planned"] == 30
+
+
 def test_a_run_stopped_by_a_signal_saves_a_checkpoint_and_is_resumed_to_the_same_end(
     uninterrupted, arguments, tmp_path
 ):

@@ -29,6 +29,8 @@ _FIELDS = {
     "train.accumulate": (
         "gradient_accumulation_steps", "accumulate_grad_batches", "grad_accum", "accumulation",
     ),
+    "train.patience": ("early_stopping", "early_stopping_patience", "early_stop"),
+    "train.ema": ("ema_decay", "model_ema", "use_ema"),
     "train.eval_every": ("eval_steps", "eval_interval", "evaluation_steps", "val_check_interval"),
     "train.save_every": ("save_steps", "save_interval", "checkpoint_every"),
     "train.log_every": ("logging_steps", "log_interval", "log_steps"),

@@ -35,6 +35,12 @@ _TAKEN = frozenset(
     {"text", "encoder", "input_ids", "attention_mask", "sentence_embedding", "error", "split",
      "json", "help", "config", "engine", "backend"}
 )  # fmt: skip
+# Fields with a learning rate of a group -> the pattern that freezes the group.
+_FREEZES = {
+    "encoder_rate": "encoder/.*",
+    "embedding_rate": "encoder/.*embedding.*",
+    "head_rate": "heads/.*",
+}
 _TYPE_NAMES = {str: "a string", int: "a whole number", float: "a number", bool: "a boolean"}
 
 
@@ -301,6 +307,12 @@ def _contradictions(config: Config) -> Iterator[str]:
             f"{train.steps}; nothing would be traced."
         )
     yield from _bad_patterns(train.freeze, "config.train.freeze")
+    for name, patterns in _FREEZES.items():
+        if not getattr(train, name):
+            yield (
+                f"config.train.{name}: 0 computes gradients and then ignores them; freeze these "
+                f"parameters instead: --config.train.freeze='{patterns}'."
+            )
     yield from _contradictions_of_phases(config)
     check_names(train.tasks, config.tasks, "config.train.tasks")
     if not any(config.tasks[name].weight for name in config.active):

@@ -382,14 +382,38 @@ class TrainConfig:
         low=0.01,
         high=1,
     )
+    encoder_rate: float = option(
+        1.0, "learning rate of the encoder relative to train.learning_rate", low=0
+    )
+    embedding_rate: float = option(
+        1.0,
+        "learning rate of the encoder's embeddings relative to that of the rest of the encoder",
+        low=0,
+    )
+    head_rate: float = option(
+        1.0, "learning rate of the heads relative to train.learning_rate", low=0
+    )
     weight_decay: float = option(0.01, "AdamW weight decay; not on biases and normalization", low=0)
     beta1: float = option(0.9, "AdamW decay of the first moment", low=0, high=0.9999)
     beta2: float = option(0.98, "AdamW decay of the second moment", low=0, high=0.999999)
+    ema: float = option(
+        0.0,
+        "decay of an exponential moving average of the parameters, such as 0.999, which is "
+        "evaluated and saved as the model; 0 for none; docs/steadier.md",
+        low=0,
+        high=0.99999,
+    )
     clip: float = option(1.0, "maximum global norm of the gradient; 0 for no clipping", low=0)
     freeze: tuple[str, ...] = option(
         (), "regular expressions of parameter paths that are frozen: 'encoder/.*'"
     )
     eval_every: int = option(200, "steps between evaluations on dev", low=1)
+    patience: int = option(
+        0,
+        "evaluations on dev in a row without a better score after which the run, or with phases "
+        "the phase, ends; 0 for never; docs/steadier.md",
+        low=0,
+    )
     save_every: int = option(100, "steps between checkpoints", low=1)
     log_every: int = option(20, "steps between lines in metrics.jsonl", low=1)
     keep: int = option(2, "newest checkpoints to keep, in addition to the best", low=1)
@@ -413,6 +437,11 @@ class TrainConfig:
         "weight of each task's headline score in the score that chooses the best checkpoint on "
         "dev; 0 for a task not named",
         codec=NUMBERS,
+    )
+    best_by_task: bool = option(
+        False,
+        "also keep the checkpoint with the best dev score of each task, saved as model-TASK/; "
+        "docs/steadier.md",
     )
     tensorboard: bool = option(True, "write TensorBoard events")
     profile: range = option(

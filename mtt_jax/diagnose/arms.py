@@ -8,7 +8,9 @@
                       some, with the same shares of the draws
     a balancer        joint with train.balance
 
-If no sentence has two labels, the steps of the models alone add up to train.steps.
+If no sentence has two labels, the steps of the models alone add up to train.steps. No arm stops
+early. With train.best_by_task each is evaluated several times, and each task is compared in the
+checkpoint that is its own best.
 """
 
 import dataclasses
@@ -61,7 +63,7 @@ def make_arms(config: Config, examples: ExampleSet, balancers: Sequence[str]) ->
             f"--balancers: they are compared with plain joint training, but config.train.balance "
             f"is {config.train.balance!r}; leave it at 'fixed'."
         )
-    joint = _with_train(config, eval_every=steps, save_every=steps, keep=1, tensorboard=False)
+    joint = _with_train(config, patience=0, keep=1, tensorboard=False, **_evaluated(config, steps))
     arms = {"joint": joint}
     for name, share in shares_of_subwords(config, examples).items():
         # The weights of 0 say the same as train.tasks; until version 0.1 they were all there was.
@@ -75,8 +77,7 @@ def make_arms(config: Config, examples: ExampleSet, balancers: Sequence[str]) ->
             tasks=(name,),
             steps=own,
             warmup=min(own, round(share * config.train.warmup)),
-            eval_every=own,
-            save_every=own,
+            **_evaluated(config, own),
             score={name: 1.0},
             **_UNBALANCED,
         )
@@ -86,6 +87,9 @@ def make_arms(config: Config, examples: ExampleSet, balancers: Sequence[str]) ->
             joint,
             freeze=(*config.train.freeze, "encoder/.*"),
             learning_rate=_FROZEN_RATE * config.train.learning_rate,
+            encoder_rate=1.0,
+            embedding_rate=1.0,
+            head_rate=1.0,
             **_UNBALANCED,
         )
     if any(task.data.synthetic or task.data.newswire for task in config.tasks.values()):
@@ -96,6 +100,12 @@ def make_arms(config: Config, examples: ExampleSet, balancers: Sequence[str]) ->
     for arm in arms.values():
         check(arm)
     return arms
+
+
+def _evaluated(config: Config, steps: int) -> dict[str, int]:
+    """Fields of train: when an arm of so many steps is evaluated and saved."""
+    every = -(-steps // POINTS) if config.train.best_by_task else steps
+    return {"eval_every": every, "save_every": every}
 
 
 def _real_sentences(joint: Config, examples: ExampleSet) -> Config:

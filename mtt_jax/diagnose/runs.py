@@ -136,9 +136,8 @@ def run_arms(study: Study) -> dict[str, list[Tallies]]:
             if not file.is_file():
                 study.console.say(f"run {done} of {total}: {arm}, seed {seed}")
                 final = train(config, folder, Console(RichConsole(file=io.StringIO())))
-                model = saved_model.load(folder)
-                forward = forward or forward_of(model)
-                tallies = dev_tallies(forward, model, study.data.splits["dev"])
+                forward = forward or forward_of(saved_model.load(folder))
+                tallies = _tallies_of(forward, folder, config, study.data.splits["dev"])
                 _write(file, config, final["seconds"], tallies)
             about, tallies = read_tallies(file)
             there = config_files.from_json(about["config"], str(file))
@@ -155,6 +154,24 @@ def run_arms(study: Study) -> dict[str, list[Tallies]]:
 def forward_of(model: saved_model.SavedModel) -> Callable:
     """The jitted forward pass of a saved model."""
     return make_forward(build_model(model.config, vocabulary_size(model.tokenizer)))
+
+
+def _tallies_of(forward: Callable, run: Path, config: Config, dev: ExampleSet) -> Tallies:
+    """What a run gets right on dev: each task in the model that is its own best, if there are any.
+
+    Args:
+      forward: of the run's model.
+      run: a finished run.
+      config: the run's.
+      dev: the split.
+    """
+    if not config.train.best_by_task:
+        return dev_tallies(forward, saved_model.load(run), dev)
+    best = {
+        task.name: saved_model.load(run / saved_model.directory(task.name))
+        for task in compared_tasks(config)
+    }
+    return {name: dev_tallies(forward, model, dev)[name] for name, model in best.items()}
 
 
 def dev_tallies(forward: Callable, model: saved_model.SavedModel, dev: ExampleSet) -> Tallies:

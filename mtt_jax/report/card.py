@@ -31,7 +31,7 @@ def render(
       name: of the run.
       tasks: all.
       config: as nested dicts, as in config.json.
-      final: as in metrics.json.
+      final: as in metrics.json; "chosen_by" names the task whose score chose the step, if one did.
       notes: what the user was told about the data.
       counts: split -> task -> labeled sentences.
     """
@@ -44,7 +44,7 @@ def render(
         "## Use\n\n```python\nfrom mtt_jax import Predictor\n\n"
         f'predictor = Predictor.load("runs/{name}")\n'
         'predictor("Tom works at Microsoft in Seattle.")\n```',
-        "## Scores\n\n" + _scores(config, scores),
+        "## Scores\n\n" + _scores(config, scores, final),
         "## Data\n\n" + _data(config, counts, notes),
         "## Training\n\n" + _training(config, final),
         "## Limits\n\n" + _limits(test or scores.get("dev", {})),
@@ -81,7 +81,13 @@ def _task(task: Task) -> str:
     return f"{task.name} ({', '.join(task.labels)}) for every {task.unit}"
 
 
-def _scores(config: Mapping[str, Any], scores: Mapping[str, Mapping[str, Score]]) -> str:
+def _scores(
+    config: Mapping[str, Any],
+    scores: Mapping[str, Mapping[str, Score]],
+    final: Mapping[str, Any],
+) -> str:
+    by_task = final.get("chosen_by")
+    chosen = f"of the task {by_task}" if by_task else f"`{config['train']['score']}`"
     lines = ["| split | task | score | value | sentences |", "|---|---|---|---|---|"]
     lines += [
         f"| {split} | {task} | {figure.title} | {figure.value:.4f} | {score.sentences:,} |"
@@ -92,8 +98,7 @@ def _scores(config: Mapping[str, Any], scores: Mapping[str, Mapping[str, Score]]
     if len(lines) == 2:
         return "No sentences were given to score it on."
     return "\n".join(lines) + (
-        f"\n\nThe step was chosen on dev by the score `{config['train']['score']}`; test was read "
-        "once, at the end."
+        f"\n\nThe step was chosen on dev by the score {chosen}; test was read once, at the end."
     )
 
 
@@ -117,7 +122,7 @@ def _training(config: Mapping[str, Any], final: Mapping[str, Any]) -> str:
         f"{encoder['layers']} layers of width {encoder['width']} with {encoder['heads']} attention "
         f"heads, {encoder['positions']} positions, {encoder['pooling']} pooling{_lora(encoder)}. "
         f"{final['steps']:,} steps of {train['batch_rows']} rows of {train['row_length']} "
-        f"subwords with AdamW{_rate(train, final)}; step "
+        f"subwords with AdamW{_rate(train, final)}{_ema(train)}; step "
         f"{final['best_step']:,} was kept. {final['seconds']:,.0f} seconds on {final['device']}. "
         f"{_phases(final)}config.json has every setting."
     )
@@ -126,6 +131,11 @@ def _training(config: Mapping[str, Any], final: Mapping[str, Any]) -> str:
 def _lora(encoder: Mapping[str, Any]) -> str:
     rank = encoder.get("lora_rank", 0)
     return f", low-rank additions of rank {rank} (merged)" if rank else ""
+
+
+def _ema(train: Mapping[str, Any]) -> str:
+    decay = train.get("ema", 0)
+    return f", parameters averaged with decay {decay:g}" if decay else ""
 
 
 def _rate(train: Mapping[str, Any], final: Mapping[str, Any]) -> str:

@@ -44,7 +44,9 @@ def render(
     parts = [
         f"<h1>{escape(name)}</h1>",
         f'<p class="note">{_summary(final)}</p>',
+        *(f'<p class="note">{_stopped(stop)}</p>' for stop in final.get("stopped_early", [])),
         *(_split(split, final[split]) for split in ("test", "dev") if final.get(split)),
+        _best_by_task(final),
         _phases(final.get("phases", [])),
         f'<h2>Training</h2><div class="charts">{"".join(_charts(history))}</div>',
         f"<h2>Config</h2><pre>{escape(_settings(config))}</pre>",
@@ -71,6 +73,31 @@ def _summary(final: Mapping[str, Any]) -> str:
         str(final["device"]),
     ]
     return escape("; ".join(facts) + ". Chosen on dev; test was read once, at the end.")
+
+
+def _stopped(stop: Mapping[str, Any]) -> str:
+    return (
+        f"Stopped early: {escape(stop['phase'])} ended at step {stop['step']:,} of "
+        f"{stop['planned']:,}, since its score on dev was best at step {stop['best_step']:,} "
+        f"({stop['best_score']:.4f})."
+    )
+
+
+def _best_by_task(final: Mapping[str, Any]) -> str:
+    """The checkpoints that are best by one task, beside the one that was chosen for all."""
+    if not final.get("best_by_task"):
+        return ""
+    lines = [
+        "<h2>Best checkpoint by each task</h2><table><tr><th>task</th><th>step</th>"
+        "<th>dev</th><th>dev, chosen for all</th></tr>"
+    ]
+    for task, best in final["best_by_task"].items():
+        own, shared = (Score.from_json(x).headline for x in (best["dev"], final["dev"][task]))
+        lines.append(
+            f"<tr><td>{escape(task)}</td><td>{best['step']:,}</td><td>{own:.4f}</td>"
+            f"<td>{shared:.4f}</td></tr>"
+        )
+    return "".join(lines) + "</table>"
 
 
 def _split(split: str, scores: Mapping[str, Mapping[str, Any]]) -> str:

@@ -5,7 +5,7 @@ import numpy as np
 
 from mtt_jax.config.schema import Config
 from mtt_jax.data.sampling import expected_draws, lengths_read, parts_by_task
-from mtt_jax.train.phases import Phase
+from mtt_jax.train.phases import EarlyStop, Phase
 from mtt_jax.train.setup import Setup
 from mtt_jax.train.step import TrainState
 from mtt_jax.weights.build import count_parameters
@@ -62,3 +62,14 @@ def announce_phase(setup: Setup, phase: Phase, state: TrainState) -> None:
             f"{draws[name]:,.0f} from {different:,} sentences{repeats}, "
             f"{draws[name] / len(part):.1f} epochs."
         )
+
+
+def stopped_early(stop: EarlyStop, config: Config) -> str:
+    """The line that says that patience has run out."""
+    what = f"phase {stop.phase}" if config.phases else "the run"
+    count = config.train.patience
+    return (
+        f"step {stop.step:,}: no better score in {count:,} evaluation{'s' * (count > 1)} since "
+        f"step {stop.best_step:,} ({stop.best_score:.4f}); {what} ends here, "
+        f"{stop.planned - stop.step:,} steps early."
+    )

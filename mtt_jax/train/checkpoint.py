@@ -7,7 +7,9 @@ saved per shard, so that the number of processes may change as well.
 """
 
 import dataclasses
+import functools
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -86,16 +88,28 @@ class Checkpoints:
       manager: Orbax's `CheckpointManager`.
     """
 
-    def __init__(self, run: Path, keep: int):
-        """Opens or creates the folder; keeps the newest `keep` checkpoints and the best one."""
+    def __init__(self, run: Path, keep: int, tasks: Sequence[str] = ()):
+        """Opens or creates the folder.
+
+        Args:
+          run: the run directory.
+          keep: how many of the newest checkpoints are kept, in addition to the best one.
+          tasks: those of which the checkpoint with their own best score is kept too.
+        """
         policy = keep_policy.AnyPreservationPolicy(
             [
                 keep_policy.LatestN(keep),
-                keep_policy.BestN(
-                    get_metric_fn=_score_and_age, n=1, keep_checkpoints_without_metrics=False
+                *(
+                    keep_policy.BestN(
+                        get_metric_fn=functools.partial(_score_and_age, task=task),
+                        n=1,
+                        keep_checkpoints_without_metrics=False,
+                    )
+                    for task in ("", *tasks)
                 ),
             ]
         )
+        self._tasks = frozenset(tasks)
         self.manager = ocp.CheckpointManager(
             (run / "checkpoints").resolve(),
             item_names=("state", "data"),
@@ -115,24 +129,46 @@ class Checkpoints:
         """The newest saved step; None if there is none."""
         return self.manager.latest_step()
 
-    def best(self) -> tuple[int, float] | None:
-        """(step, score) of the best checkpoint, of equal ones the earliest; None without scores."""
+    def best(self, task: str = "") -> tuple[int, float] | None:
+        """(step, score) of the best checkpoint, of equal ones the earliest; None without scores.
+
+        Args:
+          task: by whose score, one of the tasks that this was opened with; by default the score of
+            the run.
+        """
         scored = [
-            (metrics["score"], -step)
+            _score_and_age(metrics, task)
             for step in self.manager.all_steps()
             if (metrics := self.manager.metrics(step)) and "score" in metrics
         ]
-        return (-max(scored)[1], max(scored)[0]) if scored else None
+        return (-int(max(scored)[1]), max(scored)[0]) if scored else None
 
-    def save(self, step: int, state: Any, stream: Any, score: float | None) -> None:
-        """Starts to save; returns once the state has been copied and may be donated."""
+    def save(
+        self,
+        step: int,
+        state: Any,
+        stream: Any,
+        score: float | None = None,
+        by_task: Mapping[str, float] | None = None,
+    ) -> None:
+        """Starts to save; returns once the state has been copied and may be donated.
+
+        Args:
+          step: steps done.
+          state: after that step.
+          stream: `Shards` or a Grain iterator.
+          score: of the run on dev, if it was just evaluated.
+          by_task: likewise task -> its own score.
+        """
+        kept = {name: value for name, value in (by_task or {}).items() if name in self._tasks}
+        metrics = {"score": score, "age": step, **({"by_task": kept} if kept else {})}
         self.manager.save(
             step,
             args=ocp.args.Composite(
                 state=ocp.args.StandardSave(state),
                 data=StreamSave(stream),
             ),
-            metrics=None if score is None else {"score": score, "age": step},
+            metrics=None if score is None else metrics,
         )
 
     def restore(self, step: int, like: Any, stream: Any) -> Any:
@@ -176,9 +212,9 @@ class Checkpoints:
         self.manager.close()
 
 
-def _score_and_age(metrics: dict) -> tuple[float, float]:
-    """Sorts by score; of equal ones the earlier checkpoint is the better."""
-    return metrics["score"], -metrics["age"]
+def _score_and_age(metrics: dict, task: str = "") -> tuple[float, float]:
+    """Sorts by the score of the run or of a task; of equal ones the earlier is the better."""
+    return metrics["by_task"][task] if task else metrics["score"], -metrics["age"]
 
 
 def abstract(state: Any, shardings: Any) -> Any:

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mtt_jax.config import files as config_files
@@ -14,10 +14,10 @@ from mtt_jax.report.console import Console
 from mtt_jax.scoring.evaluate import evaluate
 from mtt_jax.tasks import Score, Task
 from mtt_jax.tasks.score import read_scores
-from mtt_jax.train.phases import Phase
+from mtt_jax.train.phases import Phase, early_stops
 from mtt_jax.train.progress import History
 from mtt_jax.train.run_directory import write
-from mtt_jax.train.setup import Setup, state_like
+from mtt_jax.train.setup import Setup, by_task, state_like
 from mtt_jax.train.stop import stop_if_asked
 from mtt_jax.weights import saved_model
 from mtt_jax.weights.build import count_parameters
@@ -35,7 +35,7 @@ def finish(setup: Setup) -> dict[str, Any]:
     config, console = setup.config, setup.console
     best = setup.checkpoints.best()
     step = best[0] if best else setup.steps
-    params = setup.checkpoints.restore_state(step, state_like(setup)).params
+    params = _params_of(setup, step)
     history = History.read(setup.run)
     model_config, model_params = saved_model.merged(config, gather(params))
     final: dict[str, Any] = {
@@ -46,6 +46,8 @@ def finish(setup: Setup) -> dict[str, Any]:
         "device": describe_devices(),
         "parameters": count_parameters(model_params),
     }
+    if stops := early_stops(setup.phases, setup.scored):
+        final["stopped_early"] = [stop._asdict() for stop in stops]
     if config.phases:
         final["phases"] = effects(setup.phases, history)
     scores, tasks = _score(setup, params)
@@ -53,12 +55,49 @@ def finish(setup: Setup) -> dict[str, Any]:
         split: {task: score.as_json() for task, score in by_task.items()}
         for split, by_task in scores.items()
     }
+    if of_tasks := by_task(config, setup.data):
+        final["best_by_task"] = {name: _keep_best(setup, name, final) for name in of_tasks}
     if processes.is_main():
         _write(setup, model_config, model_params, tasks, history, final)
     processes.wait("written")
     show(final, console)
-    console.say(f"Wrote {setup.run}/: model/, metrics.json, report.html.")
+    folders = ", ".join(f"{saved_model.directory(name)}/" for name in ("", *of_tasks))
+    console.say(f"Wrote {setup.run}/: {folders}, metrics.json, report.html.")
     return final
+
+
+def _params_of(setup: Setup, step: int) -> Any:
+    """The parameters of a checkpoint that are evaluated and saved."""
+    return setup.checkpoints.restore_state(step, state_like(setup)).model_params
+
+
+def _keep_best(setup: Setup, task: str, final: Mapping[str, Any]) -> dict[str, Any]:
+    """Saves the model of the checkpoint that is best by one task.
+
+    Args:
+      setup: of the run.
+      task: one of which the best checkpoint was kept.
+      final: what metrics.json says about the run as a whole.
+
+    Returns:
+      {"step", and for each split the score of that task}.
+    """
+    best = setup.checkpoints.best(task)
+    assert best is not None  # every run with dev data ends with an evaluation
+    step = best[0]
+    params = _params_of(setup, step)
+    scores, tasks = _score(setup, params)
+    config, whole = saved_model.merged(setup.config, gather(params))
+    plain = {
+        split: {name: score.as_json() for name, score in scored.items()}
+        for split, scored in scores.items()
+    }
+    if processes.is_main():
+        here = {key: value for key, value in final.items() if key not in ("dev", "test")}
+        text = _card(setup, tasks, {**here, "best_step": step, "chosen_by": task, **plain})
+        folder = setup.run / saved_model.directory(task)
+        saved_model.save(folder, config, whole, setup.data.tokenizer, text, tasks=tasks)
+    return {"step": step, **{s: scored[task] for s, scored in plain.items() if task in scored}}
 
 
 def _score(setup: Setup, params: Any) -> tuple[dict[str, dict[str, Score]], tuple[Task, ...]]:
@@ -93,17 +132,22 @@ def _write(
       history: rows of metrics.jsonl.
       final: the content of metrics.json.
     """
-    whole = config_files.to_plain(setup.config)
-    plain = paths.named(whole)  # these pages are passed on; config.json keeps what a resume needs
-    counts = {name: split.counts() for name, split in setup.data.splits.items()}
-    name = setup.run.name
-    notes = [paths.without_folders(note, whole) for note in setup.data.notes]
-    text = card.render(name, tasks, plain, final, notes, counts)
-    folder = setup.run / "model"
+    folder, text = setup.run / saved_model.directory(), _card(setup, tasks, final)
     saved_model.save(folder, config, params, setup.data.tokenizer, text, tasks=tasks)
-    write(setup.run / "report.html", run_page.render(name, plain, history, final))
+    plain = paths.named(config_files.to_plain(setup.config))
+    write(setup.run / "report.html", run_page.render(setup.run.name, plain, history, final))
     # Last, since a run with a metrics.json is finished.
     write(setup.run / "metrics.json", json.dumps(final, indent=2, ensure_ascii=False) + "\n")
+
+
+def _card(setup: Setup, tasks: Sequence[Task], final: Mapping[str, Any]) -> str:
+    """The model card, without the folders of the user's files, since it is passed on."""
+    whole = config_files.to_plain(setup.config)
+    counts = {name: split.counts() for name, split in setup.data.splits.items()}
+    notes = [paths.without_folders(note, whole) for note in setup.data.notes]
+    chosen = final.get("chosen_by")
+    name = setup.run.name + (f"/{saved_model.directory(chosen)}" if chosen else "")
+    return card.render(name, tasks, paths.named(whole), final, notes, counts)
 
 
 def effects(phases: Sequence[Phase], history: Sequence[dict]) -> list[dict[str, Any]]:
@@ -127,3 +171,11 @@ def show(final: dict[str, Any], console: Console) -> None:
     """Prints the scores of a finished run, from the content of its metrics.json."""
     console.phases(final.get("phases", []))
     console.scores(read_scores(final))
+    for task, best in final.get("best_by_task", {}).items():
+        own, shared = (
+            Score.from_json(plain).headline for plain in (best["dev"], final["dev"][task])
+        )
+        console.say(
+            f"{task}: best at step {best['step']:,}, dev {own:.3f} ({shared:.3f} in "
+            f"{saved_model.directory()}/): {saved_model.directory(task)}/"
+        )

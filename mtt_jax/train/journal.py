@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +12,8 @@ from mtt_jax.devices import processes
 from mtt_jax.errors import UserError
 from mtt_jax.scoring.evaluate import evaluate, overall_score
 from mtt_jax.train import flops
+from mtt_jax.train.announce import stopped_early
+from mtt_jax.train.phases import early_stops
 from mtt_jax.train.profile import Trace
 from mtt_jax.train.progress import History, ProgressLine, progress_bar
 from mtt_jax.train.setup import Setup
@@ -20,6 +23,18 @@ _DIVERGED = (
     "Checkpoints before this step are untouched. Lower --config.train.learning_rate, raise "
     "--config.train.warmup or set --config.train.clip, and start in a new --workdir."
 )
+
+
+class DevScore(NamedTuple):
+    """An evaluation on dev.
+
+    Attributes:
+      score: the one that chooses the best checkpoint.
+      by_task: task -> headline score.
+    """
+
+    score: float
+    by_task: dict[str, float]
 
 
 @contextmanager
@@ -88,18 +103,28 @@ class Journal:
                 raise UserError(f"step {step}: the loss is {metrics.loss} ({parts}). {_DIVERGED}")
             self._progress.step(step, metrics, self._history)
 
-    def evaluate(self, state: TrainState) -> float | None:
+    def evaluate(self, state: TrainState) -> DevScore | None:
         """The score on dev, which is also written down; None without dev data."""
         config, dev, step = self._setup.config, self._setup.data.splits["dev"], int(state.step)
         if not len(dev):
             return None
         rows = config.train.batch_rows
         self._progress.evaluating()
-        scores = evaluate(self._setup.forward, state.params, dev, config, rows, fit=True).scores
+        scores = evaluate(
+            self._setup.forward, state.model_params, dev, config, rows, fit=True
+        ).scores
         score = overall_score(scores, config)
         self._history.evaluated(step, score, scores)
         self._progress.evaluated(step, score, scores)
-        return score
+        return DevScore(score, {name: result.headline for name, result in scores.items()})
+
+    def planned(self, setup: Setup) -> None:
+        """Takes the phases after an evaluation, and says so if it ended one early."""
+        before = len(early_stops(self._setup.phases, self._setup.scored))
+        for stop in early_stops(setup.phases, setup.scored)[before:]:
+            setup.console.say(stopped_early(stop, setup.config))
+            self._progress.planned(setup.phases)
+        self._setup = setup
 
     def flush(self) -> None:
         """Hands everything to the operating system."""

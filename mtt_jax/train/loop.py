@@ -66,12 +66,16 @@ def train(
             return finished
         with set_up(config, run, console, asked, data) as setup:
             if setup.checkpoints.latest() != setup.steps:
-                run_steps(setup)
+                setup = run_steps(setup)
             return finish(setup)
 
 
-def run_steps(setup: Setup) -> None:
-    """Trains from the newest checkpoint, or from the start, to the last step."""
+def run_steps(setup: Setup) -> Setup:
+    """Trains from the newest checkpoint, or from the start, to the last step.
+
+    Returns:
+      The set-up with the phases as they turned out; train.patience may have ended some early.
+    """
     train = setup.config.train
     state, stream = begin(setup)
     first = int(state.step)
@@ -81,7 +85,8 @@ def run_steps(setup: Setup) -> None:
     with open_journal(setup, first) as journal:
         if setup.config.phases and not first:
             journal.evaluate(state)  # to see what the first phase changes
-        for index, phase in enumerate(setup.phases):
+        for index in range(len(setup.phases)):
+            phase = setup.phases[index]
             if phase.end <= first:
                 continue
             announce_phase(setup, phase, state)
@@ -90,6 +95,8 @@ def run_steps(setup: Setup) -> None:
             )
             stream = stream or open_stream(setup, phase)
             start = int(state.step)
+            if start == phase.start:
+                state = state.next_phase()
             for step in range(start + 1, phase.end + 1):
                 with journal.tracing(step):
                     batch = place_batch(next(stream), setup.mesh)
@@ -107,15 +114,21 @@ def run_steps(setup: Setup) -> None:
                 asked = asked_to_stop(setup, step, saving)
                 if saving or asked:
                     journal.catch_up(step, state)
-                    score = journal.evaluate(state) if evaluating else None
+                    dev = journal.evaluate(state) if evaluating else None
                     journal.flush()
-                    setup.checkpoints.save(step, state, stream, score)
+                    setup.checkpoints.save(step, state, stream, *(dev or ()))
+                    if dev:
+                        setup = setup.evaluated(step, dev.score)
+                        journal.planned(setup)
                 if asked and step < setup.steps:
                     setup.checkpoints.wait()
                     raise InterruptedRunError(step, asked[0])
+                if step == setup.phases[index].end:
+                    break
             stream = None
             setup.checkpoints.wait()
-            setup.asked.saved(phase.end)
+            setup.asked.saved(setup.phases[index].end)
+    return setup
 
 
 def asked_to_stop(setup: Setup, step: int, saving: bool) -> list[int]:

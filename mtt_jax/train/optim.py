@@ -1,5 +1,6 @@
 """The optimizer: one Optax state for the whole run, and one transformation per phase."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,10 +9,18 @@ import jax.numpy as jnp
 import optax
 
 from mtt_jax.config.schema import Config, TrainConfig
+from mtt_jax.errors import UserError
+from mtt_jax.train.average import averaging
 from mtt_jax.train.phases import Phase, param_paths
 
 # Weight decay applies to matrices and tables, not to biases and normalization.
 _DECAYED = ("kernel", "embedding", "lora_a", "lora_b")
+# Field of the config with the learning rate of a group -> the group in words.
+_RATES = {
+    "encoder_rate": "the parameters of the encoder",
+    "embedding_rate": "the embeddings of the encoder",
+    "head_rate": "the heads",
+}
 
 
 def decay_mask(params: Any) -> Any:
@@ -49,18 +58,24 @@ def make_optimizers(
 
     All share one state, which the first one's `init` creates. Parameters are grouped by the phases
     in which they train, and `optax.multi_transform` gives each group its own moments: they are
-    frozen with the group, and a group that never trains has none.
+    frozen with the group, and a group that never trains has none. With train.ema the average of the
+    parameters is the last part of the state.
 
     Args:
       config: the run's.
       phases: as returned by `plan`.
       params: parameters or their shapes.
+
+    Raises:
+      UserError: for the learning rate of a group that never trains.
     """
+    _check_rates(config, phases, params)
     groups = jax.tree.map(
         lambda *frozen: "".join("-" if off else "+" for off in frozen),
         *(phase.frozen for phase in phases),
     )
     rate = optax.scale_by_learning_rate(make_schedule(phases))
+    never = jax.tree.map(lambda name: "+" not in name, groups)
     return [
         optax.chain(
             optax.clip_by_global_norm(config.train.clip) if config.train.clip else optax.identity(),
@@ -69,9 +84,11 @@ def make_optimizers(
                 groups,
             ),
             rate,
-            _by_layer(config),
+            _by_part(config),
+            # Only if there is one, so that the state of a run without is what it always was.
+            *([averaging(ema, phase.frozen, never)] if (ema := config.train.ema) else []),
         )
-        for index in range(len(phases))
+        for index, phase in enumerate(phases)
     ]
 
 
@@ -90,21 +107,56 @@ def _of_group(name: str, phase: int, config: TrainConfig) -> optax.GradientTrans
     )
 
 
-def _by_layer(config: Config) -> optax.GradientTransformation:
-    """Discriminative learning rates (Howard and Ruder 2018, arXiv:1801.06146)."""
+def _by_part(config: Config) -> optax.GradientTransformation:
+    """Learning rates of encoder, embeddings and heads, and of each layer.
+
+    Those of layers are discriminative learning rates (Howard and Ruder 2018, arXiv:1801.06146).
+    """
     decay, layers = config.train.layer_decay, config.encoder.layers
-    if decay == 1:
+    rates = {name: getattr(config.train, name) for name in _RATES}
+    if decay == 1 and set(rates.values()) == {1}:
         return optax.identity()
 
     def scaled(path: str, update):
         below = _layers_below_heads(path, layers)
         if not isinstance(below, int):  # layers in one stack, the lowest first
             below = below.reshape(-1, *[1] * (update.ndim - 1))
-        return update * jnp.asarray(decay**below, update.dtype)
+        share = math.prod(rate for name, rate in rates.items() if _is_in(path, name, layers))
+        return update * jnp.asarray(share * decay**below, update.dtype)
 
     return optax.stateless(
         lambda updates, params: jax.tree.map(scaled, param_paths(updates), updates)
     )
+
+
+def _is_in(path: str, rate: str, layers: int) -> bool:
+    """Whether a parameter is in the group whose learning rate a field of the config sets."""
+    part, _, rest = path.partition("/")
+    if rate == "embedding_rate":
+        return part == "encoder" and _is_embedding(rest.split("/")[0], layers)
+    return part == ("heads" if rate == "head_rate" else "encoder")
+
+
+def _is_embedding(name: str, layers: int) -> bool:
+    return name != "layers" and depth(name, layers) == -1
+
+
+def _check_rates(config: Config, phases: Sequence[Phase], params: Any) -> None:
+    """Refuses the learning rate of a group of parameters that never trains.
+
+    Raises:
+      UserError: naming the field.
+    """
+    paths = jax.tree.leaves(param_paths(params))
+    frozen = zip(*(jax.tree.leaves(phase.frozen) for phase in phases), strict=True)
+    trained = [path for path, off in zip(paths, frozen, strict=True) if not all(off)]
+    for name, group in _RATES.items():
+        rate = getattr(config.train, name)
+        if rate != 1 and not any(_is_in(path, name, config.encoder.layers) for path in trained):
+            raise UserError(
+                f"config.train.{name}: {rate:g} has no effect because {group} never train; leave "
+                f"out --config.train.{name}, or do not freeze them."
+            )
 
 
 def _layers_below_heads(path: str, layers: int):

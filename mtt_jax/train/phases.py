@@ -20,9 +20,9 @@ class Phase(NamedTuple):
     Attributes:
       name: in reports.
       start: steps of the run done before it.
-      end: steps of the run done after it.
+      end: steps of the run done after it; fewer than planned after an early stop.
       config: the run's, with the phase's tasks, loss weights, learning rate, warm-up, schedule and
-        number of steps, and a seed of its own.
+        planned number of steps, and a seed of its own.
       frozen: tree of bools over the parameters; True for a frozen one.
     """
 
@@ -62,6 +62,70 @@ def plan(config: Config, examples: ExampleSet | None, params: Any) -> tuple[Phas
         frozen = frozen_mask(params, view, spec.trainable, where)
         phases.append(Phase(spec.name, start, start + steps, view, frozen))
     return tuple(phases)
+
+
+def stop_early(
+    phases: Sequence[Phase], scored: Sequence[tuple[int, float]], patience: int
+) -> tuple[Phase, ...]:
+    """The phases, each ended by the first evaluation at which patience runs out.
+
+    The count starts anew in every phase, and later phases move forward. To apply it again, with the
+    same scores or more, changes nothing that has been decided.
+
+    Args:
+      phases: as returned by `plan` or by this function.
+      scored: (step, score) of the evaluations on dev so far, in order.
+      patience: evaluations in a row without a better score; 0 for no end.
+    """
+    stopped: list[Phase] = []
+    for phase in phases:
+        start = stopped[-1].end if stopped else 0
+        end = start + phase.end - phase.start
+        own = [(step, score) for step, score in scored if start < step <= end]
+        stopped.append(phase._replace(start=start, end=_patience_ends(own, patience) or end))
+    return tuple(stopped)
+
+
+def _patience_ends(scored: Sequence[tuple[int, float]], patience: int) -> int | None:
+    """The step at which patience runs out; None if it does not."""
+    best, waited = -math.inf, 0
+    for step, score in scored:
+        best, waited = (score, 0) if score > best else (best, waited + 1)
+        if patience and waited >= patience:
+            return step
+    return None
+
+
+class EarlyStop(NamedTuple):
+    """How a phase ended before its last planned step.
+
+    Attributes:
+      phase: its name.
+      step: its last one, of the run.
+      planned: what that would have been.
+      best_step: of the best evaluation in the phase.
+      best_score: its score.
+    """
+
+    phase: str
+    step: int
+    planned: int
+    best_step: int
+    best_score: float
+
+
+def early_stops(
+    phases: Sequence[Phase], scored: Sequence[tuple[int, float]]
+) -> tuple[EarlyStop, ...]:
+    """The early stops so far, in order; arguments as for `stop_early`."""
+    found = []
+    for phase in phases:
+        planned = phase.start + phase.config.train.steps
+        if phase.end < planned:
+            own = [(score, -step) for step, score in scored if phase.start < step <= phase.end]
+            score, step = max(own)
+            found.append(EarlyStop(phase.name, phase.end, planned, -step, score))
+    return tuple(found)
 
 
 def shortened(config: Config, phases: Sequence[Phase]) -> list[str]:

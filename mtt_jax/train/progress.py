@@ -303,6 +303,11 @@ class ProgressLine:
         self._shown = _Window(now)  # since the last line on the console
         self._paced = _Window(now)
 
+    def planned(self, phases: Sequence[Phase]) -> None:
+        """Takes the phases after one has ended early."""
+        self._schedule, self._total = make_schedule(phases), phases[-1].end
+        self._bar.update(self._task, total=self._total)
+
     def compiling(self) -> None:
         """Says that the training step is being compiled, which may take minutes."""
         self._bar.update(self._task, status=("compiling the training step", "compiling"))

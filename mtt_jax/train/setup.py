@@ -36,7 +36,7 @@ from mtt_jax.train.balance import Balancer
 from mtt_jax.train.checkpoint import Checkpoints, abstract
 from mtt_jax.train.gradient import make_balancer
 from mtt_jax.train.optim import make_optimizers
-from mtt_jax.train.phases import Phase, plan, shortened
+from mtt_jax.train.phases import Phase, plan, shortened, stop_early
 from mtt_jax.train.progress import History
 from mtt_jax.train.run_directory import RUN, keep_labels, open_run
 from mtt_jax.train.step import TrainState, state_shapes
@@ -63,6 +63,7 @@ class Setup(NamedTuple):
       console: where the user sees progress.
       asked: signals that asked the run to stop, so far.
       started: time of the start in seconds since the epoch, earlier by what earlier starts took.
+      scored: with train.patience, (step, score) of each evaluation on dev that is in a checkpoint.
     """
 
     config: Config
@@ -78,11 +79,28 @@ class Setup(NamedTuple):
     console: Console
     asked: Asked
     started: float
+    scored: tuple[tuple[int, float], ...] = ()
 
     @property
     def steps(self) -> int:
-        """Steps of the whole run."""
+        """Steps of the whole run, as planned or after early stops."""
         return self.phases[-1].end
+
+    def evaluated(self, step: int, score: float) -> "Setup":
+        """The set-up after an evaluation on dev, which ends the phase if patience runs out.
+
+        Args:
+          step: steps done.
+          score: on dev.
+        """
+        patience = self.config.train.patience
+        if not patience:
+            return self
+        scored = (*self.scored, (step, score))
+        phases, optimizers = stop_early(self.phases, scored, patience), self.optimizers
+        if phases[-1].end < self.steps:  # the learning rate of later phases moves forward with them
+            optimizers = make_optimizers(self.config, phases, phases[0].frozen)
+        return self._replace(scored=scored, phases=phases, optimizers=optimizers)
 
 
 def complete_config(config: Config, run: Path) -> Config:
@@ -167,6 +185,7 @@ def set_up(
     data = data or _prepare(config, run)
     for note in data.notes:
         console.say(note)
+    _check_dev(config, data)
     stop_if_asked(processes.agreed(asked), 0)
     model = build_model(config, vocabulary_size(data.tokenizer))
     shapes = jax.eval_shape(
@@ -175,16 +194,52 @@ def set_up(
     phases = plan(config, data.splits["train"], shapes)
     for line in shortened(config, phases):
         console.say(line)
-    optimizers = make_optimizers(config, phases, shapes)
-    forward = over_mesh(make_forward(model), mesh)
-    checkpoints = Checkpoints(run, config.train.keep)
+    checkpoints = Checkpoints(run, config.train.keep, by_task(config, data))
     try:
+        scored = _scored(config, run, checkpoints.latest() or 0)
+        phases = stop_early(phases, scored, config.train.patience)
+        optimizers = make_optimizers(config, phases, shapes)
+        forward = over_mesh(make_forward(model), mesh)
         yield Setup(
             config, run, data, model, mesh, phases, optimizers, balancer, forward, checkpoints,
-            console, asked, started,
+            console, asked, started, scored,
         )  # fmt: skip
     finally:
         checkpoints.close()
+
+
+def by_task(config: Config, data: Prepared) -> tuple[str, ...]:
+    """The tasks of which the best checkpoint is kept: those that train and are scored on dev."""
+    if not config.train.best_by_task:
+        return ()
+    labelled = data.splits["dev"].counts()
+    return tuple(name for name in config.tasks if name in config.trained and labelled[name])
+
+
+def _check_dev(config: Config, data: Prepared) -> None:
+    """Refuses fields that choose by the score on dev if there is none.
+
+    Raises:
+      UserError: naming the field.
+    """
+    for name in ("patience", "best_by_task"):
+        if getattr(config.train, name) and not len(data.splits["dev"]):
+            raise UserError(
+                f"config.train.{name}: goes by the score on dev, and there is no dev data; leave "
+                f"out --config.train.{name}, or give files for dev."
+            )
+
+
+def _scored(config: Config, run: Path, last: int) -> tuple[tuple[int, float], ...]:
+    """(step, score) of the evaluations on dev up to a step, as metrics.jsonl has them.
+
+    A later one was written just before a kill; its step is done again.
+    """
+    if not config.train.patience:
+        return ()
+    rows = [row for row in History.read(run) if row["kind"] == "dev" and row["step"] <= last]
+    text = json.dumps([[row["step"], row["score"]] for row in rows])
+    return tuple((step, score) for step, score in json.loads(processes.texts(text)[0]))
 
 
 def _prepare(config: Config, run: Path) -> Prepared:

@@ -11,6 +11,7 @@ from mtt_jax.config.schema import Config
 from mtt_jax.devices.mesh import by_rows, of_state, replicated
 from mtt_jax.model.multitask import MultiTask
 from mtt_jax.model.shapes import Array, Float, Int
+from mtt_jax.train import average
 from mtt_jax.train.gradient import make_balancer, make_gradient
 from mtt_jax.types import Batch
 from mtt_jax.weights.build import init_params
@@ -22,7 +23,7 @@ class TrainState(NamedTuple):
     Attributes:
       step: steps done.
       params: {"encoder": ..., "heads": {task: ...}}.
-      opt_state: the optimizer's.
+      opt_state: the optimizer's, with the average of the parameters if there is one.
       balance: the balancer's; () for a stateless one.
     """
 
@@ -30,6 +31,16 @@ class TrainState(NamedTuple):
     params: Any
     opt_state: Any
     balance: Any
+
+    @property
+    def model_params(self) -> Any:
+        """The parameters to evaluate and to save: their average with train.ema."""
+        return average.model_params(self.params, self.opt_state)
+
+    def next_phase(self) -> "TrainState":
+        """What the next phase starts from: with train.ema the average, else the state as it is."""
+        params, opt_state = average.restarted(self.params, self.opt_state)
+        return self._replace(params=params, opt_state=opt_state)
 
 
 def state_shapes(

@@ -97,6 +97,16 @@ def merged(config: Config, params: Any) -> tuple[Config, Any]:
     return plain, stack_layers(whole) if config.encoder.scan else whole
 
 
+def directory(task: str = "") -> str:
+    """The name of a model directory in a run.
+
+    Args:
+      task: the one whose own score chose the model, with train.best_by_task; by default the model
+        that the score of the run chose.
+    """
+    return f"model-{task}" if task else "model"
+
+
 def find(path: str | Path) -> Path:
     """The model directory at a path: the model/ of a run, or the path itself.
 
@@ -104,9 +114,11 @@ def find(path: str | Path) -> Path:
       UserError: if there is no model, saying what was found instead.
     """
     given = Path(path).expanduser()
-    for candidate in (given / "model", given):
+    for candidate in (given / directory(), given):
         if any((candidate / name).is_file() for name in ("model.safetensors", "model.onnx")):
             return candidate
+    if given.match(directory("*")) and (given.parent / directory()).is_dir():
+        raise UserError(_no_such_best(path, given))
     if not given.exists():
         raise UserError(f"{path}: no such directory; expected a run, as in runs/balanced.")
     if (given / "checkpoints").is_dir():
@@ -115,6 +127,22 @@ def find(path: str | Path) -> Path:
         )
     raise UserError(
         f"{path}: contains no model: expected model/model.safetensors or model.safetensors."
+    )
+
+
+def _no_such_best(path: str | Path, given: Path) -> str:
+    """What to do if a run has no model that is best by a task.
+
+    Args:
+      path: as the user wrote it.
+      given: the same, with the home directory filled in.
+    """
+    there = sorted(other.name for other in given.parent.glob(directory("*")))
+    if there:
+        return f"{path}: no such model; {given.parent} has {', '.join(there)} and model."
+    return (
+        f"{path}: no such model; a run trained with --config.train.best_by_task=true has one for "
+        "each task."
     )
 
 

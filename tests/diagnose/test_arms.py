@@ -78,3 +78,24 @@ def test_an_arm_that_contradicts_the_config_is_refused(raw):
     plain["train"] = {**plain["train"], "accumulate": 1, "balance": "mgda"}
     with pytest.raises(UserError, match="--balancers: they are compared with plain joint"):
         make_arms(resolve(plain), examples, ("pcgrad",))
+
+
+def test_no_arm_stops_early_and_each_has_evaluations_to_choose_from_if_asked(raw):
+    raw = raw.copy_and_resolve_references()
+    raw.train.patience = 1
+    config = resolve(raw)
+    examples = prepare(config).splits["train"]
+    for arm in make_arms(config, examples, ()).values():
+        assert (arm.train.patience, arm.train.eval_every) == (0, arm.train.steps)
+    raw.train.best_by_task = True
+    for arm in make_arms(resolve(raw), examples, ()).values():
+        assert arm.train.eval_every == arm.train.save_every == 3  # of 24 steps
+
+
+def test_a_frozen_arm_has_no_learning_rate_of_the_encoder(raw):
+    raw = raw.copy_and_resolve_references()
+    raw.init_from, raw.train.encoder_rate = "runs/other", 0.5
+    config = resolve(raw)
+    arms = make_arms(config, prepare(config).splits["train"], ())
+    assert arms["joint"].train.encoder_rate == 0.5
+    assert arms["frozen"].train.encoder_rate == 1

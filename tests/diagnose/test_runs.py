@@ -9,12 +9,22 @@ import pytest
 from rich.console import Console as RichConsole
 
 from mtt_jax.config.files import to_plain
+from mtt_jax.config.resolve import resolve
+from mtt_jax.data.prepare import prepare
 from mtt_jax.diagnose.arms import make_arms
-from mtt_jax.diagnose.runs import Study, dev_tallies, read_tallies, run_arms, tallies_file
+from mtt_jax.diagnose.runs import (
+    Study,
+    dev_tallies,
+    folder_of,
+    read_tallies,
+    run_arms,
+    tallies_file,
+)
+from mtt_jax.diagnose.runs import forward_of as forward_of_saved
 from mtt_jax.errors import UserError
 from mtt_jax.report.console import Console
 from mtt_jax.scoring.evaluate import evaluate
-from mtt_jax.weights.saved_model import SavedModel
+from mtt_jax.weights.saved_model import SavedModel, load
 from tests.helpers import forward_of, make_config
 
 
@@ -82,3 +92,18 @@ def test_a_run_of_another_config_is_refused(old):
     other = dataclasses.replace(old.arms["joint"], init_parts="heads")
     with pytest.raises(UserError, match=r"trained with another config \(init_parts"):
         run_arms(old._replace(arms={**old.arms, "joint": other}))
+
+
+def test_each_task_is_compared_in_the_model_that_is_its_own_best_if_asked(raw, tmp_path):
+    raw = raw.copy_and_resolve_references()
+    raw.train.update(steps=8, best_by_task=True, tensorboard=False)
+    config = resolve(raw)
+    data = prepare(config)
+    joint = make_arms(config, data.splits["train"], ())["joint"]
+    console = Console(RichConsole(file=io.StringIO()))
+    study = Study(config, tmp_path, data, {"joint": joint}, 1, (), console)
+    (found,) = run_arms(study)["joint"]
+    for task in ("tone", "who"):
+        model = load(folder_of(study, "joint", 0) / f"model-{task}")
+        theirs = dev_tallies(forward_of_saved(model), model, data.splits["dev"])
+        np.testing.assert_array_equal(found[task], theirs[task])

@@ -101,3 +101,9 @@ def test_metrics_of_version_0_1_give_a_card(split):
     ):
         value, count = metrics[split][task][figure], metrics[split][task]["count"]
         assert f"| {split} | {task} | {title} | {value:.4f} | {count} |" in text
+
+
+def test_card_of_a_model_that_is_best_by_a_task_says_so():
+    text = render(test={"topic": TOPIC}, chosen_by="topic")
+    assert "chosen on dev by the score of the task topic; test was read once" in text
+    assert "chosen on dev by the score `ner=1`;" in render(test={"topic": TOPIC})

@@ -99,3 +99,19 @@ def test_metrics_of_version_0_1_give_a_page():
         assert f"<h2>Scores on {split}</h2>" in page
         assert f"{metrics[split]['topic']['macro_f1']:.4f}" in page
         assert f"entity F1, strict {metrics[split]['ner']['f1']:.4f}" in page
+
+
+def test_page_says_that_a_run_stopped_early_and_what_is_best_by_each_task():
+    stop = {
+        "phase": "<a>", "step": 1200, "planned": 2000, "best_step": 700, "best_score": 0.5,
+    }  # fmt: skip
+    better = {**TOPIC, "macro_f1": 0.875}
+    final = {
+        **FINAL, "dev": {"topic": TOPIC}, "stopped_early": [stop],
+        "best_by_task": {"topic": {"step": 2, "dev": better}},
+    }  # fmt: skip
+    page = run_page.render("balanced", CONFIG, history(2), final)
+    assert "Stopped early: &lt;a&gt; ended at step 1,200 of 2,000" in page
+    assert "<td>topic</td><td>2</td><td>0.8750</td><td>0.7000</td>" in page
+    assert Elements(page).open == []
+    assert "Best checkpoint" not in run_page.render("balanced", CONFIG, history(2), FINAL)

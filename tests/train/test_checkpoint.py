@@ -102,6 +102,20 @@ def test_of_equal_scores_the_earliest_is_the_best_and_is_kept(checkpoints, strea
     assert sorted(checkpoints.manager.all_steps()) == [1, 4, 5]
 
 
+def test_the_best_by_each_task_is_kept_beside_the_best_of_all(stream, tmp_path):
+    scores = [(0.5, 0.9, 0.1), (0.7, 0.8, 0.6), (0.6, 0.2, 0.8), (0.4, 0.4, 0.4), (0.3, 0.9, 0.8)]
+    checkpoints = Checkpoints(tmp_path, 1, ("topic", "ner"))
+    for step, (score, topic, ner) in enumerate(scores, start=1):
+        by_task = {"topic": topic, "ner": ner, "unlabelled": 0.0}
+        checkpoints.save(step, state(step), stream, score, by_task)
+    checkpoints.save(6, state(6), stream)
+    checkpoints.close()
+    again = Checkpoints(tmp_path, 1, ("topic", "ner"))
+    assert again.steps() == [1, 2, 3, 6]
+    assert [again.best(), again.best("topic"), again.best("ner")] == [(2, 0.7), (1, 0.9), (3, 0.8)]
+    again.close()
+
+
 def test_without_a_score_there_is_no_best(checkpoints, stream):
     assert checkpoints.latest() is None
     checkpoints.save(1, state(1), stream, None)

@@ -202,6 +202,116 @@ def test_parameters_that_are_nan_or_infinite_are_never_saved(phased, tmp_path):
     assert not (tmp_path / "run" / "checkpoints" / "1").exists()
 
 
+# The average of the parameters, early stopping, and the best checkpoint by each task
+
+
+@pytest.fixture(scope="module")
+def steady(run, tmp_path_factory):
+    """(config, run directory, metrics, what was printed) of two phases; the first stops early.
+
+    Its learning rate is so low that no score gets better.
+    """
+    config = default_config({name: TASKS[name] for name in ("tone", "people")})
+    config.data.source, config.data.cache_dir = "files", str(run[0].parent / "cache")
+    for name in ("tone", "people"):
+        config.data[name].update(label=name, train=str(run[0].parent / "data.jsonl"))
+    config.data.max_length, config.data.overlap, config.train.row_length = 64, 16, 64
+    config.encoder.update(layers=1, width=8, heads=2, feedforward=8, lora_rank=2)
+    config.train.update(
+        eval_every=4, save_every=2, keep=20, batch_rows=8, warmup=0, tensorboard=False
+    )
+    config.train.update(ema=0.8, patience=2, best_by_task=True, head_rate=2.0)
+    config.phases = (
+        phase("still", steps=40, learning_rate=1e-9),
+        phase("tone", steps=8, tasks=("tone",), trainable=("heads/.*",), learning_rate=0.1),
+    )
+    config = resolve(config)
+    folder = tmp_path_factory.mktemp("steady") / "run"
+    terminal = io.StringIO()
+    final = train(config, folder, Console(RichConsole(file=terminal, width=200)))
+    return config, folder, final, terminal.getvalue()
+
+
+def test_patience_ends_a_phase_and_the_next_one_follows_at_once(steady):
+    _, folder, final, printed = steady
+    assert "step 12: no better score in 2 evaluations since step 4 (" in next(
+        line for line in printed.splitlines() if "no better score" in line
+    )
+    assert "; phase still ends here, 28 steps early." in printed
+    assert [(p["name"], p["start"], p["end"]) for p in final["phases"]] == [
+        ("still", 0, 12), ("tone", 12, 20),
+    ]  # fmt: skip
+    assert final["steps"] == 20
+    (stop,) = final["stopped_early"]
+    assert (stop["phase"], stop["step"], stop["planned"], stop["best_step"]) == ("still", 12, 40, 4)
+    assert "Stopped early: still ended at step 12 of 40" in (folder / "report.html").read_text()
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows if row["kind"] == "dev"] == [0, 4, 8, 12, 16, 20]
+
+
+def test_the_average_is_what_is_evaluated_and_saved(steady):
+    config, folder, final, _ = steady
+    assert final["phases"][1]["after"]["people"] == final["phases"][1]["before"]["people"]
+    checkpoints = Checkpoints(folder, 20)
+    args = ocp.args.Composite(state=ocp.args.StandardRestore())
+    best = final["best_step"]
+    state = checkpoints.manager.restore(best, args=args)["state"]
+    checkpoints.close()
+    average = state["opt_state"][-1]["params"]["heads"]
+    saved = saved_model.load(folder).params["heads"]
+    for name in ("tone", "people"):
+        np.testing.assert_array_equal(
+            saved[name]["logits"]["kernel"], average[name]["logits"]["kernel"]
+        )
+    if best > 12:
+        raw = state["params"]["heads"]["tone"]["logits"]["kernel"]
+        assert np.any(raw != average["tone"]["logits"]["kernel"])
+    assert "averaged with decay 0.8" in (folder / "model" / "README.md").read_text()
+
+
+def test_each_task_has_a_model_of_its_own_best_checkpoint(steady):
+    _, folder, final, printed = steady
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    scores = {row["step"]: row["scores"] for row in rows if row["kind"] == "dev" and row["step"]}
+    for task in ("tone", "people"):
+        step = max(scores, key=lambda step, task=task: (scores[step][task], -step))
+        best = final["best_by_task"][task]
+        assert best["step"] == step
+        assert Score.from_json(best["dev"]).headline == scores[step][task]
+        assert f"{task}: best at step {step}, dev" in printed
+        model = folder / f"model-{task}"
+        assert f"by the score of the task {task};" in (model / "README.md").read_text()
+        assert set(Predictor.load(model)("Mo had a bad day 7 in Oslo")) == {
+            "text",
+            "tone",
+            "people",
+        }
+    assert "Best checkpoint by each task" in (folder / "report.html").read_text()
+    with pytest.raises(UserError, match="has model-people, model-tone and model"):
+        saved_model.load(folder / "model-tune")
+
+
+@pytest.mark.parametrize("step", [6, 12, 14, 20])
+def test_a_resumed_run_has_the_same_average_early_stop_and_best_models(steady, tmp_path, step):
+    """From before the early stop, at it, after it, and with nothing left to train."""
+    config, folder, final, _ = steady
+    again = tmp_path / "run"
+    shutil.copytree(folder, again)
+    for file in (again / "checkpoints").iterdir():
+        if file.name.isdigit() and int(file.name) > step:
+            shutil.rmtree(file)
+    (again / "metrics.json").unlink()
+    models = ("model", "model-tone", "model-people")
+    for name in models:
+        shutil.rmtree(again / name)
+    repeated = train(config, again, console())
+    for key in ("phases", "stopped_early", "best_by_task", "best_step", "steps", "dev"):
+        assert repeated[key] == final[key]
+    for name in models:
+        ours, theirs = ((f / name / "model.safetensors").read_bytes() for f in (again, folder))
+        assert ours == theirs
+
+
 # Labels that the config leaves to the data
 
 

@@ -182,3 +182,45 @@ def test_the_gradient_is_clipped_by_its_global_norm(tiny):
 def test_a_freeze_pattern_that_matches_nothing_or_everything_is_refused(tiny, pattern, message):
     with pytest.raises(UserError, match=message):
         frozen_mask(tiny[2], with_(freeze=(pattern,)))
+
+
+@pytest.mark.parametrize("scan", [False, True])
+def test_encoder_embeddings_and_heads_have_learning_rates_of_their_own(tokenizer, scan):
+    rates = {"encoder_rate": 0.5, "embedding_rate": 0.2, "head_rate": 3.0}
+    config = with_(**rates, weight_decay=0.0, encoder__scan=scan)
+    _, params = model_and_params(config, tokenizer)
+    moved, _ = after(config, params, ones(params))
+    change = jax.tree.map(lambda old, new: old - new, params, moved)
+    shares = {"heads": 3.0, "final_norm": 0.5, "layer_1": 0.5, "layer_0": 0.5,
+              "token_embedding": 0.1, "position_embedding": 0.1}  # fmt: skip
+    found = {"heads": change["heads"], **unstack_layers(change)["encoder"]}
+    for name, share in shares.items():
+        for leaf in jax.tree.leaves(found[name]):
+            np.testing.assert_allclose(leaf, 0.1 * share, rtol=2e-3, atol=1e-4)
+
+
+def test_the_learning_rate_of_a_group_multiplies_that_of_its_layer(tiny):
+    _, _, params = tiny
+    config = with_(layer_decay=0.5, encoder_rate=0.5, weight_decay=0.0)
+    moved, _ = after(config, params, ones(params))
+    for name, share in {"layer_1": 0.25, "layer_0": 0.125}.items():
+        for old, new in zip(
+            *(jax.tree.leaves(p["encoder"][name]) for p in (params, moved)), strict=True
+        ):
+            np.testing.assert_allclose(old - new, 0.1 * share, rtol=5e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("rate", "freeze"),
+    [
+        ("encoder_rate", "encoder/.*"),
+        ("embedding_rate", "encoder/.*embedding.*"),
+        ("head_rate", "heads/.*"),
+    ],
+)
+def test_the_learning_rate_of_a_group_that_never_trains_is_refused(tiny, rate, freeze):
+    config = with_(freeze=(freeze,), **{rate: 0.5})
+    with pytest.raises(UserError, match=f"config.train.{rate}: 0.5 has no effect because"):
+        optimizer_of(config, tiny[2])
+    with pytest.raises(UserError, match=f"config.train.{rate}: 0 computes gradients and .* freeze"):
+        with_(**{rate: 0.0})

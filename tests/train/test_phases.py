@@ -7,7 +7,9 @@ import pytest
 from mtt_jax.config.schema import phase
 from mtt_jax.data.sampling import parts_by_task
 from mtt_jax.errors import UserError
-from mtt_jax.train.phases import param_paths, plan, shortened
+from mtt_jax.train.announce import stopped_early
+from mtt_jax.train.optim import make_schedule
+from mtt_jax.train.phases import early_stops, param_paths, plan, shortened, stop_early
 from tests.helpers import make_config
 
 
@@ -141,3 +143,69 @@ def test_sentences_of_a_task_of_weight_0_are_drawn_and_its_head_is_not_frozen(ti
     for name, part in ours.items():
         np.testing.assert_array_equal(part, theirs[name])
     assert not any(jax.tree.leaves(only.frozen))
+
+
+# Early stopping
+
+
+def ends(params, scores, patience, every=2, lengths=(10, 10)):
+    """The (start, end) of phases after evaluations with these scores, `every` steps apart."""
+    phases = tuple(phase(str(index), steps=steps) for index, steps in enumerate(lengths))
+    config = make_config(phases=phases) if len(lengths) > 1 else make_config(train__steps=10)
+    scored = [(every * (index + 1), score) for index, score in enumerate(scores)]
+    planned = plan(config, None, params)
+    whole = stop_early(planned, scored, patience)
+    # Evaluation by evaluation, as in a run, and all at once, as when it is resumed.
+    stepwise = planned
+    for count in range(len(scored) + 1):
+        stepwise = stop_early(stepwise, scored[:count], patience)
+    assert [p[:3] for p in stepwise] == [p[:3] for p in whole]
+    assert [stop.step for stop in early_stops(whole, scored)] == [
+        p.end for p in whole if p.end - p.start < p.config.train.steps
+    ]
+    return [(p.start, p.end) for p in whole]
+
+
+@pytest.mark.parametrize(
+    ("scores", "patience", "end"),
+    [
+        ([0.5, 0.4, 0.3, 0.2], 0, 10),  # off
+        ([0.5, 0.4], 1, 4),
+        ([0.5, 0.6, 0.6], 1, 6),  # an equal score is not better
+        ([0.5, 0.4, 0.6, 0.5, 0.5], 2, 10),  # the count starts anew; its end is the planned one
+        ([0.5, 0.4, 0.5], 2, 6),
+        ([0.1, 0.2, 0.3, 0.4], 1, 10),
+        ([], 1, 10),
+    ],
+)
+def test_patience_ends_a_run_at_the_first_evaluation_too_many(tiny, scores, patience, end):
+    assert ends(tiny[2], scores, patience, lengths=(10,)) == [(0, end)]
+
+
+def test_patience_ends_its_phase_and_later_phases_move_forward(tiny):
+    assert ends(tiny[2], [0.5, 0.4], 1) == [(0, 4), (4, 14)]
+    # The second phase does not compare with the best score of the first.
+    assert ends(tiny[2], [0.5, 0.4, 0.1, 0.2, 0.1], 1) == [(0, 4), (4, 10)]
+    assert ends(tiny[2], [0.1, 0.2, 0.3, 0.4, 0.5, 0.1, 0.1], 1) == [(0, 10), (10, 14)]
+
+
+def test_an_early_stop_says_what_was_best_and_what_was_planned(tiny):
+    planned = plan(make_config(train__steps=10), None, tiny[2])
+    scored = [(2, 0.25), (4, 0.5), (6, 0.5), (8, 0.125)]
+    (stop,) = early_stops(stop_early(planned, scored, 2), scored)
+    assert stop == ("train", 8, 10, 4, 0.5)
+    assert stopped_early(stop, make_config(train__patience=2)) == (
+        "step 8: no better score in 2 evaluations since step 4 (0.5000); the run ends here, 2 "
+        "steps early."
+    )
+
+
+def test_a_phase_that_moves_forward_keeps_its_learning_rates(tiny):
+    phases = (phase("a", steps=10), phase("b", steps=4, schedule="linear", learning_rate=0.4))
+    config = make_config(phases=phases)
+    planned = plan(config, None, tiny[2])
+    stopped = stop_early(planned, [(2, 0.5), (4, 0.4)], 1)
+    before, after = make_schedule(planned), make_schedule(stopped)
+    np.testing.assert_allclose(
+        [after(step) for step in range(4, 8)], [before(step) for step in range(10, 14)], rtol=1e-6
+    )
