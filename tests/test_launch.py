@@ -169,6 +169,7 @@ def test_a_run_killed_at_random_and_resumed_ends_as_one_never_stopped(
     assert_same_outcome(run, uninterrupted[0])
 
 
+@pytest.mark.peers  # slow: three starts of a run
 def test_a_killed_run_with_an_average_and_patience_ends_at_the_same_step(arguments, tmp_path):
     """The learning rate is so low that no score gets better: patience ends the run at step 8."""
     flags = [

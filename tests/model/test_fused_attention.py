@@ -80,12 +80,14 @@ def test_fused_attention_equals_plain_attention(rows):
         np.testing.assert_allclose(ours, theirs, atol=5e-6)
 
 
+@pytest.mark.peers  # slow: kernels are interpreted
 @pytest.mark.parametrize("length", [384, 512])
 def test_fused_attention_equals_plain_attention_in_long_rows(length):
     for ours, theirs in fused_and_plain(packed(length, mean=40), width=32):
         np.testing.assert_allclose(ours, theirs, atol=5e-6)
 
 
+@pytest.mark.peers  # slow: kernels are interpreted
 @pytest.mark.parametrize("tile", [Tile(128, 32, 4, 2), Tile(32, 64, 4, 2)], ids=str)
 def test_fused_attention_equals_plain_attention_for_any_block_size(tile):
     tiling = Tiling(tile, tile, tile)
@@ -180,6 +182,7 @@ def test_fused_attention_refuses_shapes_it_cannot_compute(length, width):
         fused_attention(query, key, value, jnp.asarray(segments))
 
 
+@pytest.mark.peers  # slow: kernels are interpreted
 @pytest.mark.parametrize(
     "layers", [{"window": 9, "global_every": 2}, {"scan": True, "remat": True}], ids=str
 )

@@ -58,7 +58,7 @@ def run(tmp_path_factory):
         config.data[name].update(label=name, train=str(folder / "data.jsonl"))
     config.data.max_length, config.data.overlap, config.train.row_length = 64, 16, 64
     config.encoder.update(layers=1, width=32, heads=2, feedforward=32)
-    config.train.update(steps=60, warmup=5, eval_every=60, batch_rows=8, learning_rate=1e-2)
+    config.train.update(steps=100, warmup=5, eval_every=100, batch_rows=8, learning_rate=1e-2)
     terminal = io.StringIO()
     console = Console(RichConsole(file=terminal, width=160))
     final = train(resolve(config), folder / "run", console)
@@ -79,7 +79,7 @@ def test_thresholds_chosen_on_dev_are_saved_with_the_model(run):
 
 
 def test_an_evaluation_names_the_headline_of_each_task(run):
-    (line,) = (line for line in run[2].splitlines() if line.startswith("step 60: dev "))
+    (line,) = (line for line in run[2].splitlines() if line.startswith("step 100: dev "))
     for shown in (
         "tone macro F1 1.000", "about micro F1 1.000", "people entity F1 1.000",
         "forms accuracy 1.000", "score 1.0000",
