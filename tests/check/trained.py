@@ -58,7 +58,7 @@ def trained_run(folder, steps=60):
         for task in ("topic", "ner"):
             raw.data[task][split] = str(written(folder, f"{split}.jsonl", lines))
     raw.encoder.update(layers=1, width=32, heads=2, feedforward=32, max_positions=64, dropout=0.0)
-    raw.encoder.word_features = ""  # so few sentences are told apart by the endings of their numbers
+    raw.encoder.word_features = ""  # the endings of their numbers tell so few sentences apart
     raw.tasks.topic.dropout = raw.tasks.ner.dropout = 0.0
     raw.train.update(steps=steps, warmup=2, batch_rows=4, row_length=64, learning_rate=1e-2)
     train(resolve(raw), folder / "run", silent())
