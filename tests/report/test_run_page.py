@@ -6,7 +6,7 @@ import re
 import pytest
 
 from mtt_jax.report import run_page
-from tests.helpers import FINAL, NER, POS_SCORE, ROOT, SUBJECTS_SCORE, TOPIC, Elements
+from tests.helpers import CALIBRATED, FINAL, NER, POS_SCORE, ROOT, SUBJECTS_SCORE, TOPIC, Elements
 
 CONFIG = {"train": {"steps": 4}, "tasks": {"topic": {"labels": ("a", "b")}}, "seed": 0}
 
@@ -99,3 +99,11 @@ def test_metrics_of_version_0_1_give_a_page():
         assert f"<h2>Scores on {split}</h2>" in page
         assert f"{metrics[split]['topic']['macro_f1']:.4f}" in page
         assert f"entity F1, strict {metrics[split]['ner']['f1']:.4f}" in page
+
+
+def test_page_has_a_reliability_diagram_of_a_calibrated_task():
+    page = run_page.render("r", CONFIG, [], {**FINAL, "test": {"topic": CALIBRATED, "ner": NER}})
+    assert Elements(page).open == []
+    assert page.count('aria-label="Reliability"') == 1
+    assert Elements(page).counts["circle"] == 2 + 1, "one per bin, before and after"
+    assert "Expected calibration error 0.062, 0.125 before the temperature of 1.50." in page
