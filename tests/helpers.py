@@ -22,7 +22,16 @@ from mtt_jax.devices.mesh import make_mesh, of_state, place, place_batch, replic
 from mtt_jax.errors import UserError
 from mtt_jax.scoring.infer import make_forward
 from mtt_jax.tasks import KINDS
-from mtt_jax.tasks.score import Ceiling, Confusion, Figure, Row, Score
+from mtt_jax.tasks.score import (
+    Bin,
+    Calibration,
+    Ceiling,
+    Confusion,
+    Figure,
+    Reliability,
+    Row,
+    Score,
+)
 from mtt_jax.train.gradient import make_balancer, make_gradient
 from mtt_jax.train.optim import make_optimizers
 from mtt_jax.train.phases import plan
@@ -379,3 +388,9 @@ SUBJECTS_SCORE = Score(
     loss=0.5,
 ).as_json()
 POS_SCORE = {**TOPIC, "headline": "accuracy"}
+CALIBRATION = Calibration(
+    1.5,
+    Reliability(0.125, (Bin(3, 0.5, 0.25), Bin(1, 0.875, 1.0))),
+    Reliability(0.0625, (Bin(4, 0.5, 0.5),)),
+)
+CALIBRATED = Score.from_json(TOPIC)._replace(calibration=CALIBRATION).as_json()

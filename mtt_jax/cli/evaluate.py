@@ -2,12 +2,15 @@
 
 mtt evaluate runs/balanced
 mtt evaluate runs/balanced --ner=other.conll
+mtt evaluate runs/balanced --precision=0.95 --save
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sized
+from collections.abc import Mapping, Sequence, Sized
+from pathlib import Path
+from typing import Any
 
 from mtt_jax.cli.habits import advice
 from mtt_jax.cli.options import RUN, add_engine, option_names, parse_strictly
@@ -26,6 +29,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_dir", metavar="RUN", help=RUN)
     parser.add_argument("--split", choices=("dev", "test"), default="test")
     add_engine(parser)
+    parser.add_argument(
+        "--precision",
+        type=float,
+        metavar="P",
+        help="choose a threshold per label on dev that reaches this precision with the highest "
+        "recall, and show what it gives; 0 chooses as training does",
+    )
+    parser.add_argument(
+        "--save",
+        action="store_true",
+        help="store what --precision chooses in the model: below its threshold nothing is answered",
+    )
     parser.add_argument("--json", action="store_true", help="print the scores as JSON")
 
 
@@ -44,8 +59,28 @@ def parse(parser: argparse.ArgumentParser, arguments: list[str]) -> argparse.Nam
             )
     files, rest = _split_files(parser, rest)
     options = parse_strictly(parser, rest)
+    _check_precision(options.precision, options.save)
     options.overrides, options.files = overrides, files
     return options
+
+
+def _check_precision(precision: float | None, save: bool) -> None:
+    """Checks --precision and --save.
+
+    Raises:
+      UserError: saying what to write.
+    """
+    if precision is None:
+        if save:
+            raise UserError(
+                "--save: stores the thresholds that --precision chooses; add --precision=0.95, or "
+                "--precision=0 for those of training."
+            )
+    elif not 0 <= precision <= 1:
+        example = precision / 100 if 1 < precision <= 100 else 0.95
+        raise UserError(
+            f"--precision: {precision:g} is not between 0 and 1; write --precision={example:g}."
+        )
 
 
 def _split_files(
@@ -77,7 +112,7 @@ def run(options: argparse.Namespace) -> int:
     from mtt_jax.data.sources import read_named
     from mtt_jax.predict.engines import load_for, open_engine
     from mtt_jax.report.console import Console
-    from mtt_jax.scoring.evaluate import score_inferences
+    from mtt_jax.scoring.evaluate import choose_thresholds, score_inferences
 
     model = load_for(options.engine, options.run_dir)
     files = _files(options.files, list(model.config.tasks))
@@ -94,24 +129,64 @@ def run(options: argparse.Namespace) -> int:
         for note in notes:
             print(note, file=sys.stderr)
         examples = encode_records(records, model.tokenizer, model.tasks, reading_of(model.config))
-    else:
+    if not files or options.precision is not None:
         splits = prepare(model.config, given_tokenizer=model.tokenizer).splits
-        examples = splits[split]
-        _need_examples(options.run_dir, split, splits, list(model.config.tasks))
+        if not files:
+            examples = splits[split]
+            _need_examples(options.run_dir, split, splits, list(model.config.tasks))
+        if options.precision is not None and not len(splits["dev"]):
+            raise UserError(
+                f"--precision: chooses thresholds on dev, and {options.run_dir} has no dev data."
+            )
     engine = open_engine(options.engine, model)
-    inferences = engine([examples[i] for i in range(len(examples))], "first")
-    scores = score_inferences(inferences, examples, model.tasks)
+
+    def infer(some):
+        return engine([some[i] for i in range(len(some))], "first")
+
+    inferences = infer(examples)
+    scores = score_inferences(inferences, examples, model.tasks, calibrated=True)
     if not scores:
         raise UserError(f"{split}: no sentence carries a label; nothing to score.")
     for task in model.tasks:
         if task.name not in scores and (not files or task.name in files):
             print(f"{task.name}: no {split} sentence carries its label.", file=sys.stderr)
-    if options.json:
-        plain = {name: score.as_json() for name, score in scores.items()}
-        print(json.dumps({split: plain}, indent=2, ensure_ascii=False))
-    else:
+    shown: dict[str, Any] = {split: {name: score.as_json() for name, score in scores.items()}}
+    if not options.json:
         Console().scores({split: scores}, split)
+    if options.precision is not None:
+        seen = {"dev": (infer(splits["dev"]), splits["dev"])}
+        if files or split != "dev":
+            seen[split] = inferences, examples
+        tasks, found = choose_thresholds(model.tasks, seen, options.precision)
+        shown["precision"] = {
+            "target": options.precision,
+            **{
+                task: {label: one.as_json() for label, one in labels.items()}
+                for task, labels in found.items()
+            },
+        }
+        if not options.json:
+            Console().thresholds(options.precision, found)
+        if options.save:
+            _save(model.path, tasks)
+    if options.json:
+        print(json.dumps(shown, indent=2, ensure_ascii=False))
     return 0
+
+
+def _save(folder: Path, tasks: Sequence[Any]) -> None:
+    """Stores what tasks chose in their model directory.
+
+    Raises:
+      UserError: if it cannot be written.
+    """
+    from mtt_jax.weights.saved_model import FITTED, write_fitted
+
+    try:
+        write_fitted(folder, tasks)
+    except OSError as error:
+        raise UserError(f"--save: cannot write into {folder}: {error.strerror}.") from None
+    print(f"Wrote {folder / FITTED}.", file=sys.stderr)
 
 
 def _need_examples(run: str, split: str, splits: Mapping[str, Sized], tasks: list[str]) -> None:

@@ -79,7 +79,7 @@ def _stablehlo(model: SavedModel, folder: Path, tasks: Sequence[str], int8: bool
 
 
 def _write_metadata(model: SavedModel, folder: Path) -> None:
-    """Writes what a graph does not contain: config (with labels), tokenizer and thresholds."""
+    """Writes what a graph does not contain: config, tokenizer, temperatures and thresholds."""
     for name in ("config.json", "tokenizer.json", "README.md", FITTED):
         if (model.path / name).is_file():
             shutil.copyfile(model.path / name, folder / name)

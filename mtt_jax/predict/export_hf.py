@@ -48,6 +48,8 @@ def write(model: SavedModel, folder: Path, names: Sequence[str]) -> None:
     for task in tasks:
         what = "Sequence" if task.unit == "sentence" else "Token"
         head = _head(task, params["heads"][task.name], model.config.encoder.width)
+        # The temperature is in the head already.
+        chosen = {name: value for name, value in task.fitted().items() if name != "temperature"}
         labels = dict(enumerate(task.classes))
         _write_model(
             folder / task.name,
@@ -55,7 +57,7 @@ def write(model: SavedModel, folder: Path, names: Sequence[str]) -> None:
                 **settings,
                 "architectures": [f"BertFor{what}Classification"],
                 **({"problem_type": task.problem_type} if task.problem_type else {}),
-                **task.fitted(),
+                **chosen,
                 "id2label": {str(index): label for index, label in labels.items()},
                 "label2id": {label: index for index, label in labels.items()},
                 "classifier_dropout": model.config.tasks[task.name].dropout,
@@ -92,9 +94,10 @@ def _check(model: SavedModel, task: Task) -> None:
 
 
 def _head(task: Task, params: Mapping[str, Any], width: int) -> dict[str, np.ndarray]:
-    """The tensors of a head."""
-    kernel = np.asarray(params["logits"]["kernel"])  # [hidden or D, C]
-    bias = np.asarray(params["logits"]["bias"])
+    """The tensors of a head, whose logits are divided by the task's temperature."""
+    temperature = np.float32(task.temperature)
+    kernel = np.asarray(params["logits"]["kernel"]) / temperature  # [hidden or D, C]
+    bias = np.asarray(params["logits"]["bias"]) / temperature
     if task.unit == "word":
         return _contiguous(bert.write_dense({"kernel": kernel, "bias": bias}, "classifier"))
     inner = {"kernel": np.eye(width, dtype="f") / _LINEAR, "bias": np.zeros(width, "f")}

@@ -7,7 +7,9 @@ Inputs, int32 [B, L] with any batch size B and length L:
     word_features     [B, L, F] ids as data/features.py computes them, for a model that reads them
 
 Outputs, float32: the logits of each task under its name, [B, C] for a task per sentence and
-[B, L, C] for one per word; and sentence_embedding [B, D].
+[B, L, C] for one per word; and sentence_embedding [B, D]. Logits are the model's own: whoever reads
+them divides them by the task's temperature in fitted.json, so that it can change without a new
+export.
 """
 
 import contextlib

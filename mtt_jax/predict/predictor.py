@@ -12,7 +12,6 @@ from mtt_jax.data.encode import encode_texts, reading_of
 from mtt_jax.errors import UserError, one_of
 from mtt_jax.predict.engines import load_for, open_engine
 from mtt_jax.scoring.infer import AGGREGATIONS, NOT_FINITE, Inference, empty_inferences
-from mtt_jax.tasks.base import Words
 from mtt_jax.types import Example
 from mtt_jax.weights.saved_model import SavedModel
 
@@ -146,12 +145,8 @@ class Predictor:
                 [_first(item, place + i) for i, item in enumerate(batch)] if as_tuples else batch
             )
             examples, inferences = self._infer(_texts(plain, place))
-            for given, text, example, found in zip(batch, plain, examples, inferences, strict=True):
-                words = tuple((int(start), int(end)) for start, end in example.words)
-                if found.finite:
-                    prediction = Prediction(self._result(text, words, found), words)
-                else:
-                    prediction = self._fault(text)
+            predictions = self._predictions(plain, examples, inferences)
+            for given, prediction in zip(batch, predictions, strict=True):
                 yield prediction, given[1] if as_tuples else None
             place += len(batch)
 
@@ -190,27 +185,36 @@ class Predictor:
         examples = [Example(*found[:3], {}, found.features) for found in encoded]
         return examples, self._engine(examples, self._aggregation)
 
-    def _result(self, text: str, words: Words, found: Inference) -> dict[str, Any]:
-        result: dict[str, Any] = {"text": text}
+    def _predictions(
+        self, texts: Sequence[str], examples: Sequence[Example], found: Sequence[Inference]
+    ) -> list[Prediction]:
+        """A prediction for each text."""
+        sound = [index for index, inference in enumerate(found) if inference.finite]
+        words = {i: tuple((int(a), int(b)) for a, b in examples[i].words) for i in sound}
+        results: dict[int, dict[str, Any]] = {index: {"text": texts[index]} for index in sound}
         for task in self.tasks:
-            log_probs = found.log_probs[task.name]
             # A text without words has no answer per sentence; per word the answer is [] anyway.
-            result[task.name] = (
-                None
-                if task.unit == "sentence" and not words
-                else task.as_json(task.answer(log_probs), log_probs, text, words)
+            asked = [index for index in sound if task.unit == "word" or words[index]]
+            answers = task.results(
+                [found[index].log_probs[task.name] for index in asked],
+                [texts[index] for index in asked],
+                [words[index] for index in asked],
             )
-        return result
+            by_index = dict(zip(asked, answers, strict=True))
+            for index in sound:
+                results[index][task.name] = by_index.get(index)
+        return [
+            Prediction(results[index], words[index]) if index in results else self._fault(text)
+            for index, text in enumerate(texts)
+        ]
 
     def _fault(self, text: str) -> Prediction:
         """The prediction for a text to which the model has no finite answer."""
         none = np.zeros(0, np.int32)
-        (empty,) = empty_inferences(
-            [Example(none, none, none.reshape(0, 2), {}, none.reshape(0, 0))],
-            self.tasks,
-            self.config.encoder.width,
-        )
-        return Prediction(self._result(text, (), empty), (), NOT_FINITE)
+        empty = Example(none, none, none.reshape(0, 2), {}, none.reshape(0, 0))
+        nothing = empty_inferences([empty], self.tasks, self.config.encoder.width)
+        (prediction,) = self._predictions([text], [empty], nothing)
+        return prediction._replace(fault=NOT_FINITE)
 
 
 def _several(texts: Any) -> Iterable[Any]:

@@ -7,14 +7,14 @@ Markdown with the YAML front matter that model hubs read
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mtt_jax.report.console import calibration
 from mtt_jax.tasks import Score, Task
 from mtt_jax.tasks.score import read_scores
 
 _LIMITS = """\
 - Scores hold for sentences like those it was tested on; measure it on your own before you rely
   on it.
-- It gives an answer for any input, even for text that is not news at all.
-- The scores of a prediction are the model's probabilities, and they are not calibrated."""
+- It gives an answer for any input, even for text that is not news at all."""
 
 
 def render(
@@ -154,6 +154,10 @@ def _phases(final: Mapping[str, Any]) -> str:
 def _limits(scores: Mapping[str, Score]) -> str:
     lines = [_LIMITS]
     for task, score in scores.items():
+        if score.calibration:
+            lines.append(f"- Scores of {task}: {calibration(score.calibration)}.")
+        else:
+            lines.append(f"- Scores of {task} are not calibrated.")
         if score.ceiling and score.ceiling.reason:
             lines.append(
                 f"- No model reaches more than F1 {score.ceiling.f1:.4f} for {task} on these "

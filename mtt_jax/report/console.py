@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Console as RichConsole
 from rich.table import Table
 
-from mtt_jax.tasks.score import Row, Score
+from mtt_jax.tasks.score import Calibration, Reached, Row, Score
 
 
 class Console:
@@ -61,6 +61,38 @@ class Console:
                     f"{name}: no model reaches more than F1 {score.ceiling.f1:.4f} on these "
                     f"sentences: of the entities, {score.ceiling.reason}."
                 )
+            if score.calibration:
+                self.say(f"{name}: {calibration(score.calibration)}.")
+
+    def thresholds(self, precision: float, found: Mapping[str, Mapping[str, Reached]]) -> None:
+        """The table of what a threshold per label gives, and which labels none helps.
+
+        Args:
+          precision: that they were chosen for; 0 for those that training chooses.
+          found: task -> label -> what its threshold gives.
+        """
+        what = f"for a precision of {precision:g}" if precision else "as training chooses them"
+        table = Table(title=f"thresholds {what}, from dev", title_justify="left")
+        rows = [one.rows for labels in found.values() for one in labels.values()]
+        splits = list(dict.fromkeys(split for by_split in rows for split in by_split))
+        figures = [f"{split} {figure}" for split in splits for figure in ("precision", "recall")]
+        for heading in ("task", "", "threshold", *figures):
+            table.add_column(heading, justify="left" if heading in ("task", "") else "right")
+        for name, labels in found.items():
+            for label, one in labels.items():
+                lines = [one.rows.get(split, Row()) for split in splits]
+                cells = [_figure(x) for line in lines for x in (line.precision, line.recall)]
+                table.add_row(name, label, _figure(one.threshold), *cells)
+            table.add_section()
+        self.rich.print(table)
+        for name, labels in found.items():
+            for label, one in labels.items():
+                if one.threshold is None:
+                    why = "no answer there" if one.best is None else f"at best {one.best:.3f}"
+                    self.say(
+                        f"{name}: {label} does not reach a precision of {precision:g} on dev "
+                        f"({why}); with --save it is never answered."
+                    )
 
     def phases(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """The table of what each phase did to the headline scores on dev.
@@ -90,6 +122,20 @@ def silent() -> Console:
     return Console(RichConsole(quiet=True))
 
 
+def calibration(found: Calibration) -> str:
+    """Expected calibration error, and what it was without the temperature, on one line."""
+    change = (
+        f", {found.before.ece:.3f} before the temperature of {found.temperature:.2f}"
+        if found.temperature != 1
+        else ""
+    )
+    return f"expected calibration error {found.after.ece:.3f}{change}"
+
+
 def _cells(row: Row) -> list[str]:
-    figures = ["" if x is None else f"{x:.3f}" for x in (row.precision, row.recall, row.f1)]
+    figures = [_figure(x) for x in (row.precision, row.recall, row.f1)]
     return [*figures, "" if row.support is None else f"{row.support:,}"]
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"

@@ -1,11 +1,12 @@
 """report.html: a run's curves, scores and confusion matrices in one file that opens offline."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from mtt_jax.report.console import calibration
 from mtt_jax.tasks import Score
-from mtt_jax.tasks.score import Row
+from mtt_jax.tasks.score import Reliability, Row
 
 # More points than pixels make the page larger and no curve clearer.
 _POINTS = 400
@@ -103,8 +104,8 @@ def _best_by_task(final: Mapping[str, Any]) -> str:
 def _split(split: str, scores: Mapping[str, Mapping[str, Any]]) -> str:
     read = {task: Score.from_json(plain) for task, plain in scores.items()}
     return f"<h2>Scores on {split}</h2>" + "".join(
-        f'<h3>{escape(task)}</h3><div class="pair">{_table(score)}{_confusion(score)}</div>'
-        + _ceiling(score)
+        f'<h3>{escape(task)}</h3><div class="pair">{_table(score)}{_confusion(score)}'
+        f"{_reliability(score)}</div>" + _ceiling(score)
         for task, score in read.items()
     )
 
@@ -179,6 +180,67 @@ def _ceiling(score: Score) -> str:
         f'<p class="note">Highest F1 that can be reached on these sentences: '
         f"{score.ceiling.f1:.4f}. Of the entities, {escape(score.ceiling.reason)}.</p>"
     )
+
+
+def _reliability(score: Score) -> str:
+    """A reliability diagram: how often decisions with a score are right, a point per bin."""
+    if not score.calibration:
+        return ""
+    _, before, after = score.calibration
+    curves = [(after, _COLOURS[0], "with the temperature")]
+    if before != after:
+        curves.insert(0, (before, _COLOURS[1], "without"))
+    side = _HEIGHT - _BOTTOM - 8
+
+    def across(share: float) -> float:
+        return _LEFT + side * share
+
+    def down(share: float) -> float:
+        return 8 + side * (1 - share)
+
+    marks = [
+        f'<line x1="{_LEFT}" x2="{_LEFT + side}" y1="{down(share):.1f}" y2="{down(share):.1f}" '
+        f'stroke="#e2e2e2"/><text x="{_LEFT - 6}" y="{down(share) + 4:.1f}" text-anchor="end" '
+        f'font-size="11">{share:g}</text><text x="{across(share):.1f}" y="{_HEIGHT - 6}" '
+        f'text-anchor="middle" font-size="11">{share:g}</text>'
+        for share in (0.0, 0.5, 1.0)
+    ]
+    marks.append(
+        f'<line x1="{across(0)}" x2="{across(1)}" y1="{down(0)}" y2="{down(1)}" stroke="#999" '
+        'stroke-dasharray="4 4"/>'
+    )
+    for row, (found, color, label) in enumerate(curves):
+        marks.append(_points(found, color, across, down))
+        marks.append(
+            f'<text x="{across(1) + 14}" y="{24 + 16 * row}" font-size="12" fill="{color}">'
+            f"{label}</text>"
+        )
+    width = _LEFT + side + 150
+    return (
+        f"<figure><figcaption>Share that is right, by score</figcaption>"
+        f'<svg viewBox="0 0 {width} {_HEIGHT}" width="{width}" role="img" '
+        f'aria-label="Reliability">{"".join(marks)}</svg>'
+        f'<p class="note">{escape(calibration(score.calibration).capitalize())}. A larger point is '
+        "more decisions; on the dashed line a score is the share that is right.</p></figure>"
+    )
+
+
+def _points(
+    found: Reliability,
+    color: str,
+    across: Callable[[float], float],
+    down: Callable[[float], float],
+) -> str:
+    """A circle per bin, whose area is its share of the decisions, and the line through them."""
+    total = sum(bin.size for bin in found.bins)
+    places = [(across(bin.score), down(bin.right), bin.size / total) for bin in found.bins]
+    line = " ".join(f"{x:.1f},{y:.1f}" for x, y, _ in places)
+    circles = "".join(
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{2 + 8 * share**0.5:.1f}" fill="{color}" '
+        'fill-opacity="0.5"/>'
+        for x, y, share in places
+    )
+    return f'<polyline fill="none" stroke="{color}" points="{line}"/>{circles}'
 
 
 def _charts(history: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -1,7 +1,7 @@
 """Evaluation: parameters and examples to scores, the same for training, commands and prediction."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,8 +9,10 @@ import numpy as np
 from mtt_jax.config.schema import Config
 from mtt_jax.data.encode import ExampleSet
 from mtt_jax.errors import UserError
+from mtt_jax.scoring.calibrate import calibration, decisions_of, reached, with_precision
 from mtt_jax.scoring.infer import Inference, infer
 from mtt_jax.tasks import Score, Task
+from mtt_jax.tasks.score import Reached
 from mtt_jax.types import Batch, Example, Outputs
 
 
@@ -19,7 +21,7 @@ class Evaluation(NamedTuple):
 
     Attributes:
       scores: task -> its score, for every task that has labels in the split.
-      tasks: with whatever was chosen on dev, such as thresholds.
+      tasks: with whatever was chosen on dev: temperatures, thresholds.
     """
 
     scores: dict[str, Score]
@@ -34,6 +36,7 @@ def evaluate(
     rows: int = 32,
     tasks: Sequence[Task] | None = None,
     fit: bool = False,
+    calibrated: bool = False,
 ) -> Evaluation:
     """Scores a model on a split.
 
@@ -46,30 +49,39 @@ def evaluate(
       tasks: as another evaluation returned them, for what was chosen on dev; those of the config by
         default.
       fit: whether the tasks choose on this split; for dev only.
+      calibrated: see `fit_tasks` and `score_inferences`.
     """
     chosen = tuple(tasks or config.task_list)
     inferences = list(infer(forward, params, examples, config, rows, tasks=chosen))
     if fit:
-        chosen = fit_tasks(inferences, examples, chosen)
-    return Evaluation(score_inferences(inferences, examples, chosen), chosen)
+        chosen = fit_tasks(inferences, examples, chosen, calibrated)
+    return Evaluation(score_inferences(inferences, examples, chosen, calibrated), chosen)
 
 
 def fit_tasks(
-    inferences: Sequence[Inference], examples: ExampleSet, tasks: Sequence[Task]
+    inferences: Sequence[Inference],
+    examples: ExampleSet,
+    tasks: Sequence[Task],
+    calibrated: bool = False,
 ) -> tuple[Task, ...]:
-    """The tasks with what they choose on dev, such as thresholds.
+    """The tasks with what they choose on dev: thresholds, and temperatures if asked for.
 
     Args:
       inferences: one for each example of dev.
       examples: dev.
       tasks: all.
+      calibrated: whether to choose temperatures. No answer depends on them, and they take longer
+        than the rest.
     """
     check_finite(inferences)
     fitted = []
     for task in tasks:
-        pairs = list(_labelled(task, inferences, examples))
+        pairs = _pairs(task, inferences, examples)
         gold = [example.labels[task.name] for example, _ in pairs]
-        fitted.append(task.fit(gold, [found.log_probs[task.name] for _, found in pairs]))
+        log_probs = [found for _, found in pairs]
+        if calibrated:
+            task = task.calibrate(gold, log_probs, [example.words for example, _ in pairs])
+        fitted.append(task.fit(gold, log_probs))
     return tuple(fitted)
 
 
@@ -89,7 +101,10 @@ def check_finite(inferences: Sequence[Inference]) -> None:
 
 
 def score_inferences(
-    inferences: Sequence[Inference], examples: ExampleSet, tasks: Sequence[Task]
+    inferences: Sequence[Inference],
+    examples: ExampleSet,
+    tasks: Sequence[Task],
+    calibrated: bool = False,
 ) -> dict[str, Score]:
     """Task -> score, for every task that has labels in a split.
 
@@ -97,20 +112,52 @@ def score_inferences(
       inferences: one for each example.
       examples: the split.
       tasks: all.
+      calibrated: whether to measure calibration, too, which takes longer than the rest.
     """
     check_finite(inferences)
     scores = {}
     for task in tasks:
         counts: Counter = Counter()
         loss, units = 0.0, 0
-        for example, found in _labelled(task, inferences, examples):
-            gold, log_probs = example.labels[task.name], found.log_probs[task.name]
+        pairs = _pairs(task, inferences, examples)
+        for example, log_probs in pairs:
+            gold = example.labels[task.name]
             counts.update(task.count(gold, task.answer(log_probs), example.words))
             part, count = task.cross_entropy(gold, log_probs)
             loss, units = loss + part, units + count
         if counts:
-            scores[task.name] = task.score(counts, loss / max(units, 1))
+            score = task.score(counts, loss / max(units, 1))
+            found = calibration(task, pairs) if calibrated else None
+            scores[task.name] = score._replace(calibration=found)
     return scores
+
+
+def choose_thresholds(
+    tasks: Sequence[Task],
+    splits: Mapping[str, tuple[Sequence[Inference], ExampleSet]],
+    precision: float,
+) -> tuple[tuple[Task, ...], dict[str, dict[str, Reached]]]:
+    """The tasks with thresholds for a precision, and task -> label -> what its threshold gives.
+
+    Temperatures are chosen anew, too. A task without labels in dev stays as it is.
+
+    Args:
+      tasks: all.
+      splits: split -> (inferences, examples); dev, on which everything is chosen, is the first.
+      precision: to reach; 0 for the thresholds that training chooses.
+    """
+    for inferences, _ in splits.values():
+        check_finite(inferences)
+    chosen, found = [], {}
+    for task in fit_tasks(*splits["dev"], tasks, calibrated=True):
+        pairs = {split: _pairs(task, *both) for split, both in splits.items()}
+        if pairs["dev"]:
+            decisions = {split: decisions_of(task, own) for split, own in pairs.items() if own}
+            if precision:
+                task = with_precision(task, decisions["dev"], precision)
+            found[task.name] = reached(task, decisions)
+        chosen.append(task)
+    return tuple(chosen), found
 
 
 def sentence_tallies(
@@ -127,11 +174,11 @@ def sentence_tallies(
             task.tallies(
                 task.count(
                     example.labels[task.name],
-                    task.answer(inference.log_probs[task.name]),
+                    task.answer(log_probs),
                     example.words,
                 )
             )
-            for example, inference in _labelled(task, inferences, examples)
+            for example, log_probs in _pairs(task, inferences, examples)
         ]
         if rows:
             found[task.name] = np.stack(rows)
@@ -146,15 +193,17 @@ def overall_score(scores: Mapping[str, Score], config: Config) -> float:
     return sum(weights[name] * value for name, value in parts.items()) / total if total else 0.0
 
 
-def _labelled(
+def _pairs(
     task: Task, inferences: Sequence[Inference], examples: ExampleSet
-) -> Iterator[tuple[Example, Inference]]:
-    """The examples that carry a label of a task, with what the model says about them.
+) -> list[tuple[Example, np.ndarray]]:
+    """The examples that carry a label of a task, with the task's log-probabilities.
 
     Without those to which a predictor gives no answer: no task per sentence answers for a text
     without a word.
     """
-    for index in np.flatnonzero(examples.labelled(task)):
-        example = examples[int(index)]
-        if task.unit == "word" or len(example.words):
-            yield example, inferences[int(index)]
+    labelled = [int(index) for index in np.flatnonzero(examples.labelled(task))]
+    return [
+        (example, inferences[index].log_probs[task.name])
+        for index, example in ((index, examples[index]) for index in labelled)
+        if task.unit == "word" or len(example.words)
+    ]

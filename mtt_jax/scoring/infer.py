@@ -22,7 +22,7 @@ class Inference(NamedTuple):
 
     Attributes:
       log_probs: task -> float32 [C] for a task per sentence, [w, C] for one per word, as
-        `Task.normalize` returns them.
+        `Task.normalize` returns them; the task applies its temperature when it reads them.
       embedding: float32 [D] sentence embedding.
       finite: whether the model gave numbers. If it gave NaN or infinity for this example even when
         read alone, the other values are meaningless; `NOT_FINITE` says so to a user.

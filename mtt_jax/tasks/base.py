@@ -7,22 +7,25 @@ sentence passes through them:
     to arrays      encode, example, labelled, holds
     to a batch     unit, target_shape, target_dtype, target
     to the model   classes, unit (which vectors its head reads), loss (by name), class_weights
-    to an answer   normalize, answer, fit
-    to a score     likelihood, count, tallies, headline, score
-    to the user    as_json, as_cells, as_tags, as_title, as_lines, as_spans
+    to an answer   normalize, scaled, answer, curve, calibrate, fit
+    to a score     likelihood, decisions, count, tallies, headline, score
+    to the user    as_json, results, as_cells, as_tags, as_title, as_lines, as_spans
 
 NumPy only: no JAX, no config, no files.
 """
 
+import dataclasses
 import json
+import math
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 
+from mtt_jax.tasks.calibrate import Curve, Decisions, best_temperature
 from mtt_jax.tasks.score import Score
 from mtt_jax.types import Span
 
@@ -40,11 +43,15 @@ class Task(ABC):
 
     Axes: n sentences, w words of a sentence, C classes. A label is what a record carries, by name,
     with spans in characters of the text; `gold` is the same by class id, as `example` gives it; an
-    answer is what the model says, in words. Scores compare both in characters.
+    answer is what the model says, in words. Scores compare both in characters. Log-probabilities
+    are the model's own everywhere: what turns them into a score divides them by the temperature.
 
     Attributes:
       name: the task's name in configs, files and results.
       labels: class names; for an entity task O and the entity types.
+      temperature: that logits are divided by, so that scores are probabilities; chosen on dev.
+      thresholds: the score that an answer needs, for each of `answer_labels`; infinity for a label
+        that is never answered; () for `lowest` each.
       kind: what a config calls this kind of task.
       unit: what carries a label and gets an answer, "sentence" or "word".
       loss: name of the loss in train/losses.py.
@@ -55,11 +62,14 @@ class Task(ABC):
       target_dtype: of a target.
       hub: what model hubs call this kind of task.
       fewest_labels: how many labels a task needs.
+      lowest: the score that an answer needs if nothing else was chosen.
       problem_type: what transformers calls it in config.json, None for a task per word.
     """
 
     name: str
     labels: tuple[str, ...]
+    temperature: float = field(default=1.0, kw_only=True)
+    thresholds: tuple[float, ...] = field(default=(), kw_only=True)
 
     kind: ClassVar[str]
     unit: ClassVar[str]
@@ -70,6 +80,7 @@ class Task(ABC):
     hub: ClassVar[str]
     problem_type: ClassVar[str | None] = None
     fewest_labels: ClassVar[int] = 2
+    lowest: ClassVar[float] = 0.0
 
     @classmethod
     def make(cls, name: str, config: Any) -> "Task":
@@ -82,13 +93,18 @@ class Task(ABC):
         return self.labels
 
     @property
+    def answer_labels(self) -> tuple[str, ...]:
+        """The labels that an answer may hold, each of which may have a threshold."""
+        return self.labels
+
+    @property
     def target_shape(self) -> tuple[int, ...]:
         """Axes of a target after those of its unit."""
         return ()
 
     def describe(self) -> dict[str, Any]:
         """What `mtt info` prints of the task."""
-        return {"kind": self.kind, "labels": list(self.labels)}
+        return {"kind": self.kind, "labels": list(self.labels), **self.fitted()}
 
     def problems(self) -> Iterator[str]:
         """Yields what is wrong with the labels, each naming the field: `labels: ...`."""
@@ -210,23 +226,98 @@ class Task(ABC):
         shifted = logits - logits.max(axis=-1, keepdims=True)
         return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
 
+    def scaled(self, log_probs: np.ndarray) -> np.ndarray:
+        """float64 [..., C] log-probabilities after the temperature.
+
+        Those of logits / temperature, because `normalize` ignores what the model's own
+        log-probabilities differ by from its logits.
+        """
+        return self.normalize(np.asarray(log_probs, np.float64) / self.temperature)
+
     @abstractmethod
     def answer(self, log_probs: np.ndarray) -> Any:
-        """What the model says, from log-probabilities [C] of a sentence or [w, C] of its words."""
+        """What the model says, from log-probabilities [C] of a sentence or [w, C] of its words.
+
+        The temperature changes no answer, except through thresholds.
+        """
+
+    @abstractmethod
+    def curve(
+        self, gold: Sequence[Any], log_probs: Sequence[np.ndarray], words: Sequence[np.ndarray]
+    ) -> Curve | None:
+        """What the temperature is chosen by; None if these sentences say nothing about it.
+
+        Args:
+          gold: as for `calibrate`, of at least one sentence.
+          log_probs: as for `calibrate`.
+          words: as for `calibrate`.
+        """
+
+    def calibrate(
+        self, gold: Sequence[Any], log_probs: Sequence[np.ndarray], words: Sequence[np.ndarray]
+    ) -> "Task":
+        """The task with the temperature that is best on dev; as it is if there are no sentences.
+
+        Args:
+          gold: of each sentence, as `example` gives it.
+          log_probs: of each sentence, as for `answer`.
+          words: of each sentence, int32 [w, 2], as `Example.words`.
+        """
+        if not len(gold):
+            return self
+        curve = self.curve(gold, log_probs, words)
+        return dataclasses.replace(self, temperature=best_temperature(curve) if curve else 1.0)
 
     def fit(self, gold: Sequence[Any], log_probs: Sequence[np.ndarray]) -> "Task":
-        """The task with whatever is chosen on dev, such as thresholds; as it is by default."""
-        del gold, log_probs
-        return self
+        """The task with the thresholds that training chooses on dev; none for most kinds.
+
+        As it is if there are no sentences. The temperature is chosen before.
+        """
+        del log_probs
+        return dataclasses.replace(self, thresholds=()) if len(gold) else self
+
+    def with_thresholds(self, thresholds: Sequence[float]) -> "Task":
+        """The task with a score that each of `answer_labels` needs."""
+        return dataclasses.replace(self, thresholds=tuple(map(float, thresholds)))
+
+    def needed(self) -> np.ndarray:
+        """float64 [answer_labels], the score that an answer with each label needs."""
+        return np.array(self.thresholds or [self.lowest] * len(self.answer_labels), np.float64)
 
     def fitted(self) -> dict[str, Any]:
-        """What `fit` chose, for the model directory; {} for nothing."""
-        return {}
+        """What was chosen on dev, for the model directory; {} for nothing.
+
+        {"temperature": number, "thresholds": {label: probability, null if it is never answered}}
+        """
+        return {
+            **({"temperature": self.temperature} if self.temperature != 1 else {}),
+            **({"thresholds": self._thresholds_by_label()} if self.thresholds else {}),
+        }
+
+    def _thresholds_by_label(self) -> dict[str, float | None]:
+        pairs = zip(self.answer_labels, self.needed().tolist(), strict=True)
+        return {label: value if math.isfinite(value) else None for label, value in pairs}
 
     def with_fitted(self, values: Mapping[str, Any]) -> "Task":
-        """The task with what `fitted` gave."""
-        del values
-        return self
+        """The task with what `fitted` gave.
+
+        Raises:
+          ValueError: unless the temperature is above 0, and there is a probability for each label
+            that an answer may hold.
+        """
+        temperature = float(values.get("temperature", self.temperature))
+        if not (temperature > 0 and math.isfinite(temperature)):
+            raise ValueError(f"the temperature {temperature} is not a number above 0")
+        task = dataclasses.replace(self, temperature=temperature)
+        found = values.get("thresholds")
+        if found is None:
+            return task
+        if set(found) != set(self.answer_labels):
+            raise ValueError(f"thresholds for {', '.join(found)}, not for the task's labels")
+        chosen = [found[label] for label in self.answer_labels]
+        if not all(value is None or 0 <= float(value) <= 1 for value in chosen):
+            raise ValueError("a threshold is not a probability")
+        return task.with_thresholds([math.inf if value is None else value for value in chosen])
 
     # To a score
 
@@ -244,7 +335,22 @@ class Task(ABC):
 
     @abstractmethod
     def cross_entropy(self, gold: Any, log_probs: np.ndarray) -> tuple[float, int]:
-        """(sum, count) of the cross-entropy of one sentence; `log_probs` as for `answer`."""
+        """(sum, count) of the cross-entropy of one sentence, without the temperature.
+
+        Args:
+          gold: as `example` gives it.
+          log_probs: as for `answer`.
+        """
+
+    @abstractmethod
+    def decisions(self, gold: Any, log_probs: np.ndarray, words: np.ndarray) -> Decisions:
+        """What the model says about one sentence whatever the thresholds, with scores.
+
+        Args:
+          gold: as `example` gives it.
+          log_probs: as for `answer`.
+          words: int32 [w, 2], as `Example.words`.
+        """
 
     @abstractmethod
     def count(self, gold: Any, answer: Any, words: np.ndarray) -> Counter:
@@ -273,6 +379,15 @@ class Task(ABC):
     @abstractmethod
     def as_json(self, answer: Any, log_probs: np.ndarray, text: str, words: Words) -> Any:
         """The answer as a result holds it, with character offsets into the text."""
+
+    def results(
+        self, log_probs: Sequence[np.ndarray], texts: Sequence[str], words: Sequence[Words]
+    ) -> list[Any]:
+        """The answers to several texts, as `as_json` gives each."""
+        return [
+            self.as_json(self.answer(one), one, text, places)
+            for one, text, places in zip(log_probs, texts, words, strict=True)
+        ]
 
     @abstractmethod
     def as_cells(self, result: Any) -> dict[str, str]:

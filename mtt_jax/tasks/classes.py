@@ -7,7 +7,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mtt_jax.tasks.base import Arrays, Task, Words
+from mtt_jax.tasks.calibrate import Curve, Decisions, softmax_curve
 from mtt_jax.tasks.score import Confusion, Figure, Score, accuracy_total, macro_f1, rows_of
+
+# The answer if the most probable class does not reach its threshold.
+ABSTAINED = -1
+# What a confusion matrix calls it.
+_NO_ANSWER = "(none)"
 
 
 class Classes(Task):
@@ -60,12 +66,29 @@ class Classes(Task):
         return gold, 1.0
 
     def answer(self, log_probs: np.ndarray) -> int:
-        """The id of the most probable class."""
-        return int(log_probs.argmax())
+        """The id of the most probable class; `ABSTAINED` if it does not reach its threshold."""
+        best = int(log_probs.argmax())
+        if self.thresholds and np.exp(self.scaled(log_probs)[best]) < self.thresholds[best]:
+            return ABSTAINED
+        return best
+
+    def curve(
+        self, gold: Sequence[int], log_probs: Sequence[np.ndarray], words: Sequence[np.ndarray]
+    ) -> Curve:
+        """Cross-entropy of the sentences."""
+        del words
+        return softmax_curve(np.stack(log_probs), np.array(gold))
 
     def likelihood(self, gold: int, log_probs: np.ndarray) -> float:
         """Of the label."""
-        return float(log_probs[gold])
+        return float(self.scaled(log_probs)[gold])
+
+    def decisions(self, gold: int, log_probs: np.ndarray, words: np.ndarray) -> Decisions:
+        """The most probable class."""
+        del words
+        best, given = np.array([log_probs.argmax()]), np.zeros(len(self.labels), np.int64)
+        given[gold] = 1
+        return Decisions(best, np.exp(self.scaled(log_probs)[best]), best == gold, given)
 
     def cross_entropy(self, gold: int, log_probs: np.ndarray) -> tuple[float, int]:
         """Of one label."""
@@ -89,27 +112,31 @@ class Classes(Task):
         return confusion_score(self.labels, counts, counts.total(), loss, macro_first=True)
 
     def as_json(self, answer: int, log_probs: np.ndarray, text: str, words: Words) -> dict:
-        """{"label", "score", "scores"}; the scores sum to 1."""
+        """{"label", "score", "scores"}; the scores sum to 1, the score is the highest of them.
+
+        The label is None if it does not reach its threshold.
+        """
         del text, words
-        probs = np.exp(log_probs - log_probs.max())
-        scores = {n: float(p) for n, p in zip(self.labels, probs / probs.sum(), strict=True)}
-        label = self.labels[answer]
-        return {"label": label, "score": scores[label], "scores": scores}
+        probs = np.minimum(np.exp(self.scaled(log_probs)), 1.0)
+        scores = {n: float(p) for n, p in zip(self.labels, probs, strict=True)}
+        label = None if answer == ABSTAINED else self.labels[answer]
+        return {"label": label, "score": max(scores.values()), "scores": scores}
 
     def as_cells(self, result: Any) -> dict[str, str]:
-        """The label, and its score."""
+        """The label, "" for none, and its score."""
         return {
-            self.name: result["label"] if result else "",
+            self.name: self.as_title(result),
             f"{self.name}_score": f"{result['score']:.6f}" if result else "",
         }
 
     def as_title(self, result: Any) -> str:
-        """The label; "" for None."""
-        return result["label"] if result else ""
+        """The label; "" for none."""
+        return (result["label"] or "") if result else ""
 
     def as_lines(self, result: Any) -> list[str]:
         """The label with its score."""
-        shown = f"{result['label']} {result['score']:.2f}" if result else "(none)"
+        label = self.as_title(result) or "(none)"
+        shown = f"{label} {result['score']:.2f}" if result else label
         return [f"{self.name}: {shown}"]
 
 
@@ -117,9 +144,10 @@ def confusion_tallies(counts: Counter, classes: int) -> np.ndarray:
     """int64 [3, C] right, found and given, from counts of (gold, answer)."""
     tallies = np.zeros((3, classes), np.int64)
     for (gold, answer), count in counts.items():
-        tallies[0, gold] += count * (gold == answer)
-        tallies[1, answer] += count
         tallies[2, gold] += count
+        if answer != ABSTAINED:
+            tallies[0, gold] += count * (gold == answer)
+            tallies[1, answer] += count
     return tallies
 
 
@@ -128,9 +156,10 @@ def confusion_score(
 ) -> Score:
     """The score of a task with one class per unit, from counts of (gold, answer)."""
     tallies = confusion_tallies(counts, len(labels))
-    matrix = [
-        [counts[gold, answer] for answer in range(len(labels))] for gold in range(len(labels))
-    ]
+    names = dict(enumerate(labels))
+    if any(answer == ABSTAINED for _, answer in counts):
+        names[ABSTAINED] = _NO_ANSWER
+    matrix = [[counts[gold, answer] for answer in names] for gold in names]
     total = int(tallies[2].sum())
     accuracy = float(tallies[0].sum()) / total if total else 0.0
     macro = float(macro_f1(tallies))
@@ -140,7 +169,7 @@ def confusion_score(
         sentences=sentences,
         rows=rows_of(labels, tallies),
         totals=accuracy_total(accuracy, macro),
-        confusion=Confusion(tuple(labels), tuple(map(tuple, matrix))),
+        confusion=Confusion(tuple(names.values()), tuple(map(tuple, matrix))),
         ceiling=None,
         loss=loss,
     )

@@ -1,6 +1,5 @@
 """Multilabel: any number of classes per sentence, such as the subjects of an article."""
 
-import dataclasses
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,10 +8,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mtt_jax.tasks.base import Arrays, Task, Words
+from mtt_jax.tasks.calibrate import Curve, Decisions, softmax_curve
 from mtt_jax.tasks.score import Figure, Row, Score, macro_f1, micro_f1, ratios, rows_of
+from mtt_jax.tasks.thresholds import best_f1
 
-# What a class needs to be in the answer if no dev set says otherwise.
-_THRESHOLD = 0.5
 # What separates the labels of a set in one cell of a result.
 _JOINT = "|"
 
@@ -21,13 +20,9 @@ _JOINT = "|"
 class Multilabel(Task):
     """A set of classes per sentence; a label is a tuple of names, float32 [C] of 0 and 1 in arrays.
 
-    Each class is decided on its own: its log-probabilities are log-odds, log(p / (1 - p)).
-
-    Attributes:
-      thresholds: C probabilities that a class must reach to be in the answer; () for 0.5 each.
+    Each class is decided on its own: its log-probabilities are log-odds, log(p / (1 - p)), and it
+    is in the answer if its probability reaches its threshold.
     """
-
-    thresholds: tuple[float, ...] = ()
 
     kind: ClassVar[str] = "multilabel"
     unit: ClassVar[str] = "sentence"
@@ -38,6 +33,7 @@ class Multilabel(Task):
     hub: ClassVar[str] = "text-classification"
     problem_type: ClassVar[str | None] = "multi_label_classification"
     fewest_labels: ClassVar[int] = 1  # a yes or a no
+    lowest: ClassVar[float] = 0.5
 
     @property
     def target_shape(self) -> tuple[int, ...]:
@@ -45,14 +41,8 @@ class Multilabel(Task):
         return (len(self.labels),)
 
     def describe(self) -> dict[str, Any]:
-        """Kind, labels and the threshold of each."""
-        return {**super().describe(), "thresholds": self._by_label(self._thresholds())}
-
-    def _thresholds(self) -> np.ndarray:
-        return np.array(self.thresholds or [_THRESHOLD] * len(self.labels))
-
-    def _by_label(self, values: Any) -> dict[str, float]:
-        return {label: float(value) for label, value in zip(self.labels, values, strict=True)}
+        """Also the threshold of each label, whether it was chosen or not."""
+        return {**super().describe(), "thresholds": self._thresholds_by_label()}
 
     def from_value(
         self, value: Any, separator: str, read: Callable[[str], str]
@@ -123,9 +113,26 @@ class Multilabel(Task):
 
     def answer(self, log_probs: np.ndarray) -> np.ndarray:
         """Bool [C]: the classes that reach their thresholds."""
-        return _sigmoid(log_probs) >= self._thresholds()
+        return self._probs(log_probs) >= self.needed()
 
-    def fit(self, gold: Sequence[np.ndarray], log_probs: Sequence[np.ndarray]) -> "Multilabel":
+    def _probs(self, log_probs: np.ndarray) -> np.ndarray:
+        """float64 [..., C] of each class alone."""
+        return np.exp(-np.logaddexp(0.0, -self.scaled(log_probs)))
+
+    def curve(
+        self,
+        gold: Sequence[np.ndarray],
+        log_probs: Sequence[np.ndarray],
+        words: Sequence[np.ndarray],
+    ) -> Curve:
+        """Binary cross-entropy of all classes."""
+        del words
+        odds = np.concatenate(log_probs)
+        # A sigmoid is a softmax over the log-odds of yes and 0.
+        rows = np.stack([np.zeros_like(odds), odds], axis=-1)
+        return softmax_curve(rows, (np.concatenate(gold) > 0.5).astype(int))
+
+    def fit(self, gold: Sequence[np.ndarray], log_probs: Sequence[np.ndarray]) -> Task:
         """The task with the threshold per class that gives the highest F1 on these sentences.
 
         A threshold is midway between two adjacent probabilities; of equally good ones the nearest
@@ -133,29 +140,9 @@ class Multilabel(Task):
         """
         if not len(gold):
             return self
-        sets, probs = np.stack(gold) > 0.5, _sigmoid(np.stack(log_probs))
-        found = [_best_threshold(sets[:, c], probs[:, c]) for c in range(len(self.labels))]
-        return dataclasses.replace(self, thresholds=tuple(found))
-
-    def fitted(self) -> dict[str, Any]:
-        """{"thresholds": {label: probability}}."""
-        return {"thresholds": self._by_label(self.thresholds)} if self.thresholds else {}
-
-    def with_fitted(self, values: Mapping[str, Any]) -> "Multilabel":
-        """The task with the thresholds of `fitted`.
-
-        Raises:
-          ValueError: unless there is a probability for each of the task's labels.
-        """
-        found = values.get("thresholds")
-        if found is None:
-            return self
-        if set(found) != set(self.labels):
-            raise ValueError(f"thresholds for {', '.join(found)}, not for the task's labels")
-        chosen = tuple(float(found[label]) for label in self.labels)
-        if not all(0 <= threshold <= 1 for threshold in chosen):
-            raise ValueError("a threshold is not a probability")
-        return dataclasses.replace(self, thresholds=chosen)
+        sets, probs = np.stack(gold) > 0.5, self._probs(np.stack(log_probs))
+        columns = zip(sets.T, probs.T, strict=True)
+        return self.with_thresholds([best_f1(given, p, self.lowest) for given, p in columns])
 
     def problems(self) -> Iterator[str]:
         """Also: a label contains the character that separates labels in cells."""
@@ -166,13 +153,19 @@ class Multilabel(Task):
 
     def likelihood(self, gold: np.ndarray, log_probs: np.ndarray) -> float:
         """Of the class that is least likely to be there, or not to be there, as labeled."""
-        odds = np.where(gold > 0.5, log_probs, -log_probs).astype(np.float64)
+        odds = self.scaled(log_probs) * np.where(gold > 0.5, 1, -1)
         return -float(np.logaddexp(0.0, -odds).max())
 
     def cross_entropy(self, gold: np.ndarray, log_probs: np.ndarray) -> tuple[float, int]:
         """Binary cross-entropy, mean over the classes."""
         odds = log_probs.astype(np.float64)
         return float((np.logaddexp(0.0, odds) - gold * odds).mean()), 1
+
+    def decisions(self, gold: np.ndarray, log_probs: np.ndarray, words: np.ndarray) -> Decisions:
+        """Each class, which is right if the sentence has it."""
+        del words
+        given = gold > 0.5
+        return Decisions(np.arange(len(given)), self._probs(log_probs), given, given.astype(int))
 
     def count(self, gold: np.ndarray, answer: np.ndarray, words: np.ndarray) -> Counter:
         """What was right, found and given, by class; sets that are right as a whole."""
@@ -218,7 +211,8 @@ class Multilabel(Task):
         """{"labels", "scores"}; each score is the probability of its label alone."""
         del text, words
         labels = [label for label, chosen in zip(self.labels, answer, strict=True) if chosen]
-        return {"labels": labels, "scores": self._by_label(_sigmoid(log_probs))}
+        probs = self._probs(log_probs).tolist()
+        return {"labels": labels, "scores": dict(zip(self.labels, probs, strict=True))}
 
     def as_cells(self, result: Any) -> dict[str, str]:
         """The labels, joined by |."""
@@ -233,23 +227,3 @@ class Multilabel(Task):
     def as_title(self, result: Any) -> str:
         """The labels, joined by |; "" for None."""
         return _JOINT.join(result["labels"]) if result else ""
-
-
-def _sigmoid(log_odds: np.ndarray) -> np.ndarray:
-    return np.exp(-np.logaddexp(0.0, -np.asarray(log_odds, np.float64)))
-
-
-def _best_threshold(given: np.ndarray, probs: np.ndarray) -> float:
-    """The probability that divides found from not found with the highest F1; bool [n], [n]."""
-    if not given.any():
-        return _THRESHOLD
-    order = np.argsort(-probs, kind="stable")
-    ranked, right = probs[order], np.cumsum(given[order])
-    found = np.arange(1, len(probs) + 1)
-    below = np.append(ranked[1:], 0.0)
-    # Only where a threshold fits between two neighbors.
-    f1 = np.where(ranked > below, 2 * right / (found + given.sum()), -1.0)
-    middle = (ranked + below) / 2
-    middle = np.where(middle > below, middle, ranked)  # the next float64 has nothing in between
-    best = np.flatnonzero(f1 >= f1.max() - 1e-12)
-    return float(middle[best[np.argmin(np.abs(middle[best] - _THRESHOLD))]])

@@ -58,6 +58,35 @@ class Ceiling(NamedTuple):
         return "; ".join(part for part in (cut, merge) if part) or "some lie on markup"
 
 
+class Bin(NamedTuple):
+    """Decisions whose scores are close together: how many, their mean score, the share right."""
+
+    size: int
+    score: float
+    right: float
+
+
+class Reliability(NamedTuple):
+    """How far scores are from probabilities: expected calibration error, and its bins in order."""
+
+    ece: float
+    bins: tuple[Bin, ...]
+
+
+class Calibration(NamedTuple):
+    """What a task's temperature does to its scores on a split.
+
+    Attributes:
+      temperature: that logits are divided by.
+      before: of the scores without it.
+      after: of the scores that results have.
+    """
+
+    temperature: float
+    before: Reliability
+    after: Reliability
+
+
 class Score(NamedTuple):
     """The score of a task on a split.
 
@@ -68,8 +97,9 @@ class Score(NamedTuple):
       totals: title -> the line below those of the labels.
       confusion: None for a task that has none.
       ceiling: None for a task that has none.
-      loss: mean cross-entropy per label.
+      loss: mean cross-entropy per label, before the temperature.
       rows_name: what metrics.json calls the rows, "per_class" or "per_entity".
+      calibration: None if it was not measured.
     """
 
     figures: tuple[Figure, ...]
@@ -80,6 +110,7 @@ class Score(NamedTuple):
     ceiling: Ceiling | None
     loss: float
     rows_name: str = "per_class"
+    calibration: Calibration | None = None
 
     @property
     def headline(self) -> float:
@@ -108,6 +139,7 @@ class Score(NamedTuple):
                 else {}
             ),
             "loss": self.loss,
+            **({"calibration": _calibration_as_json(self.calibration)} if self.calibration else {}),
         }
 
     @staticmethod
@@ -129,7 +161,28 @@ class Score(NamedTuple):
             ceiling=Ceiling(**plain["ceiling"]) if "ceiling" in plain else None,
             loss=plain["loss"],
             rows_name=rows_name,
+            calibration=_calibration(plain["calibration"]) if "calibration" in plain else None,
         )
+
+
+class Reached(NamedTuple):
+    """What the threshold of a label, chosen on dev for a precision, gives.
+
+    Attributes:
+      threshold: None if no threshold reaches the precision on dev, so that the label is never
+        answered.
+      best: the highest precision that any threshold reaches on dev; None without an answer there.
+      rows: split -> its line, dev first; the precision is None if no answer is left.
+    """
+
+    threshold: float | None
+    best: float | None
+    rows: Mapping[str, Row]
+
+    def as_json(self) -> dict[str, Any]:
+        """As `mtt evaluate --json` prints it."""
+        rows = {split: row._asdict() for split, row in self.rows.items()}
+        return {"threshold": self.threshold, "best_on_dev": self.best, **rows}
 
 
 def read_scores(final: Mapping[str, Any]) -> dict[str, dict[str, Score]]:
@@ -143,6 +196,25 @@ def read_scores(final: Mapping[str, Any]) -> dict[str, dict[str, Score]]:
 
 def _row_as_json(row: Row) -> dict[str, float]:
     return {name: value for name, value in row._asdict().items() if value is not None}
+
+
+def _calibration_as_json(calibration: Calibration) -> dict[str, Any]:
+    temperature, before, after = calibration
+    return {
+        "temperature": temperature,
+        "ece": after.ece,
+        "ece_before": before.ece,
+        "bins": [bin._asdict() for bin in after.bins],
+        "bins_before": [bin._asdict() for bin in before.bins],
+    }
+
+
+def _calibration(plain: Mapping[str, Any]) -> Calibration:
+    before, after = (
+        Reliability(plain[f"ece{name}"], tuple(Bin(**bin) for bin in plain[f"bins{name}"]))
+        for name in ("_before", "")
+    )
+    return Calibration(plain["temperature"], before, after)
 
 
 def _from_version_0_1(plain: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,9 +17,13 @@ from mtt_jax.tasks.base import (
     ragged,
     words_of,
 )
-from mtt_jax.tasks.classes import confusion_score, confusion_tallies
+from mtt_jax.tasks.calibrate import Curve, Decisions, softmax_curve
+from mtt_jax.tasks.classes import ABSTAINED, confusion_score, confusion_tallies
 from mtt_jax.tasks.score import Score
 from mtt_jax.types import Span
+
+# What stands in columns and on the terminal for a word whose tag does not reach its threshold.
+_BLANK = "_"
 
 
 class Tags(Task):
@@ -95,13 +99,42 @@ class Tags(Task):
         return values, mask
 
     def answer(self, log_probs: np.ndarray) -> np.ndarray:
-        """int64 [w] the most probable class of each word."""
-        return log_probs.argmax(axis=-1) if len(log_probs) else np.zeros(0, np.int64)
+        """int64 [w] the most probable class of each word; `ABSTAINED` below its threshold."""
+        if not len(log_probs):
+            return np.zeros(0, np.int64)
+        best = log_probs.argmax(axis=-1)
+        if self.thresholds:
+            best = np.where(self._scores(log_probs) < self.needed()[best], ABSTAINED, best)
+        return best
+
+    def _scores(self, log_probs: np.ndarray) -> np.ndarray:
+        """float64 [w], 0 to 1: of the most probable class of each word."""
+        return np.exp(self.scaled(log_probs)).max(axis=-1, initial=0.0).clip(max=1.0)
+
+    def curve(
+        self,
+        gold: Sequence[np.ndarray],
+        log_probs: Sequence[np.ndarray],
+        words: Sequence[np.ndarray],
+    ) -> Curve | None:
+        """Cross-entropy of the words that have a tag."""
+        del words
+        tags, rows = np.concatenate(gold), np.concatenate(log_probs)
+        tagged = tags >= 0
+        return softmax_curve(rows[tagged], tags[tagged]) if tagged.any() else None
 
     def likelihood(self, gold: np.ndarray, log_probs: np.ndarray) -> float:
         """Of the word whose tag is least likely; 0 for a sentence without tags."""
         tagged = np.flatnonzero(gold >= 0)
-        return float(log_probs[tagged, gold[tagged]].min(initial=0.0))
+        return float(self.scaled(log_probs)[tagged, gold[tagged]].min(initial=0.0))
+
+    def decisions(self, gold: np.ndarray, log_probs: np.ndarray, words: np.ndarray) -> Decisions:
+        """The most probable tag of each word that has one."""
+        del words
+        tagged = gold >= 0
+        best = log_probs[tagged].argmax(axis=-1)
+        given = np.bincount(gold[tagged], minlength=len(self.labels))
+        return Decisions(best, self._scores(log_probs[tagged]), best == gold[tagged], given)
 
     def cross_entropy(self, gold: np.ndarray, log_probs: np.ndarray) -> tuple[float, int]:
         """Of the words that have a tag."""
@@ -130,16 +163,20 @@ class Tags(Task):
         return confusion_score(self.labels, pairs, sentences, loss, macro_first=False)
 
     def as_json(self, answer: np.ndarray, log_probs: np.ndarray, text: str, words: Words) -> list:
-        """One {"text", "label", "start", "end", "score"} per word."""
+        """One {"text", "label", "start", "end", "score"} per word.
+
+        The label is None if it does not reach its threshold.
+        """
+        scores = self._scores(log_probs)
         return [
             {
                 "text": text[start:end],
-                "label": self.labels[int(tag)],
+                "label": None if tag == ABSTAINED else self.labels[int(tag)],
                 "start": start,
                 "end": end,
-                "score": float(min(np.exp(row[int(tag)]), 1.0)),
+                "score": float(score),
             }
-            for (start, end), tag, row in zip(words, answer, log_probs, strict=True)
+            for (start, end), tag, score in zip(words, answer, scores, strict=True)
         ]
 
     def as_cells(self, result: Any) -> dict[str, str]:
@@ -148,12 +185,12 @@ class Tags(Task):
 
     def as_lines(self, result: Any) -> list[str]:
         """The text as word/TAG."""
-        shown = " ".join(f"{tag['text']}/{tag['label']}" for tag in result)
+        shown = " ".join(f"{tag['text']}/{tag['label'] or _BLANK}" for tag in result)
         return [f"{self.name}: {shown or '(none)'}"]
 
     def as_tags(self, result: Any, words: Words) -> list[str]:
-        """The tags."""
-        by_start = {tag["start"]: tag["label"] for tag in result}
+        """The tags, `_` for none."""
+        by_start = {tag["start"]: tag["label"] or _BLANK for tag in result}
         return [by_start[start] for start, _ in words]
 
 

@@ -109,7 +109,7 @@ def _score(setup: Setup, params: Any) -> tuple[dict[str, dict[str, Score]], tupl
         if len(examples):
             scores[split], tasks = evaluate(
                 setup.forward, params, examples, setup.config, setup.config.train.batch_rows,
-                tasks=tasks, fit=split == "dev",
+                tasks=tasks, fit=split == "dev", calibrated=True,
             )  # fmt: skip
     return scores, tasks
 

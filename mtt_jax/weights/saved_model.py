@@ -3,7 +3,7 @@
 model/config.json          the run's config
 model/model.safetensors    parameters, float32, named by their paths
 model/tokenizer.json       Hugging Face tokenizers
-model/fitted.json          what tasks chose on dev, such as thresholds; absent if none did
+model/fitted.json          what tasks chose on dev, temperature and thresholds; absent if none did
 model/README.md            the model card
 """
 
@@ -76,16 +76,30 @@ def save(
     arrays = {name: np.ascontiguousarray(np.asarray(leaf)) for name, leaf in flat.items()}
     save_file(arrays, fresh / "model.safetensors", metadata={"format": "mtt_jax"})
     tokenizer.save(str(fresh / "tokenizer.json"))
-    fitted = {task.name: task.fitted() for task in tasks or () if task.fitted()}
-    if fitted:
-        text = json.dumps(fitted, indent=2, ensure_ascii=False) + "\n"
-        (fresh / FITTED).write_text(text, encoding="utf-8")
+    write_fitted(fresh, tasks or ())
     (fresh / "README.md").write_text(card, encoding="utf-8")
     old = path.with_name(f".{path.name}-old-{os.getpid()}")
     if path.exists():
         path.rename(old)
     fresh.rename(path)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def write_fitted(folder: Path, tasks: Sequence[Task]) -> None:
+    """Writes what tasks chose on dev, in place of what a model directory said about it before.
+
+    Args:
+      folder: the model directory.
+      tasks: all of the model; without a file if they chose nothing.
+    """
+    file = folder / FITTED
+    fitted = {task.name: task.fitted() for task in tasks if task.fitted()}
+    if not fitted:
+        file.unlink(missing_ok=True)
+        return
+    fresh = file.with_name(f".{FITTED}-{os.getpid()}")
+    fresh.write_text(json.dumps(fitted, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    fresh.replace(file)
 
 
 def merged(config: Config, params: Any) -> tuple[Config, Any]:

@@ -4,9 +4,11 @@ import json
 
 import pytest
 
+from mtt_jax import Predictor
 from mtt_jax.cli import evaluate, main
 from mtt_jax.errors import UserError
-from tests.helpers import save_untrained, written
+from mtt_jax.weights import saved_model
+from tests.helpers import SENTENCES, make_config, model_and_params, record, save_untrained, written
 
 
 @pytest.fixture(scope="module")
@@ -128,3 +130,89 @@ def test_a_file_without_labels_is_refused(run, tmp_path, capsys):
     file = written(tmp_path, "none.jsonl", '{"text": "Rovers win again"}\n')
     assert main(["evaluate", str(run), f"--topic={file}"]) == 2
     assert "no line has the key 'label'; keys there: text." in capsys.readouterr().err
+
+
+# A precision
+
+
+@pytest.fixture
+def run_with_dev(tokenizer, tmp_path):
+    """A run on files with dev and test data, whose answers are wrong more often than right."""
+    overrides = {"data__source": "files", "data__cache_dir": str(tmp_path / "cache")}
+    for split, count in (("train", 4), ("dev", 24), ("test", 12)):
+        lines = []
+        for index in range(count):
+            text, label, spans = SENTENCES[index % len(SENTENCES)]
+            found = record(text, entities=spans).labels["ner"]
+            spans = [{"start": start, "end": end, "label": name} for start, end, name in found]
+            lines.append(
+                json.dumps({"text": f"{text} {index}", "label": label, "entities": spans}) + "\n"
+            )
+        file = str(written(tmp_path, f"{split}.jsonl", "".join(lines)))
+        overrides |= {f"data__topic__{split}": file, f"data__ner__{split}": file}
+    config = make_config(**overrides)
+    _, params = model_and_params(config, tokenizer)
+    for head in params["heads"].values():
+        head["logits"]["kernel"] *= 100
+    saved_model.save(tmp_path / "run" / "model", config, params, tokenizer, "")
+    return tmp_path / "run"
+
+
+def test_a_precision_gives_a_threshold_per_label_and_what_it_does_on_dev_and_test(
+    run_with_dev, capsys
+):
+    found, _ = evaluated(capsys, run_with_dev, "--precision=0.3")
+    assert found["precision"].pop("target") == 0.3
+    assert set(found["precision"]) == {"topic", "ner"}
+    topics = found["precision"]["topic"]
+    assert list(topics) == ["sports", "politics", "others"]
+    reached = [label for label in topics.values() if label["threshold"] is not None]
+    assert reached
+    for label in reached:
+        assert label["dev"]["precision"] >= 0.3
+        assert {"precision", "recall", "support"} <= label["test"].keys()
+    assert not (run_with_dev / "model" / "fitted.json").exists(), "without --save nothing changes"
+    assert "calibration" in found["test"]["topic"]
+
+
+def test_saved_thresholds_are_used_in_prediction_and_evaluation_and_can_be_taken_away(
+    run_with_dev, tmp_path, capsys
+):
+    assert main(["evaluate", str(run_with_dev), "--precision=1", "--save"]) == 0
+    out, err = capsys.readouterr()
+    assert "thresholds for a precision of 1, from dev" in out
+    assert f"Wrote {run_with_dev / 'model' / 'fitted.json'}." in err
+    fitted = json.loads((run_with_dev / "model" / "fitted.json").read_text())["topic"]
+    needed = {name: 2 if at is None else at for name, at in fitted["thresholds"].items()}
+    predictor = Predictor.load(run_with_dev)
+    results = predictor([f"{text} {index}" for index, (text, *_) in enumerate(SENTENCES)])
+    abstained = 0
+    for result in results:
+        topic = result["topic"]
+        best = max(topic["scores"], key=topic["scores"].get)
+        assert topic["score"] == topic["scores"][best]
+        assert topic["label"] == (best if topic["score"] >= needed[best] else None)
+        abstained += topic["label"] is None
+    assert abstained
+    found, _ = evaluated(capsys, run_with_dev, "--split=dev")
+    rows = found["dev"]["topic"]["per_class"].values()
+    assert all(row["precision"] in (0.0, 1.0) for row in rows)
+    assert main(["evaluate", str(run_with_dev), "--precision=0", "--save"]) == 0
+    fitted = json.loads((run_with_dev / "model" / "fitted.json").read_text())["topic"]
+    assert set(fitted) == {"temperature"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--precision=95"], "--precision: 95 is not between 0 and 1; write --precision=0.95."),
+        (["--precision=-1"], "--precision: -1 is not between 0 and 1; write --precision=0.95."),
+        (["--precision=high"], "--precision: invalid float value: 'high'"),
+        (
+            ["--save"],
+            "--save: stores the thresholds that --precision chooses; add ",
+        ),
+    ],
+)
+def test_a_precision_that_is_none_is_refused(run, arguments, message, capsys):
+    assert message in refused(capsys, run, *arguments)

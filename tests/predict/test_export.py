@@ -10,6 +10,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 from mtt_jax import Predictor
 from mtt_jax.data.encode import Reading, encode_texts
@@ -304,6 +305,64 @@ def test_hf_export_of_a_head_that_a_bert_cannot_express_names_the_task_and_the_o
     assert not (tmp_path / "out").exists()
 
 
+HOT = {"topic": 1.5, "subjects": 0.75, "ner": 2.0, "pos": 1.25}
+
+
+@pytest.fixture(scope="module")
+def hot(four, tmp_path_factory):
+    """The same run with temperatures chosen on dev."""
+    folder = tmp_path_factory.mktemp("hot")
+    shutil.copytree(four / "model", folder / "model")
+    model = saved_model.load(folder)
+    tasks = [dataclasses.replace(task, temperature=HOT[task.name]) for task in model.tasks]
+    saved_model.write_fitted(folder / "model", tasks)
+    return folder
+
+
+def test_hf_export_divides_the_last_layer_by_the_temperature(four, hot, tmp_path):
+    export(four, "hf", tmp_path / "plain")
+    export(hot, "hf", tmp_path / "hot")
+    for name, temperature in HOT.items():
+        plain, divided = (
+            load_file(tmp_path / kind / name / "model.safetensors") for kind in ("plain", "hot")
+        )
+        changed = {key for key in plain if not np.array_equal(plain[key], divided[key])}
+        assert changed == {"classifier.weight", "classifier.bias"}
+        for key in changed:
+            np.testing.assert_allclose(divided[key], plain[key] / temperature, rtol=1e-6)
+        assert "temperature" not in hf_config(tmp_path / "hot", name), "it would count twice"
+
+
+def test_graphs_keep_the_logits_and_store_the_temperature_beside_them(
+    four, hot, tokenizer, tmp_path
+):
+    for name, values in expected(four, tokenizer).items():
+        np.testing.assert_array_equal(values, expected(hot, tokenizer)[name])
+    export(hot, "stablehlo", tmp_path / "out")
+    fitted = json.loads((tmp_path / "out" / "fitted.json").read_text())
+    assert {name: found["temperature"] for name, found in fitted.items()} == HOT
+
+
+def test_the_predictor_divides_logits_by_the_temperature_and_answers_the_same(four, hot, tokenizer):
+    logits = expected(hot, tokenizer)["topic"] / HOT["topic"]
+    plain, divided = Predictor.load(four)(TEXTS), Predictor.load(hot)(TEXTS)
+    for one, other, row in zip(plain, divided, logits, strict=True):
+        scores = np.exp(row) / np.exp(row).sum()
+        np.testing.assert_allclose(list(other["topic"]["scores"].values()), scores, atol=1e-5)
+        assert one["topic"]["label"] == other["topic"]["label"]
+        assert one["topic"]["score"] != other["topic"]["score"]
+        for name in ("ner", "pos"):
+            places = [[(e["start"], e["end"], e["label"]) for e in x[name]] for x in (one, other)]
+            assert places[0] == places[1]
+
+
+def test_every_engine_of_jax_uses_the_temperature(hot):
+    plain = Predictor.load(hot)(TEXTS)
+    for one, other in zip(plain, Predictor.load(hot, "jax-bfloat16")(TEXTS), strict=True):
+        scores = pytest.approx(other["topic"]["scores"], abs=0.1)
+        assert one["topic"]["scores"] == scores
+
+
 # With the tools themselves
 
 
@@ -379,9 +438,10 @@ def test_onnx_runtime_gives_the_outputs_of_all_four_kinds(four, tokenizer, tmp_p
 @pytest.mark.peers
 @pytest.mark.parametrize("aggregation", ["first", "max", "average"])
 def test_engine_onnx_predicts_what_engine_jax_predicts_for_all_four_kinds(
-    aggregation, four, tmp_path
+    aggregation, hot, tmp_path
 ):
-    """With the thresholds that were chosen on dev, also in the exported folder alone."""
+    """With what was chosen on dev, also in the exported folder alone."""
+    four = hot
     pytest.importorskip("jax2onnx", reason="needs: pip install -r requirements-onnx.txt")
     export(four, "onnx", tmp_path / "out")
     texts = [*TEXTS, "", " ".join(TEXTS * 5)]
@@ -396,6 +456,18 @@ def test_engine_onnx_predicts_what_engine_jax_predicts_for_all_four_kinds(
         scores = pytest.approx(other["subjects"]["scores"], abs=1e-5)
         assert one["subjects"]["scores"] == scores
         assert [tag["label"] for tag in one["pos"]] == [tag["label"] for tag in other["pos"]]
+
+
+@pytest.mark.peers
+def test_transformers_gives_the_calibrated_scores_of_the_predictor(hot, tmp_path):
+    peers = pytest.importorskip("transformers", reason="needs requirements-peers.txt")
+    export(hot, "hf", tmp_path / "out")
+    pipe = peers.pipeline(
+        "text-classification", str(tmp_path / "out" / "topic"), top_k=None, device="cpu"
+    )
+    for result, found in zip(Predictor.load(hot)(TEXTS), pipe(TEXTS), strict=True):
+        theirs = {one["label"]: one["score"] for one in found}
+        assert result["topic"]["scores"] == pytest.approx(theirs, abs=1e-4)
 
 
 @pytest.mark.peers

@@ -14,6 +14,7 @@ import pytest
 from mtt_jax import Predictor
 from mtt_jax.cli import main
 from mtt_jax.predict.stream import FORMATS
+from mtt_jax.weights import saved_model
 from tests.helpers import ROOT, entities, read, save_four_tasks, save_untrained
 
 TEXTS = ["Tom Fry of Acme United scored in Rome .", "", "Shares fell .", 'He said "no", then left']
@@ -481,3 +482,30 @@ def test_what_cannot_be_read_is_refused_before_a_model_is_loaded(
     assert message in error
     assert "no_run" not in error
     assert error.count("\n") == 1
+
+
+def test_answers_below_their_thresholds_are_null_or_empty_in_every_format(tokenizer, tmp_path):
+    run = save_four_tasks(tmp_path / "run", tokenizer)
+    model = saved_model.load(run)
+    never = [task.with_thresholds([float("inf")] * len(task.answer_labels)) for task in model.tasks]
+    saved_model.write_fitted(model.path, never)
+    file, found = tmp_path / "in.txt", {}
+    file.write_text("Ann left .\n")
+    for name in ("jsonl", "csv", "conll", "displacy", "text"):
+        output = tmp_path / f"out.{name}"
+        arguments = [str(run), str(file), f"--format={name}", f"--output={output}"]
+        assert main(["predict", *arguments]) == 0
+        found[name] = output.read_text(encoding="utf-8")
+    result = json.loads(found["jsonl"])
+    assert result["topic"]["label"] is None
+    assert len(result["topic"]["scores"]) == 3
+    assert result["subjects"]["labels"] == result["ner"] == []
+    assert [word["label"] for word in result["pos"]] == [None] * 3
+    (row,) = csv.DictReader(found["csv"].splitlines())
+    assert (row["topic"], row["subjects"], row["ner"]) == ("", "", "[]")
+    assert float(row["topic_score"]) > 0
+    assert "Ann O _\nleft O _\n. O _\n" in found["conll"]
+    assert "# topic = \n" in found["conll"]
+    assert json.loads(found["displacy"]) == {"text": "Ann left .", "ents": [], "title": None}
+    assert "topic: (none) 0." in found["text"]
+    assert "pos: Ann/_ left/_ ./_" in found["text"]

@@ -61,7 +61,7 @@ def test_tag_scheme_without_a_ceiling_is_not_a_limit():
 
 def test_card_of_all_four_kinds_has_each_task_with_its_unit_and_each_figure():
     tasks = (
-        Multilabel("subjects", ("money", "law"), (0.25, 0.5)),
+        Multilabel("subjects", ("money", "law"), thresholds=(0.25, 0.5)),
         *TASKS,
         Tags("pos", ("NOUN", "VERB")),
     )

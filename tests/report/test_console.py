@@ -7,7 +7,8 @@ from rich.console import Console as RichConsole
 
 from mtt_jax.report.console import Console, silent
 from mtt_jax.tasks import Score
-from tests.helpers import NER, POS_SCORE, SUBJECTS_SCORE, TOPIC
+from mtt_jax.tasks.score import Reached, Row
+from tests.helpers import CALIBRATION, NER, POS_SCORE, SUBJECTS_SCORE, TOPIC
 
 SCORES = {
     name: Score.from_json(plain)
@@ -103,3 +104,38 @@ def test_silent_console_prints_nothing(capsys):
     console.say("a")
     console.scores({"test": SCORES})
     assert capsys.readouterr().out == ""
+
+
+def test_calibration_error_is_shown_with_what_the_temperature_did(console):
+    score = SCORES["topic"]
+    plain = CALIBRATION._replace(temperature=1.0, before=CALIBRATION.after)
+    scores = {
+        "topic": score._replace(calibration=CALIBRATION),
+        "other": score._replace(calibration=plain),
+    }
+    console.scores({"test": scores})
+    said = shown(console)
+    assert (
+        "topic: expected calibration error 0.062, 0.125 before the temperature of 1.50.\n" in said
+    )
+    assert "other: expected calibration error 0.062.\n" in said
+    assert "pos: expected" not in said
+
+
+def test_thresholds_are_a_line_per_label_and_a_note_for_those_that_none_helps(console):
+    row = Row(0.96, 0.5, 0.66, 10)
+    nothing = Row(None, 0.0, 0.0, 3)
+    found = {
+        "ner": {
+            "PER": Reached(0.75, 1.0, {"dev": row, "test": row._replace(precision=0.9)}),
+            "ORG": Reached(None, 0.5, {"dev": nothing, "test": nothing}),
+            "LOC": Reached(None, None, {"dev": nothing, "test": nothing}),
+        }
+    }
+    console.thresholds(0.95, found)
+    assert ["ner", "PER", "0.750", "0.960", "0.500", "0.900", "0.500"] in cells(console)
+    assert ["ner", "ORG", "", "", "0.000", "", "0.000"] in cells(console)
+    said = " ".join(shown(console).split())
+    assert "ner: ORG does not reach a precision of 0.95 on dev (at best 0.500)" in said
+    assert "ner: LOC does not reach a precision of 0.95 on dev (no answer there)" in said
+    assert "PER does not" not in said

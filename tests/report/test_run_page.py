@@ -6,7 +6,7 @@ import re
 import pytest
 
 from mtt_jax.report import run_page
-from tests.helpers import FINAL, NER, POS_SCORE, ROOT, SUBJECTS_SCORE, TOPIC, Elements
+from tests.helpers import CALIBRATED, FINAL, NER, POS_SCORE, ROOT, SUBJECTS_SCORE, TOPIC, Elements
 
 CONFIG = {"train": {"steps": 4}, "tasks": {"topic": {"labels": ("a", "b")}}, "seed": 0}
 
@@ -115,3 +115,11 @@ def test_page_says_that_a_run_stopped_early_and_what_is_best_by_each_task():
     assert "<td>topic</td><td>2</td><td>0.8750</td><td>0.7000</td>" in page
     assert Elements(page).open == []
     assert "Best checkpoint" not in run_page.render("balanced", CONFIG, history(2), FINAL)
+
+
+def test_page_has_a_reliability_diagram_of_a_calibrated_task():
+    page = run_page.render("r", CONFIG, [], {**FINAL, "test": {"topic": CALIBRATED, "ner": NER}})
+    assert Elements(page).open == []
+    assert page.count('aria-label="Reliability"') == 1
+    assert Elements(page).counts["circle"] == 2 + 1, "one per bin, before and after"
+    assert "Expected calibration error 0.062, 0.125 before the temperature of 1.50." in page

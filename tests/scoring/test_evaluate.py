@@ -12,6 +12,7 @@ from seqeval.scheme import IOB2
 from sklearn.metrics import accuracy_score, f1_score
 
 from mtt_jax.scoring.evaluate import (
+    choose_thresholds,
     evaluate,
     fit_tasks,
     overall_score,
@@ -286,6 +287,29 @@ def test_evaluate_is_inference_then_fitting_then_scoring(setup, inferences):
     found = evaluate(*setup, CONFIG, fit=True)
     assert fitted == found.tasks
     assert score_inferences(inferences, examples, fitted) == found.scores
+
+
+def test_temperatures_are_chosen_on_dev_and_calibration_is_measured_if_asked_for(setup, corpus):
+    found = evaluate(*setup, CONFIG, fit=True, calibrated=True)
+    plain = evaluate(*setup, CONFIG, fit=True)
+    for task in found.tasks:
+        assert task.temperature != 1
+        score, before = found.scores[task.name], plain.scores[task.name]
+        assert score.calibration.temperature == task.temperature
+        assert before.calibration is None
+        assert score.headline == pytest.approx(before.headline), "no answer depends on it"
+        assert score.loss == before.loss
+
+
+def test_thresholds_for_a_precision_are_chosen_on_dev_alone(setup, inferences):
+    examples = setup[2]
+    splits = {"dev": (inferences, examples), "test": (inferences, examples)}
+    tasks, found = choose_thresholds(CONFIG.task_list, splits, 0.6)
+    alone, _ = choose_thresholds(CONFIG.task_list, {"dev": splits["dev"]}, 0.6)
+    assert tasks == alone
+    assert set(found) == set(TASKS)
+    trained, _ = choose_thresholds(tasks, {"dev": splits["dev"]}, 0)
+    assert trained == fit_tasks(inferences, examples, CONFIG.task_list, calibrated=True)
 
 
 def test_tallies_per_sentence_add_up_to_the_headlines(setup, inferences, scores):

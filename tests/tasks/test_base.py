@@ -1,6 +1,8 @@
 """What every kind of task promises: labels go to arrays and back, counts add up, answers print."""
 
+import dataclasses
 import json
+import math
 from collections import Counter
 from types import SimpleNamespace
 
@@ -9,6 +11,7 @@ import pytest
 
 from mtt_jax.tasks import KINDS, Classes, Entities, Multilabel, Tags, make_task
 from mtt_jax.tasks.base import cuts_word, part_of, ragged, words_of
+from mtt_jax.tasks.calibrate import joined, reliability
 from mtt_jax.types import Span
 from tests.helpers import assert_trees_equal
 from tests.tasks.drawn import TASKS, counts_of, drawn, drawn_label, letters, tags_of
@@ -276,12 +279,151 @@ def test_only_a_task_per_word_has_tags_and_only_one_per_sentence_a_title(name):
 def test_what_was_chosen_on_dev_can_be_written_and_read(name):
     sentences = list(drawn(name, seed=10))
     gold, log_probs = [s.gold for s in sentences], [s.log_probs for s in sentences]
-    fitted = TASKS[name].fit(gold, log_probs)
+    words = [s.words for s in sentences]
+    fitted = TASKS[name].calibrate(gold, log_probs, words).fit(gold, log_probs)
     written = json.loads(json.dumps(fitted.fitted()))
     assert TASKS[name].with_fitted(written) == fitted
     assert TASKS[name].with_fitted({}) == TASKS[name]
     assert (fitted == TASKS[name]) == (written == {})
-    assert (written != {}) == (name == "multilabel")
+    chosen = {"temperature", "thresholds"} if name == "multilabel" else {"temperature"}
+    assert set(written) == chosen
+
+
+def pieces(name, seed=10, **options):
+    """(gold, log-probabilities, words) of drawn sentences, a list of each."""
+    sentences = list(drawn(name, seed, **options))
+    return (
+        [s.gold for s in sentences],
+        [s.log_probs for s in sentences],
+        [s.words for s in sentences],
+    )
+
+
+@every_kind
+def test_a_task_without_sentences_to_choose_on_stays_as_it_is(name):
+    task = dataclasses.replace(TASKS[name], temperature=1.5)
+    assert task.calibrate([], [], []) == task
+    assert task.fit([], []) == task
+
+
+@every_kind
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 1.7, 4.0])
+def test_the_temperature_changes_no_answer(name, temperature):
+    task = TASKS[name]
+    hotter = dataclasses.replace(task, temperature=temperature)
+    for log_probs in pieces(name)[1]:
+        assert np.array_equal(hotter.answer(log_probs), task.answer(log_probs))
+
+
+@every_kind
+def test_the_temperature_divides_the_logits(name):
+    task = dataclasses.replace(TASKS[name], temperature=1.7)
+    logits = np.random.default_rng(0).normal(size=(5, len(task.classes))) * 4
+    expected = task.normalize(logits / 1.7)
+    np.testing.assert_allclose(task.scaled(task.normalize(logits)), expected, atol=1e-12)
+
+
+@every_kind
+def test_calibration_lowers_the_error_of_scores_that_are_too_sure(name):
+    task = TASKS[name]
+    gold, log_probs, words = pieces(name, count=300)
+    log_probs = [task.normalize(3 * one) for one in log_probs]  # a model that exaggerates
+    fitted = task.calibrate(gold, log_probs, words)
+    assert fitted.temperature > 1.5
+
+    def ece(one):
+        found = [one.decisions(*three) for three in zip(gold, log_probs, words, strict=True)]
+        return reliability(joined(found).scores, joined(found).right).ece
+
+    assert ece(fitted) < ece(task) / 2
+
+
+@every_kind
+def test_a_temperature_has_the_lowest_cross_entropy_of_its_neighbors(name):
+    gold, log_probs, words = pieces(name, count=100)
+    curve = TASKS[name].curve(gold, log_probs, words)
+    best = TASKS[name].calibrate(gold, log_probs, words).temperature
+    assert curve(best) <= min(curve(best * 1.02), curve(best / 1.02))
+
+
+@every_kind
+def test_results_of_several_texts_are_those_of_each(name):
+    task = dataclasses.replace(TASKS[name], temperature=1.3)
+    task = task.with_thresholds([0.6] * len(task.answer_labels))
+    _, log_probs, words = pieces(name)
+    words = [[(int(a), int(b)) for a, b in places] for places in words]
+    texts = [" ".join("abcdefghijklmnop"[: len(places)]) for places in words]
+    together = task.results(log_probs, texts, words)
+    for log_prob, text, places, result in zip(log_probs, texts, words, together, strict=True):
+        alone = task.as_json(task.answer(log_prob), log_prob, text, places)
+        assert json.dumps(without_scores(alone)) == json.dumps(without_scores(result))
+        np.testing.assert_allclose(list(scores_in(alone)), list(scores_in(result)), rtol=1e-6)
+
+
+def without_scores(result):
+    if isinstance(result, list):
+        return [without_scores(item) for item in result]
+    return {key: value for key, value in result.items() if key not in ("score", "scores")}
+
+
+@every_kind
+def test_below_its_threshold_nothing_is_answered_and_above_it_what_was(name):
+    task = TASKS[name]
+    gold, log_probs, words = pieces(name)
+    low = task.with_thresholds([0.7] * len(task.answer_labels))
+    kept = left = 0
+    for one, found, places in zip(gold, log_probs, words, strict=True):
+        decisions = task.decisions(one, found, places)
+        # right, found and given, of all labels together
+        answered = task.tallies(task.count(one, low.answer(found), places))[1].sum()
+        assert answered == (decisions.scores >= 0.7).sum()
+        kept, left = kept + answered, left + (decisions.scores < 0.7).sum()
+    assert kept > 10
+    assert left > 10
+
+
+@every_kind
+def test_an_answer_that_is_left_out_is_shown_in_every_format(name):
+    task = TASKS[name]
+    never = task.with_thresholds([math.inf] * len(task.answer_labels))
+    assert set(never.fitted()["thresholds"].values()) == {None}
+    assert task.with_fitted(json.loads(json.dumps(never.fitted()))) == never
+    log_probs = drawn_log_probs(name)
+    text, words = "a b c", [(0, 1), (2, 3), (4, 5)]
+    (result,) = never.results([log_probs], [text], [words])
+    assert json.loads(json.dumps(result)) == result
+    assert never.as_title(result) == ""
+    expected = {
+        "classes": ["topic: (none) "],
+        "multilabel": ["subjects: (none)"],
+        "tags": ["pos: a/_ b/_ c/_"],
+        "io": ["ner: (none)"],
+        "iob2": ["ner: (none)"],
+    }
+    (line,) = never.as_lines(result)
+    assert line.startswith(expected[name][0])
+    tags = {"tags": ["_"] * 3, "io": ["O"] * 3, "iob2": ["O"] * 3}
+    assert never.as_tags(result, words) == tags.get(name)
+    if name == "classes":
+        assert result["label"] is None
+        assert result["score"] == max(result["scores"].values())
+        assert never.as_cells(result)["topic"] == ""
+    if name == "tags":
+        assert [word["label"] for word in result] == [None] * 3
+        assert all(word["score"] > 0 for word in result)
+
+
+def drawn_log_probs(name):
+    """Of a sentence of three words."""
+    task = TASKS[name]
+    shape = (3, len(task.classes)) if task.unit == "word" else (len(task.classes),)
+    return task.normalize(np.random.default_rng(3).normal(size=shape) * 3)
+
+
+@pytest.mark.parametrize("temperature", [0, -1, float("nan"), float("inf"), "hot"])
+def test_a_temperature_that_is_no_number_above_zero_is_refused(temperature):
+    with pytest.raises(ValueError, match="temperature|hot"):
+        TASKS["classes"].with_fitted({"temperature": temperature})
 
 
 @pytest.mark.parametrize("kind", [Classes, Multilabel, Tags])

@@ -11,6 +11,7 @@ from seqeval.scheme import IOB2
 from mtt_jax.tasks import Entities
 from mtt_jax.tasks.entities import NO_ENTITY
 from mtt_jax.tasks.schemes import class_ids, spans_to_tags, tags_to_spans
+from mtt_jax.tasks.spans import span_probabilities
 from mtt_jax.types import Span
 from tests.tasks.drawn import NER, NER_IO, drawn, drawn_spans, gold_of, in_characters, letters
 
@@ -381,14 +382,17 @@ def test_character_spans_are_read_with_the_task_s_names_and_a_type_mapped_to_o_i
 # Results
 
 
-def test_a_result_has_character_offsets_and_the_score_of_the_least_certain_word():
+def test_a_result_has_character_offsets_and_the_probability_of_exactly_this_entity():
     text, words = "Ann Lee left Oslo", [(0, 3), (4, 7), (8, 12), (13, 17)]
     probs = np.full((4, 7), 0.01)
     for word, (name, p) in enumerate([("B-PER", 0.94), ("I-PER", 0.6), ("O", 0.9), ("B-LOC", 0.8)]):
         probs[word, NER.classes.index(name)] = p
     result = NER.as_json(NER.answer(np.log(probs)), np.log(probs), text, words)
-    # The score of a word is that of its type, whether it begins an entity or continues it.
-    assert [entity.pop("score") for entity in result] == pytest.approx([0.61, 0.81])
+    spans = [Span(0, 2, "PER"), Span(3, 4, "LOC")]
+    log_probs = np.log(probs / probs.sum(axis=1, keepdims=True))
+    expected = span_probabilities(log_probs, spans, NER.labels, "iob2").tolist()
+    assert 0.9 < expected[0] < 0.95, "0.94 x 0.6 over what is legal"
+    assert [entity.pop("score") for entity in result] == pytest.approx(expected)
     assert result == [
         {"text": "Ann Lee", "label": "PER", "start": 0, "end": 7},
         {"text": "Oslo", "label": "LOC", "start": 13, "end": 17},

@@ -18,7 +18,7 @@ from mtt_jax.tasks.score import (
     ratios,
     rows_of,
 )
-from tests.helpers import ROOT
+from tests.helpers import CALIBRATED, CALIBRATION, ROOT
 from tests.tasks.drawn import TASKS, counts_of, drawn
 
 OLD = ROOT / "tests" / "old_runs" / "v0_1"
@@ -175,3 +175,11 @@ def test_ratios_are_zero_if_there_is_nothing_to_divide_by():
 )
 def test_a_ceiling_says_what_keeps_it_below_one(ceiling, reason):
     assert ceiling.reason == reason
+
+
+def test_calibration_is_read_as_it_was_written():
+    score = Score.from_json(json.loads(json.dumps(CALIBRATED)))
+    assert score.calibration == CALIBRATION
+    assert score.as_json() == CALIBRATED
+    assert CALIBRATED["calibration"]["ece"] == 0.0625
+    assert CALIBRATED["calibration"]["ece_before"] == 0.125

@@ -109,6 +109,8 @@ def test_model_without_fitted_tasks_has_no_fitted_json(four_tasks, tokenizer, tm
         "[]",
         '{"subjects": []}',
         '{"subjects": {"thresholds": {"law": "high"}}}',
+        '{"topic": {"temperature": 0}}',
+        '{"topic": {"temperature": null}}',
         "\xff",
         "null",
         '{"no_task": {}}',
@@ -194,3 +196,17 @@ def test_a_shape_that_does_not_fit_the_config_is_named_when_the_model_runs(folde
     with pytest.raises(UserError, match=r"does not fit config\.json: .*\(16, 32\).*\(16, 5\)") as e:
         Predictor.load(folder)("Tom")
     assert len(str(e.value).splitlines()) == 1
+
+
+def test_what_was_chosen_is_replaced_in_a_saved_model(four_tasks, tokenizer, tmp_path):
+    config, params = four_tasks
+    saved_model.save(tmp_path / "model", config, params, tokenizer, "", fitted_tasks(config))
+    chosen = {"topic": {"temperature": 1.25}, "ner": {"thresholds": {"PER": 0.5, "ORG": None}}}
+    chosen["ner"]["thresholds"] |= dict.fromkeys(("LOC", "MISC"), 0.25)
+    tasks = tuple(task.with_fitted(chosen.get(task.name, {})) for task in config.task_list)
+    saved_model.write_fitted(tmp_path / "model", tasks)
+    assert json.loads((tmp_path / "model" / "fitted.json").read_text()) == chosen
+    assert saved_model.load(tmp_path).tasks == tasks
+    saved_model.write_fitted(tmp_path / "model", config.task_list)
+    assert not (tmp_path / "model" / "fitted.json").exists()
+    assert not list((tmp_path / "model").glob(".*"))
