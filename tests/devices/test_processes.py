@@ -163,7 +163,7 @@ def test_only_process_0_prints_and_writes(two):
     )
     assert re.sub(rf"{pieces}|[\d\s]", "", silence) == ""
     assert {path.name for path in (run / "model").iterdir()} == {
-        "config.json", "model.safetensors", "tokenizer.json", "README.md"
+        "config.json", "model.safetensors", "tokenizer.json", "README.md", "fitted.json"
     }  # fmt: skip
 
 
