@@ -58,6 +58,7 @@ def load_ours(folder, **encoder):
     """Our config, model and parameters from a folder; checks that every parameter was read."""
     raw = default_config()
     raw.encoder.init = str(folder)
+    raw.encoder.word_features = ""  # transformers has none
     raw.encoder.update(encoder)
     raw.data.max_length, raw.train.row_length, raw.data.overlap = MAX_LENGTH, 96, 8
     config = pretrained.complete(resolve(raw))

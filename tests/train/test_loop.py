@@ -291,7 +291,9 @@ def test_each_task_has_a_model_of_its_own_best_checkpoint(steady):
         saved_model.load(folder / "model-tune")
 
 
-@pytest.mark.parametrize("step", [6, 12, 14, 20])
+@pytest.mark.parametrize(
+    "step", [6, *(pytest.param(n, marks=pytest.mark.peers) for n in (12, 14, 20))]
+)
 def test_a_resumed_run_has_the_same_average_early_stop_and_best_models(steady, tmp_path, step):
     """From before the early stop, at it, after it, and with nothing left to train."""
     config, folder, final, _ = steady
