@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+from mtt_jax.config.schema import FIELDS_OF_KINDS
 from mtt_jax.config.values import NUMBERS, parse_numbers
 from mtt_jax.errors import RenamedWarning, UserError
 from mtt_jax.tasks import KINDS
@@ -152,18 +153,14 @@ def _without_fields_of_other_kinds(raw: dict[str, Any]) -> dict[str, Any]:
     """A config without the fields of tasks that mean nothing for their kind."""
     if not isinstance(raw.get("data", {}), Mapping):
         return raw  # `resolve` refuses it
-    tasks, data = dict(raw["tasks"]), dict(raw.get("data", {}))
-    for name, task in tasks.items():
+    sections = {name: dict(raw.get(name, {})) for name in ("tasks", "data")}
+    for name, task in raw["tasks"].items():
         kind = KINDS.get(task.get("kind", "classes"))
-        if kind is None:
-            continue
-        spans = () if "offsets" in kind.reads else ("scheme", "offsets")
-        columns = () if "columns" in kind.reads else ("separator",)
-        tasks[name] = {key: value for key, value in task.items() if key not in spans}
-        if isinstance(data.get(name), Mapping):
-            dropped = (*spans, *columns)
-            data[name] = {key: value for key, value in data[name].items() if key not in dropped}
-    return {**raw, "tasks": tasks, "data": data}
+        for section, field, form, _ in FIELDS_OF_KINDS:
+            group = sections[section].get(name)
+            if kind and form not in kind.reads and isinstance(group, Mapping):
+                sections[section][name] = {k: value for k, value in group.items() if k != field}
+    return {**raw, **sections}
 
 
 # Fields that are now recognized from the files by default: field -> default in format 2, and now.

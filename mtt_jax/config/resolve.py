@@ -9,6 +9,7 @@ from typing import Any, get_type_hints
 from mtt_jax.config.aliases import rename
 from mtt_jax.config.schema import (
     BALANCERS_BY_GRADIENT,
+    FIELDS_OF_KINDS,
     SECTIONS,
     SYNTHETIC_METHODS,
     TOP,
@@ -398,19 +399,14 @@ def _contradictions_of_task(task: Task, config: Config) -> Iterator[str]:
 
 def _fields_of_other_kinds(task: Task, config: Config) -> Iterator[str]:
     """Fields that are set and mean nothing for this kind of task."""
-    section = config.tasks[task.name]
-    fields_of = (
-        (section, f"tasks.{task.name}", "scheme", "offsets", "entities"),
-        (section.data, f"data.{task.name}", "scheme", "offsets", "entities"),
-        (section.data, f"data.{task.name}", "offsets", "offsets", "entities"),
-        (section.data, f"data.{task.name}", "separator", "columns", "multilabel"),
-    )
-    for group, path, name, read, kind in fields_of:
+    groups = {"tasks": config.tasks[task.name], "data": config.tasks[task.name].data}
+    for section, name, form, kind in FIELDS_OF_KINDS:
+        group, path = groups[section], f"{section}.{task.name}.{name}"
         value, default = getattr(group, name), type(group).__dataclass_fields__[name].default
-        if value != default and read not in task.reads:
+        if value != default and form not in task.reads:
             yield (
-                f"config.{path}.{name}: {value!r} means nothing for a task of kind {task.kind}, "
-                f"only for one of kind {kind}; leave out --config.{path}.{name}, or set "
+                f"config.{path}: {value!r} means nothing for a task of kind {task.kind}, "
+                f"only for one of kind {kind}; leave out --config.{path}, or set "
                 f"--config.tasks.{task.name}.kind={kind}."
             )
 

@@ -30,6 +30,14 @@ BALANCERS_BY_GRADIENT = (
 WORD_FEATURES = ("prefix", "suffix", "shape", "lower", "spacing")
 # Methods of data/augment.py.
 SYNTHETIC_METHODS = ("mention", "token", "shuffle", "case")
+# Fields that mean something only for tasks that read a certain form of labels (`Task.reads`):
+# (section, field, form, the kind of task that has them).
+FIELDS_OF_KINDS = (
+    ("tasks", "scheme", "offsets", "entities"),
+    ("data", "scheme", "offsets", "entities"),
+    ("data", "offsets", "offsets", "entities"),
+    ("data", "separator", "columns", "multilabel"),
+)
 # What the offsets of entities in a file may count.
 OFFSETS = ("characters", "utf-16", "bytes")
 # What runs a model in prediction, in the order of predict/engines.py.

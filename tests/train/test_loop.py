@@ -172,16 +172,22 @@ def test_parameters_that_are_frozen_in_a_phase_stay_bit_for_bit(phased):
         assert np.array_equal(leaf, after[name]) == (not name.startswith("heads/people")), name
 
 
+def stopped_at(step, finished, run):
+    """A copy of a finished run as it was when it stopped at a step."""
+    shutil.copytree(finished, run)
+    for checkpoint in (run / "checkpoints").iterdir():
+        if checkpoint.name.isdigit() and int(checkpoint.name) > step:
+            shutil.rmtree(checkpoint)
+    (run / "metrics.json").unlink()
+    for model in run.glob("model*"):
+        shutil.rmtree(model)
+    return run
+
+
 @pytest.mark.parametrize("step", [6, 10, 12])
 def test_a_run_resumed_within_a_phase_or_between_two_gives_the_same_model(phased, tmp_path, step):
     config, folder, final = phased
-    again = tmp_path / "run"
-    shutil.copytree(folder, again)
-    for file in (again / "checkpoints").iterdir():
-        if file.name.isdigit() and int(file.name) > step:
-            shutil.rmtree(file)
-    (again / "metrics.json").unlink()
-    shutil.rmtree(again / "model")
+    again = stopped_at(step, folder, tmp_path / "run")
     repeated = train(config, again, console())
     assert repeated["phases"] == final["phases"]
     ours, theirs = ((f / "model" / "model.safetensors").read_bytes() for f in (again, folder))
@@ -297,15 +303,8 @@ def test_each_task_has_a_model_of_its_own_best_checkpoint(steady):
 def test_a_resumed_run_has_the_same_average_early_stop_and_best_models(steady, tmp_path, step):
     """From before the early stop, at it, after it, and with nothing left to train."""
     config, folder, final, _ = steady
-    again = tmp_path / "run"
-    shutil.copytree(folder, again)
-    for file in (again / "checkpoints").iterdir():
-        if file.name.isdigit() and int(file.name) > step:
-            shutil.rmtree(file)
-    (again / "metrics.json").unlink()
+    again = stopped_at(step, folder, tmp_path / "run")
     models = ("model", "model-tone", "model-people")
-    for name in models:
-        shutil.rmtree(again / name)
     repeated = train(config, again, console())
     for key in ("phases", "stopped_early", "best_by_task", "best_step", "steps", "dev"):
         assert repeated[key] == final[key]
