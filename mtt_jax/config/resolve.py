@@ -399,7 +399,11 @@ def _contradictions_of_task(task: Task, config: Config) -> Iterator[str]:
 
 def _fields_of_other_kinds(task: Task, config: Config) -> Iterator[str]:
     """Fields that are set and mean nothing for this kind of task."""
-    groups = {"tasks": config.tasks[task.name], "data": config.tasks[task.name].data}
+    section_of_task = config.tasks[task.name]
+    groups: dict[str, TaskConfig | TaskDataConfig] = {
+        "tasks": section_of_task,
+        "data": section_of_task.data,
+    }
     for section, name, form, kind in FIELDS_OF_KINDS:
         group, path = groups[section], f"{section}.{task.name}.{name}"
         value, default = getattr(group, name), type(group).__dataclass_fields__[name].default
