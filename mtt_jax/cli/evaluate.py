@@ -154,9 +154,9 @@ def run(options: argparse.Namespace) -> int:
     if not options.json:
         Console().scores({split: scores}, split)
     if options.precision is not None:
-        seen = {"dev": (infer(splits["dev"]), splits["dev"])}
+        seen = {split: (inferences, examples)}
         if files or split != "dev":
-            seen[split] = inferences, examples
+            seen = {"dev": (infer(splits["dev"]), splits["dev"]), **seen}
         tasks, found = choose_thresholds(model.tasks, seen, options.precision)
         shown["precision"] = {
             "target": options.precision,

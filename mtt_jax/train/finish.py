@@ -51,10 +51,7 @@ def finish(setup: Setup) -> dict[str, Any]:
     if config.phases:
         final["phases"] = effects(setup.phases, history)
     scores, tasks = _score(setup, params)
-    final |= {
-        split: {task: score.as_json() for task, score in by_task.items()}
-        for split, by_task in scores.items()
-    }
+    final |= scores
     if of_tasks := by_task(config, setup.data):
         final["best_by_task"] = {name: _keep_best(setup, name, final) for name in of_tasks}
     if processes.is_main():
@@ -88,29 +85,26 @@ def _keep_best(setup: Setup, task: str, final: Mapping[str, Any]) -> dict[str, A
     params = _params_of(setup, step)
     scores, tasks = _score(setup, params)
     config, whole = saved_model.merged(setup.config, gather(params))
-    plain = {
-        split: {name: score.as_json() for name, score in scored.items()}
-        for split, scored in scores.items()
-    }
     if processes.is_main():
         here = {key: value for key, value in final.items() if key not in ("dev", "test")}
-        text = _card(setup, tasks, {**here, "best_step": step, "chosen_by": task, **plain})
+        text = _card(setup, tasks, {**here, "best_step": step, "chosen_by": task, **scores})
         folder = setup.run / saved_model.directory(task)
         saved_model.save(folder, config, whole, setup.data.tokenizer, text, tasks=tasks)
-    return {"step": step, **{s: scored[task] for s, scored in plain.items() if task in scored}}
+    return {"step": step, **{s: scored[task] for s, scored in scores.items() if task in scored}}
 
 
-def _score(setup: Setup, params: Any) -> tuple[dict[str, dict[str, Score]], tuple[Task, ...]]:
-    """(split -> task -> score, the tasks with what they chose on dev); no choice looks at test."""
+def _score(setup: Setup, params: Any) -> tuple[dict[str, dict[str, Any]], tuple[Task, ...]]:
+    """(split -> task -> score as JSON, the tasks with what they chose on dev, never on test)."""
     scores, tasks = {}, setup.config.task_list
     for split in ("dev", "test"):
         stop_if_asked(processes.agreed(setup.asked), setup.steps)
         examples = setup.data.splits[split]
         if len(examples):
-            scores[split], tasks = evaluate(
+            found, tasks = evaluate(
                 setup.forward, params, examples, setup.config, setup.config.train.batch_rows,
                 tasks=tasks, fit=split == "dev", calibrated=True,
             )  # fmt: skip
+            scores[split] = {name: score.as_json() for name, score in found.items()}
     return scores, tasks
 
 
