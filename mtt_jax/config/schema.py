@@ -27,7 +27,7 @@ BALANCERS_BY_GRADIENT = (
     "fairgrad", "upgrad", "config",
 )  # fmt: skip
 # Features of data/features.py.
-WORD_FEATURES = ("prefix", "suffix", "shape", "lower", "spacing")
+WORD_FEATURES = ("prefix", "suffix", "shape", "lower")
 # Methods of data/augment.py.
 SYNTHETIC_METHODS = ("mention", "token", "shuffle", "case")
 # Fields that mean something only for tasks that read a certain form of labels (`Task.reads`):
@@ -297,9 +297,9 @@ class EncoderConfig:
         False, "multiply the activation by a second projection (GLU, Shazeer 2020)"
     )
     word_features: tuple[str, ...] = option(
-        ("prefix", "suffix", "shape", "spacing"),
-        "what a subword's vector also says about its word, of prefix, suffix, shape, lower and "
-        "spacing; empty for nothing, which --to=hf needs; docs/data.md",
+        ("prefix", "suffix", "shape"),
+        "what a subword's vector also says about its word, of prefix, suffix, shape and lower; "
+        "empty for nothing, which --to=hf needs; docs/data.md",
         codec=NAMES,
     )
     dropout: float = option(

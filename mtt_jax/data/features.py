@@ -1,7 +1,7 @@
 """Word features: what a word looks like, as ids for small embedding tables.
 
-A subword's own vector says little about a name that training never saw; its capitals, its ending
-and the spaces around it say more. Each feature is a string that is hashed into the rows of a table,
+A subword's own vector says little about a name that training never saw; its capitals and its ending
+say more. Each feature is a string that is hashed into the rows of a table,
 so that no list of them has to be kept and collisions cost little (hash embeddings, Svenstrup et al.
 2017, arXiv:1709.03933; spaCy's MultiHashEmbed, https://spacy.io/api/architectures#MultiHashEmbed).
 
@@ -9,7 +9,9 @@ so that no list of them has to be kept and collisions cost little (hash embeddin
     suffix    last three letters     lla
     shape     kinds of characters    Xxxxx, dd, XXX; at most four of a kind in a row
     lower     lower-cased form       manila
-    spacing   spaces around it       whether one stands before and after; subwords do not show it
+
+All are of the word alone. Whether spaces stand around it would mislead: the words of a CoNLL file
+are joined by spaces, and those of the texts that a model is used on are not (`St .`, `St.`).
 """
 
 import zlib
@@ -28,11 +30,11 @@ class Feature(NamedTuple):
 
     Attributes:
       rows: of its table; the first is for positions that belong to no word.
-      of: word -> its value; None for `spacing`, which is not a property of the word alone.
+      of: word -> its value.
     """
 
     rows: int
-    of: Callable[[str], str] | None
+    of: Callable[[str], str]
 
 
 def shape_of(word: str) -> str:
@@ -48,7 +50,6 @@ FEATURES = {
     "suffix": Feature(2500, lambda word: word[-3:]),
     "shape": Feature(1000, shape_of),
     "lower": Feature(5000, str.lower),
-    "spacing": Feature(5, None),
 }
 
 
@@ -68,30 +69,21 @@ def feature_ids(text: str, words: np.ndarray, names: Sequence[str]) -> np.ndarra
     ids = np.zeros((len(words), len(names)), np.int32)
     if not names:
         return ids
-    named = tuple(names)
     for index, (start, end) in enumerate(words.tolist()):
-        ids[index] = _of_word(text[start:end], named)
-    if "spacing" in named:
-        ids[:, named.index("spacing")] = 1 + _spacing(words)
+        ids[index] = _of_word(text[start:end], tuple(names))
     return ids
 
 
 @lru_cache(maxsize=1 << 16)
 def _of_word(word: str, names: tuple[str, ...]) -> tuple[int, ...]:
-    """Ids of the features of a word; 0 for those that are not of the word alone."""
+    """Ids of the features of a word."""
     return tuple(_hashed(name, word) for name in names)
 
 
 def _hashed(name: str, word: str) -> int:
     rows, of = FEATURES[name]
     # CRC-32 is the same in every process and version of Python, as `hash` is not.
-    return 1 + zlib.crc32(f"{name} {of(word)}".encode()) % (rows - 1) if of else 0
-
-
-def _spacing(words: np.ndarray) -> np.ndarray:
-    """2 if there is room before a word, plus 1 if there is room after it: int [w]."""
-    apart = words[1:, 0] > words[:-1, 1]
-    return 2 * np.append(True, apart)[: len(words)] + np.append(apart, True)[: len(words)]
+    return 1 + zlib.crc32(f"{name} {of(word)}".encode()) % (rows - 1)
 
 
 def by_subword(ids: np.ndarray, starts: np.ndarray, count: int) -> np.ndarray:

@@ -33,7 +33,7 @@ VARIANTS = [
 ]
 HEADS = {"topic": HeadSpec("sentence", 3, 8, 0.1), "ner": HeadSpec("word", 5, 0, 0.1)}
 rows = jax.ShapeDtypeStruct((4, 24), jnp.int32)
-features = jax.ShapeDtypeStruct((4, 24, 4), jnp.int32)
+features = jax.ShapeDtypeStruct((4, 24, 3), jnp.int32)
 batch = Batch(rows, rows, rows, {}, {}, features)
 
 def trace(model, batch, key):
