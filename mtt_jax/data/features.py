@@ -1,9 +1,9 @@
 """Word features: what a word looks like, as ids for small embedding tables.
 
 A subword's own vector says little about a name that training never saw; its capitals and its ending
-say more. Each feature is a string that is hashed into the rows of a table,
-so that no list of them has to be kept and collisions cost little (hash embeddings, Svenstrup et al.
-2017, arXiv:1709.03933; spaCy's MultiHashEmbed, https://spacy.io/api/architectures#MultiHashEmbed).
+say more. Each feature is a string that is hashed into the rows of a table, so that no list of them
+has to be kept and collisions cost little (hash embeddings, Svenstrup et al. 2017, arXiv:1709.03933;
+spaCy's MultiHashEmbed, https://spacy.io/api/architectures#MultiHashEmbed).
 
     prefix    first letter           M
     suffix    last three letters     lla

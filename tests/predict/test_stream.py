@@ -507,5 +507,5 @@ def test_answers_below_their_thresholds_are_null_or_empty_in_every_format(tokeni
     assert "Ann O _\nleft O _\n. O _\n" in found["conll"]
     assert "# topic = \n" in found["conll"]
     assert json.loads(found["displacy"]) == {"text": "Ann left .", "ents": [], "title": None}
-    assert "topic: (none) 0." in found["text"]
+    assert f"topic: (none) {float(row['topic_score']):.2f}" in found["text"]
     assert "pos: Ann/_ left/_ ./_" in found["text"]
