@@ -110,6 +110,7 @@ def run(options: argparse.Namespace) -> int:
     from mtt_jax.data.encode import encode_records, reading_of
     from mtt_jax.data.prepare import prepare
     from mtt_jax.data.sources import read_named
+    from mtt_jax.data.splits import SPLITS
     from mtt_jax.predict.engines import load_for, open_engine
     from mtt_jax.report.console import Console
     from mtt_jax.scoring.evaluate import choose_thresholds, score_inferences
@@ -123,6 +124,8 @@ def run(options: argparse.Namespace) -> int:
     split = options.split
     if files:
         split = ", ".join(files.values())
+        if split in SPLITS:  # a file of that name, which is not the run's own split
+            split = f"./{split}"
         layout = ConfigDict(to_plain(model.config))
         override(layout, options.overrides)
         records, notes = read_named(resolve(layout), files)

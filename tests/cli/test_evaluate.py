@@ -175,6 +175,18 @@ def test_a_precision_gives_a_threshold_per_label_and_what_it_does_on_dev_and_tes
     assert "calibration" in found["test"]["topic"]
 
 
+def test_a_file_named_like_a_split_is_scored_beside_the_runs_own_dev(
+    run_with_dev, tmp_path, monkeypatch, capsys
+):
+    written(tmp_path, "dev", '{"text": "Rovers win", "label": "sports"}\n')
+    monkeypatch.chdir(tmp_path)
+    found, _ = evaluated(capsys, run_with_dev, "--topic=dev", "--precision=0.3")
+    assert found["./dev"]["topic"]["per_class"]["sports"]["support"] == 1
+    labels = found["precision"]["topic"].values()
+    assert sum(label["dev"]["support"] for label in labels) == 24
+    assert sum(label["./dev"]["support"] for label in labels) == 1
+
+
 def test_saved_thresholds_are_used_in_prediction_and_evaluation_and_can_be_taken_away(
     run_with_dev, tmp_path, capsys
 ):
