@@ -36,8 +36,9 @@ def test_no_benchmark_imports_another_benchmark(file):
 
 
 @pytest.mark.parametrize("file", SCRIPTS, ids=lambda file: file.stem)
-def test_a_benchmark_adds_the_repository_to_the_path_once(file):
-    assert file.read_text(encoding="utf-8").count("sys.path") == 1
+def test_a_benchmark_that_imports_the_package_adds_the_repository_to_the_path_once(file):
+    text = file.read_text(encoding="utf-8")
+    assert text.count("sys.path") == ("mtt_jax" in text or "from benchmarks" in text)
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,8 @@ from mtt_jax.train.loop import train
 from tests.helpers import ROOT
 
 FILES = sorted((ROOT / "configs").glob("*.py"))
+# These train in the quick tests, the others in the slow ones.
+QUICK = ("balanced", "joint", "news_files")
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -91,7 +93,11 @@ def tiny(path, files):
     return resolve(config)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, marks=[] if path.stem in QUICK else pytest.mark.peers) for path in FILES],
+    ids=lambda path: path.stem,
+)
 def test_a_config_trains_and_its_model_predicts(path, files, tmp_path):
     config = tiny(path, files)
     console = Console(RichConsole(file=io.StringIO(), width=120))

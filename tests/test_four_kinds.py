@@ -230,6 +230,7 @@ def test_report_and_card_show_all_four_tasks(run):
     assert f"{final['test']['subjects']['micro_f1']:.4f}" in page
 
 
+@pytest.mark.peers  # slow: it trains five models
 def test_diagnose_compares_tasks_of_the_new_kinds(config_dict, tmp_path):
     config = config_dict()
     config.train.update(steps=4, warmup=1, balance="fixed", tasks=("subjects", "pos"))

@@ -223,7 +223,9 @@ def test_a_run_stopped_by_a_signal_saves_a_checkpoint_and_is_resumed_to_the_same
     assert_same_outcome(run, uninterrupted[0])
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.peers)]
+)
 def test_a_run_is_stopped_at_once_while_it_compiles(number, arguments, tmp_path):
     big = ["--config.encoder.layers=24", f"--config.encoder.width={48 + 16 * number.value}"]
     process = command(*arguments(tmp_path / "run"), *big)
@@ -244,6 +246,7 @@ def test_a_batch_that_cannot_fit_is_refused_before_the_data_are_read(arguments, 
     assert not (run / "data.json").exists()
 
 
+@pytest.mark.peers  # slow: three starts of a run
 def test_seconds_count_every_start_of_a_run_and_published_pages_hold_no_folder(
     files, arguments, tmp_path
 ):

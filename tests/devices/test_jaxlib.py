@@ -67,6 +67,7 @@ def whole(tokenizer, examples):
     return model, params, batch, loss_and_gradient
 
 
+@pytest.mark.peers  # slow: compiled with all optimizations
 @pytest.mark.parametrize("config", [WHOLE, make_config()], ids=["one layer", "two layers"])
 def test_logits_are_the_same_under_jit(config, tokenizer, examples):
     model, params = model_and_params(config, tokenizer)
@@ -81,6 +82,7 @@ def test_logits_are_the_same_under_jit(config, tokenizer, examples):
     np.testing.assert_allclose(eager.sentences, jitted.sentences, atol=2e-6)
 
 
+@pytest.mark.peers  # slow: compiled with all optimizations
 def test_loss_and_gradients_are_the_same_under_jit(whole):
     _, params, batch, gradient = whole
     eager, jitted = gradient(params, batch), jax.jit(gradient)(params, batch)

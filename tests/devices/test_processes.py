@@ -167,6 +167,7 @@ def test_only_process_0_prints_and_writes(two):
     }  # fmt: skip
 
 
+@pytest.mark.peers  # slow: four processes share the cores
 def test_four_processes_give_the_numbers_of_one(alone, arguments, tmp_path):
     run_in(4, arguments(tmp_path / "run"))
     assert_same_numbers(tmp_path / "run", alone)

@@ -138,6 +138,7 @@ def test_compilation_cache_entries_unused_for_30_days_are_deleted(monkeypatch, t
     assert list(folder.iterdir()) == [new]
 
 
+@pytest.mark.peers  # slow: it compiles a large model
 @pytest.mark.skipif(sys.platform != "linux", reason="only for glibc")
 def test_scratch_memory_is_reused_from_call_to_call():
     run = subprocess.run(

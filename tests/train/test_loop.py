@@ -238,6 +238,7 @@ def steady(run, tmp_path_factory):
     return config, folder, final, terminal.getvalue()
 
 
+@pytest.mark.peers  # slow: the run saves twenty times
 def test_patience_ends_a_phase_and_the_next_one_follows_at_once(steady):
     _, folder, final, printed = steady
     assert "step 12: no better score in 2 evaluations since step 4 (" in next(
@@ -255,6 +256,7 @@ def test_patience_ends_a_phase_and_the_next_one_follows_at_once(steady):
     assert [row["step"] for row in rows if row["kind"] == "dev"] == [0, 4, 8, 12, 16, 20]
 
 
+@pytest.mark.peers  # slow: the run saves twenty times
 def test_the_average_is_what_is_evaluated_and_saved(steady):
     config, folder, final, _ = steady
     assert final["phases"][1]["after"]["people"] == final["phases"][1]["before"]["people"]
@@ -275,6 +277,7 @@ def test_the_average_is_what_is_evaluated_and_saved(steady):
     assert "averaged with decay 0.8" in (folder / "model" / "README.md").read_text()
 
 
+@pytest.mark.peers  # slow: the run saves twenty times
 def test_each_task_has_a_model_of_its_own_best_checkpoint(steady):
     _, folder, final, printed = steady
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
@@ -297,9 +300,8 @@ def test_each_task_has_a_model_of_its_own_best_checkpoint(steady):
         saved_model.load(folder / "model-tune")
 
 
-@pytest.mark.parametrize(
-    "step", [6, *(pytest.param(n, marks=pytest.mark.peers) for n in (12, 14, 20))]
-)
+@pytest.mark.peers  # slow: the run saves twenty times
+@pytest.mark.parametrize("step", [6, 12, 14, 20])
 def test_a_resumed_run_has_the_same_average_early_stop_and_best_models(steady, tmp_path, step):
     """From before the early stop, at it, after it, and with nothing left to train."""
     config, folder, final, _ = steady
