@@ -16,6 +16,7 @@ from mtt_jax.config.schema import (
     WORD_FEATURES,
     Config,
     DataConfig,
+    DistillConfig,
     EncoderConfig,
     MeshConfig,
     PhaseConfig,
@@ -65,6 +66,7 @@ def resolve(config: Any) -> Config:
         encoder=build_section(EncoderConfig, raw.get("encoder", {}), "encoder."),
         train=build_section(TrainConfig, raw.get("train", {}), "train."),
         phases=_phases(raw.get("phases", ())),
+        distill=build_section(DistillConfig, raw.get("distill", {}), "distill."),
         mesh=build_section(MeshConfig, raw.get("mesh", {}), "mesh."),
         **{
             f.name: _value(f, hints[f.name], raw.get(f.name, f.default), "")
@@ -342,6 +344,11 @@ def _contradictions(config: Config) -> Iterator[str]:
             "config.train.score: names no task that trains; give one of "
             f"{', '.join(sorted(config.trained))} a weight above 0."
         )
+    check_names(
+        [task for task, _ in config.distill.teachers if task],
+        config.tasks,
+        "config.distill.teachers",
+    )
     if encoder.init and config.init_from:
         yield "config.encoder.init: a run starts either from this or from init_from, not from both."
     if config.init_parts != "all" and not config.init_from:

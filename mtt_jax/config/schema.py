@@ -14,7 +14,16 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
-from mtt_jax.config.values import NAMES, NUMBERS, PAIRS, STEPS, WORD_OR_NUMBERS, Codec, as_text
+from mtt_jax.config.values import (
+    NAMES,
+    NUMBERS,
+    PAIRS,
+    STEPS,
+    TEACHERS,
+    WORD_OR_NUMBERS,
+    Codec,
+    as_text,
+)
 from mtt_jax.tasks import KINDS, Task, make_task
 from mtt_jax.tasks.schemes import FILE_SCHEMES, MODEL_SCHEMES
 
@@ -492,6 +501,55 @@ class PhaseConfig:
 
 
 @dataclass(frozen=True)
+class DistillConfig:
+    """distill: what is learned from teachers."""
+
+    teachers: tuple[tuple[str, str], ...] = option(
+        (),
+        "run directories, model directories, or JSONL files with predictions, as in "
+        "'runs/a, runs/b' or 'ner=runs/ner, topic=answers.jsonl'; each answers the tasks that it "
+        "has, or the one that is named; of several answers to one task the mean is taken; "
+        "docs/distill.md",
+        codec=TEACHERS,
+    )
+    temperature: float = option(
+        1.0,
+        "temperature of the probabilities of teachers and student when they are compared; higher "
+        "gives unlikely classes more influence (Hinton et al. 2015)",
+        low=0.1,
+        high=100,
+    )
+    gold: float = option(
+        0.0,
+        "share of the label in the loss of what has one; the teachers' answer has the rest",
+        low=0,
+        high=1,
+    )
+    anneal: bool = option(
+        True,
+        "let the share of the label grow linearly from distill.gold to 1 over the run (Clark et "
+        "al. 2019)",
+    )
+    weight: float = option(
+        1.0, "weight of what has no label but the teachers' answer, relative to what has one", low=0
+    )
+    floor: float = option(
+        0.0,
+        "confidence, from 0 to 1, below which the teachers' answer to a sentence or a word without "
+        "a label is not used",
+        low=0,
+        high=1,
+    )
+    unlabelled: float = option(
+        0.5,
+        "share of the draws for sentences that have only the teachers' answers, such as those of "
+        "data.unlabelled",
+        low=0,
+        high=0.99,
+    )
+
+
+@dataclass(frozen=True)
 class MeshConfig:
     """mesh: devices."""
 
@@ -514,6 +572,7 @@ class Config:
     encoder: EncoderConfig
     train: TrainConfig
     phases: tuple[PhaseConfig, ...]
+    distill: DistillConfig
     mesh: MeshConfig
     seed: int = option(0, "seed of all randomness", low=0)
     init_from: str = option("", "run or model directory whose parameters start this run")
@@ -553,6 +612,7 @@ SECTIONS: dict[str, type] = {
     "tokenizer": TokenizerConfig,
     "encoder": EncoderConfig,
     "train": TrainConfig,
+    "distill": DistillConfig,
     "mesh": MeshConfig,
 }
 TOP = ("seed", "init_from", "init_parts")

@@ -6,9 +6,9 @@ training cuts it and reports how many were cut; evaluation and prediction read i
 windows, so that every word is decided exactly once.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from tokenizers import Tokenizer
@@ -22,6 +22,20 @@ from mtt_jax.tasks.base import part_of, ragged
 from mtt_jax.types import Example, Record
 
 
+class Answers(Protocol):
+    """What teachers say about the examples of a split: the probabilities of each, by index."""
+
+    def __getitem__(self, index: int) -> Mapping[str, np.ndarray]:
+        """Those of one example, as `Example.teacher`."""
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks that teachers answer."""
+
+    def answered(self, task: str) -> np.ndarray:
+        """Bool [n], whether each example has an answer of a task."""
+
+
 class ExampleSet:
     """Examples of a split in flat arrays: small in memory, quick to save, indexed like a list.
 
@@ -29,11 +43,18 @@ class ExampleSet:
       arrays: name -> array, as `encode_records` lays them out; those of a task begin with its name
         and a slash.
       tasks: the tasks whose labels the arrays hold.
+      answers: what teachers say about each example; None without teachers.
     """
 
-    def __init__(self, arrays: dict[str, np.ndarray], tasks: Sequence[Task]):
+    def __init__(
+        self,
+        arrays: dict[str, np.ndarray],
+        tasks: Sequence[Task],
+        answers: "Answers | None" = None,
+    ):
         self.arrays = arrays
         self.tasks = tuple(tasks)
+        self.answers = answers
         self._labels = {
             task.name: {
                 name.removeprefix(f"{task.name}/"): array
@@ -56,7 +77,8 @@ class ExampleSet:
         tokens, starts, words, features = (
             part_of(self.arrays, name, index) for name in ("token", "start", "word", "feature")
         )
-        return Example(tokens, starts, words, labels, features)
+        teacher = self.answers[index] if self.answers else {}
+        return Example(tokens, starts, words, labels, features, teacher)
 
     def lengths(self) -> np.ndarray:
         """int64 [n] subwords of each example."""
@@ -78,6 +100,16 @@ class ExampleSet:
         """Writes the arrays as an .npz file."""
         arrays: dict[str, Any] = self.arrays
         np.savez(path, **arrays)
+
+    def joined(self, other: "ExampleSet") -> "ExampleSet":
+        """These examples and then those of another set, for the same tasks; without answers."""
+        arrays = {}
+        for name, array in self.arrays.items():
+            more = other.arrays[name]
+            if name.endswith("_ends"):
+                more = more + (array[-1] if len(array) else 0)
+            arrays[name] = np.concatenate([array, more])
+        return ExampleSet(arrays, self.tasks)
 
     @staticmethod
     def load(path: Path, tasks: Sequence[Task]) -> "ExampleSet":

@@ -122,6 +122,7 @@ def training_stream(
     tasks, length, slots = config.task_list, config.train.row_length, config.slots
     parts = parts_by_task(examples, config)
     rows = config.train.batch_rows // shards
+    taught = examples.answers.tasks if examples.answers else ()
     # An epoch of a small corpus ends with its window; a window holds several of a tiny one.
     window = min(max(sum(map(len, parts.values())) // shards, length), _WINDOW * length)
 
@@ -131,13 +132,13 @@ def training_stream(
 
     windows = (
         _mixed(examples, parts, config, shard, shards)
-        .map(lambda example: piece_of(example, tasks, config.data.max_length))
+        .map(lambda example: piece_of(example, tasks, config.data.max_length, config.distill))
         .batch(window, batch_fn=list)
         .random_map(pack, seed=seed_of(config.seed, "rows"))
         .to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=2))
     )
     batches = grain.experimental.FlatMapIterDataset(windows, _Rows(window)).batch(
-        rows, batch_fn=lambda packed: lay_out(packed, tasks, length, slots, rows)
+        rows, batch_fn=lambda packed: lay_out(packed, tasks, length, slots, rows, taught)
     )
     return grain.experimental.ThreadPrefetchIterDataset(batches, prefetch_buffer_size=2)
 

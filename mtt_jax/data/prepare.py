@@ -120,6 +120,18 @@ def prepare(
     return _read(folder, config.task_list)
 
 
+def data_key(config: Config) -> str:
+    """A checksum of everything that the encoded data of a complete config depends on."""
+    return _key(_made_of(config, None))
+
+
+def texts_of(config: Config) -> dict[str, list[str]]:
+    """Split -> the texts of the examples that `prepare` returns, in their order."""
+    records, _ = read_records(config)
+    _, records["train"] = training_records(records, config, [])
+    return {split: [record.text for record in records[split]] for split in SPLITS}
+
+
 def _cache(config: Config) -> Path:
     return Path(config.data.cache_dir).expanduser()
 
@@ -360,7 +372,7 @@ def _write(folder: Path, chosen: Tokenizer, splits: dict[str, ExampleSet], notes
             fresh.rename(folder)
     except OSError as error:
         if not folder.is_dir():
-            raise _unwritable(folder.parent, error) from None
+            raise unwritable(folder.parent, error) from None
     shutil.rmtree(fresh, ignore_errors=True)
 
 
@@ -368,10 +380,11 @@ def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _unwritable(folder, error) from None
+        raise unwritable(folder, error) from None
 
 
-def _unwritable(folder: Path, error: OSError) -> UserError:
+def unwritable(folder: Path, error: OSError) -> UserError:
+    """The error for a cache that cannot be written."""
     return UserError(
         f"config.data.cache_dir: cannot write to {folder}: {error.strerror}; name another folder."
     )

@@ -7,6 +7,10 @@
     annealed         from n to n^(1/T)         over the phase (Stickland & Murray 2019)
     explicit         tasks.NAME.sampling
 
+With teachers, sentences without a label of a task that trains, of which a teacher fills one, are a
+part of their own, `UNLABELLED`: it takes distill.unlabelled of the draws, and the tasks divide the
+rest.
+
 Temperature as in Arivazhagan et al. 2019 (arXiv:1907.05019), the cap as in Raffel et al. 2020
 (arXiv:1910.10683).
 """
@@ -19,6 +23,8 @@ from mtt_jax.config.schema import Config, TaskConfig
 from mtt_jax.data.encode import ExampleSet
 from mtt_jax.tasks import Task
 
+# The part of the sentences that have no label but what teachers say.
+UNLABELLED = "unlabelled"
 # Annealing changes the shares in this many steps.
 _STAGES = 20
 # Draws in which the shares of a stage are met exactly.
@@ -34,7 +40,8 @@ def parts_by_task(examples: ExampleSet, config: Config) -> dict[str, np.ndarray]
     """Task -> int64 indices of the sentences drawn for it, repeated as class_sampling asks.
 
     A sentence with labels of several tasks is drawn for the task with the fewest labels; one
-    without a label of an active task is left out.
+    without a label of an active task is left out, unless teachers fill one: then it is in the part
+    `UNLABELLED`.
     """
     counts = examples.counts()
     tasks = [task for task in examples.tasks if task.name in config.active]
@@ -47,6 +54,12 @@ def parts_by_task(examples: ExampleSet, config: Config) -> dict[str, np.ndarray]
         if len(part):
             seed = seed_of(config.seed, f"classes of {task.name}")
             parts[task.name] = _resampled(part, examples, task, config.tasks[task.name], seed)
+    if examples.answers and config.distill.unlabelled:
+        taught = [name for name in examples.answers.tasks if name in config.active]
+        filled = [examples.answers.answered(name) for name in taught]
+        part = np.flatnonzero((owner == "") & np.any([np.zeros(len(owner), bool), *filled], axis=0))
+        if len(part):
+            parts[UNLABELLED] = part
     return parts
 
 
@@ -92,6 +105,11 @@ def mixing_weights(
       config: how to mix.
       progress: 0 at the start of the phase, 1 at its end; annealed shares depend on it.
     """
+    if UNLABELLED in sizes:
+        own = {name: size for name, size in sizes.items() if name != UNLABELLED}
+        share = config.distill.unlabelled if own else 1.0
+        weights = mixing_weights(own, config, progress) if own else {}
+        return {n: (1 - share) * w for n, w in weights.items()} | {UNLABELLED: share}
     how, temperature = config.train.mixing, config.train.temperature
     power = {
         "size": 1.0,

@@ -6,6 +6,8 @@ sentence passes through them:
     from a file    reads, fields, all_labels, names, from_value, is_empty, from_tags, from_spans
     to arrays      encode, example, labelled, holds
     to a batch     unit, target_shape, target_dtype, target
+    taught         probabilities, problem_of_teacher, adopt, at_words, from_answer, confidence,
+                   soft_target, as_log_probs
     to the model   classes, unit (which vectors its head reads), loss (by name), class_weights
     to an answer   normalize, scaled, answer, curve, calibrate, fit
     to a score     likelihood, decisions, count, tallies, headline, score
@@ -25,6 +27,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from mtt_jax.tasks.align import overlapping
 from mtt_jax.tasks.calibrate import Curve, Decisions, best_temperature
 from mtt_jax.tasks.score import Score
 from mtt_jax.types import Span
@@ -35,6 +38,8 @@ Arrays = Mapping[str, np.ndarray]
 # What may carry a label, in the order in which tasks are listed.
 UNITS = ("sentence", "word")
 Words = Sequence[tuple[int, int]]
+# The lowest probability of a teacher whose logarithm is taken.
+LEAST = 1e-6
 
 
 @dataclass(frozen=True)
@@ -218,6 +223,104 @@ class Task(ABC):
           Arrays [length, ...] and float32 [length] for a task per word; a value [...] and 1.0 for
           one per sentence.
         """
+
+    # Taught by another model, or by a file with its answers. Probabilities are those of `classes`,
+    # and NaN where a teacher has no answer.
+
+    def probabilities(self, log_probs: np.ndarray) -> np.ndarray:
+        """float64 [..., C] after the temperature, as results show them."""
+        return np.exp(self.scaled(log_probs))
+
+    def as_log_probs(self, probs: np.ndarray) -> np.ndarray:
+        """float32 [..., C] log-probabilities, from probabilities; all classes alike for NaN."""
+        known = np.where(np.isnan(probs), 1 / probs.shape[-1], probs).astype(np.float32)
+        return np.log(np.maximum(known, LEAST))
+
+    def problem_of_teacher(self, teacher: "Task", rename: Mapping[str, str]) -> str:
+        """Why a teacher's task cannot teach this one; "" if it can.
+
+        Args:
+          teacher: the teacher's task of the same name.
+          rename: a label of the teacher -> its name here.
+        """
+        if type(teacher) is not type(self):
+            return f"its task is of kind {teacher.kind}, not {self.kind}"
+        theirs = {rename.get(label, label) for label in teacher.labels}
+        if theirs == set(self.labels):
+            return ""
+        return f"its labels are {', '.join(teacher.labels)}, not {', '.join(self.labels)}"
+
+    def adopt(self, probs: np.ndarray, teacher: "Task", rename: Mapping[str, str]) -> np.ndarray:
+        """Probabilities [..., C] of this task's classes, from those of a teacher's classes.
+
+        Args:
+          probs: as the teacher's `probabilities` returns them, of one sentence.
+          teacher: without a problem, as `problem_of_teacher` says.
+          rename: as there.
+        """
+        named = [rename.get(label, label) for label in teacher.classes]
+        same = np.array([[name == label for label in self.classes] for name in named], np.float64)
+        return probs @ same
+
+    def at_words(self, rows: np.ndarray, theirs: np.ndarray, ours: np.ndarray) -> np.ndarray:
+        """[w, C] of our words, from [v, C] of a teacher's, whose tokenizer may find others.
+
+        A word of ours takes the row of the first word of theirs that it shares a character with.
+
+        Args:
+          rows: of the teacher's words.
+          theirs: int [v, 2], as `Example.words`.
+          ours: int [w, 2], as `Example.words`.
+        """
+        first, _ = overlapping(theirs, ours)
+        empty = np.full((1, rows.shape[-1]), np.nan)
+        return np.concatenate([rows, empty])[first]
+
+    def from_answer(
+        self, value: Any, words: np.ndarray, read: Callable[[str], str]
+    ) -> np.ndarray | None:
+        """Probabilities [C], or [w, C] of a task per word, from an answer in a file.
+
+        Args:
+          value: as `as_json` writes it, or simpler: labels without scores.
+          words: int32 [w, 2], as `Example.words`.
+          read: name in the file -> the task's name of the label; raises for one that is unknown.
+
+        Returns:
+          None for an answer that says nothing.
+
+        Raises:
+          ValueError: saying what was expected, for a value of another shape.
+        """
+        raise NotImplementedError
+
+    def confidence(self, probs: np.ndarray) -> np.ndarray:
+        """[...] the probability of the decision that probabilities [..., C] lead to."""
+        return probs.max(axis=-1)
+
+    def soft_target(
+        self, probs: np.ndarray, words: np.ndarray, starts: np.ndarray, length: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """(probabilities, mask) of a sentence, as `target` gives its label.
+
+        Args:
+          probs: [C], or [w, C] of a task per word; NaN where there is no answer.
+          words: as for `target`.
+          starts: as for `target`.
+          length: as for `target`.
+
+        Returns:
+          float32 [C] and [] for a task per sentence, [length, C] and [length] for one per word,
+          with the probabilities of a word on its first subword; 0 where there is no answer.
+        """
+        rows = np.asarray(probs, np.float32)
+        if self.unit == "word":
+            values = np.full((length, rows.shape[-1]), np.nan, np.float32)
+            values[starts] = rows[words]
+        else:
+            values = rows
+        known = np.asarray(np.isfinite(values).all(axis=-1))
+        return np.where(known[..., None], values, 0.0), known.astype(np.float32)
 
     # To an answer
 
@@ -445,6 +548,45 @@ def part_of(arrays: Arrays, name: str, index: int) -> np.ndarray:
     """One of the arrays that `ragged` joined."""
     ends = arrays[f"{name}_ends"]
     return arrays[f"{name}s"][ends[index - 1] if index else 0 : ends[index]]
+
+
+def checked_score(value: Any) -> float:
+    """A score in a file.
+
+    Raises:
+      ValueError: unless it is a probability.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        raise ValueError(f"expected a score from 0 to 1, got {value!r}")
+    return float(value)
+
+
+def on_one(label: int, score: float, classes: int) -> np.ndarray:
+    """float64 [classes]: a score on one class, and the rest evenly on the others."""
+    probs = np.full(classes, (1 - score) / max(classes - 1, 1))
+    probs[label] = score
+    return probs
+
+
+def spans_in(value: Any) -> list[tuple[int, int, Any, float]]:
+    """(start, end, label, score) of the spans that an answer in a file lists; 1 without a score.
+
+    Raises:
+      ValueError: for anything else.
+    """
+    if not isinstance(value, list):
+        raise ValueError("expected a list of spans")
+    found: list[tuple[int, int, Any, float]] = []
+    for span in value:
+        places: Any = (span.get("start"), span.get("end")) if isinstance(span, Mapping) else ("",)
+        if any(type(place) is not int for place in places) or "label" not in span:
+            raise ValueError(
+                'expected spans with offsets, as in {"start": 0, "end": 3, "label": "PER"}, got '
+                f"{json.dumps(span, ensure_ascii=False)[:60]}"
+            )
+        score = 1.0 if span.get("score") is None else checked_score(span["score"])
+        found.append((places[0], places[1], span["label"], score))
+    return found
 
 
 def json_cell(value: Any) -> str:

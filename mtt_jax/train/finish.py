@@ -9,6 +9,7 @@ from mtt_jax.config import files as config_files
 from mtt_jax.config.schema import Config
 from mtt_jax.devices import processes
 from mtt_jax.devices.mesh import describe_devices, gather
+from mtt_jax.distill.compare import compare
 from mtt_jax.report import card, paths, run_page
 from mtt_jax.report.console import Console
 from mtt_jax.scoring.evaluate import evaluate
@@ -55,6 +56,8 @@ def finish(setup: Setup) -> dict[str, Any]:
     if of_tasks := by_task(config, setup.data):
         final["best_by_task"] = {name: _keep_best(setup, name, final) for name in of_tasks}
     if processes.is_main():
+        if config.distill.teachers and setup.data.splits["train"].answers:
+            final["distill"] = compare(config, setup.data)
         _write(setup, model_config, model_params, tasks, history, final)
     processes.wait("written")
     show(final, console)
@@ -165,6 +168,7 @@ def show(final: dict[str, Any], console: Console) -> None:
     """Prints the scores of a finished run, from the content of its metrics.json."""
     console.phases(final.get("phases", []))
     console.scores(read_scores(final))
+    console.teachers(final)
     for task, best in final.get("best_by_task", {}).items():
         own, shared = (
             Score.from_json(plain).headline for plain in (best["dev"], final["dev"][task])

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from mtt_jax.config.schema import Config
 from mtt_jax.model.shapes import Array, Float, Int
+from mtt_jax.train.teaching import DIVERGENCES
 from mtt_jax.types import Batch
 
 Sum = tuple[Float[Array, ""], Float[Array, ""]]
@@ -109,13 +110,22 @@ def make_losses(config: Config) -> Callable[..., TaskLosses]:
         for task in config.task_list:
             name, fields = task.name, config.tasks[task.name]
             active = name in config.active
+            factors = task.class_weights(fields.class_weights) if fields.class_weights else None
             total, _ = LOSSES[task.loss](
                 logits[name],
                 batch.targets[name],
                 batch.masks[name],
-                task.class_weights(fields.class_weights) if fields.class_weights else None,
+                factors,
                 fields.label_smoothing,
             )
+            if batch.teacher and batch.teacher_masks and name in batch.teacher:
+                total += DIVERGENCES[task.loss](
+                    logits[name],
+                    batch.teacher[name],
+                    batch.teacher_masks[name],
+                    config.distill.temperature,
+                    factors,
+                )
             count = jnp.maximum(counts[name], 1.0)
             # Multiplied by 0, not left out: without the term XLA may round the other gradients
             # differently, and runs in phases would no longer be reproduced bit for bit.

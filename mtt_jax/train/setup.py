@@ -28,6 +28,8 @@ from mtt_jax.devices.mesh import (
     place,
     replicated,
 )
+from mtt_jax.distill.teach import with_teachers
+from mtt_jax.distill.teachers import open_teachers
 from mtt_jax.errors import UserError
 from mtt_jax.model.multitask import MultiTask
 from mtt_jax.report.console import Console
@@ -152,6 +154,7 @@ def open_directory(run: Path, config: Config) -> dict | None:
     """`open_run` in process 0; its result in all processes."""
     if config.init_from:
         saved_model.find(config.init_from)  # a wrong path is an error before anything is created
+    open_teachers(config)  # likewise
     finished = processes.together(lambda: open_run(run, config) if processes.is_main() else None)
     return json.loads(processes.texts(json.dumps(finished))[0])
 
@@ -167,7 +170,7 @@ def set_up(
       run: the run directory.
       console: where the user sees progress.
       asked: the signals that asked the run to stop.
-      data: to train on; None reads that of the config.
+      data: to train on, with the answers of teachers; None reads that of the config.
 
     Raises:
       UserError: for errors a user can fix.
@@ -182,7 +185,7 @@ def set_up(
     attention = f", with {attention_of(config)} attention" if jax.default_backend() == "gpu" else ""
     console.say(f"Running on {describe_devices()}{attention}.")
     memory.check_batch(config, list(mesh.devices.flat))
-    data = data or _prepare(config, run)
+    data = data or _prepare(config, run, console.say)
     for note in data.notes:
         console.say(note)
     _check_dev(config, data)
@@ -242,14 +245,18 @@ def _scored(config: Config, run: Path, last: int) -> tuple[tuple[int, float], ..
     return tuple((step, score) for step, score in json.loads(processes.texts(text)[0]))
 
 
-def _prepare(config: Config, run: Path) -> Prepared:
-    """The data, encoded by process 0 before the other processes read them.
+def _prepare(config: Config, run: Path, say: Callable[[str], None]) -> Prepared:
+    """The data, encoded and taught by process 0 before the other processes read them.
 
     They find them in the cache, or encode them themselves if their machine has its own cache.
     """
     main = processes.is_main()
-    data = processes.together(lambda: prepare(config, run) if main else None)
-    return processes.together(lambda: data or prepare(config))
+
+    def ready(run: Path | None) -> Prepared:
+        return with_teachers(config, prepare(config, run), run, say)
+
+    data = processes.together(lambda: ready(run) if main else None)
+    return processes.together(lambda: data or ready(None))
 
 
 def open_stream(setup: Setup, phase: Phase) -> Shards:

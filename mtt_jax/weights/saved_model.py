@@ -29,6 +29,8 @@ from mtt_jax.model.hf import tensors
 from mtt_jax.tasks import Task
 
 FITTED = "fitted.json"
+# What the answers of a model depend on.
+FILES = ("config.json", "model.safetensors", "tokenizer.json", FITTED)
 _TABLE = "encoder.token_embedding.embedding"
 
 
