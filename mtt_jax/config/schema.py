@@ -220,6 +220,19 @@ class DataConfig:
         "newswire, the embedded corpus; files, your own; tfds, any TFDS data set",
         choices=("newswire", "files", "tfds"),
     )
+    unlabelled: str = option(
+        "",
+        "files of text without labels, one text per line or in any format of docs/formats.md; "
+        "paths and globs with commas between them, compressed or not, or a folder; "
+        "docs/unlabelled.md",
+    )
+    unlabelled_text: str = option(
+        "auto", "where the text is in them: a key or column name, or a column number from 1"
+    )
+    unlabelled_format: str = option(
+        "auto",
+        "their format: text for one text per line, or one of docs/formats.md; auto recognizes it",
+    )
     cache_dir: str = option("~/.cache/mtt_jax", "built corpora and encoded data; safe to delete")
     encoding: str = option(
         "auto", "encoding of files; auto recognizes it and says which if it is not UTF-8"

@@ -42,6 +42,10 @@ from mtt_jax.types import Record
 _VERSION = 5
 # Increase it if the arrays of the cache are laid out differently.
 _LAYOUT = 3
+# Fields of config.data that labeled sentences do not depend on.
+_NOT_ENCODED = (
+    "cache_dir", "overlap", "seed", "shards", "unlabelled", "unlabelled_text", "unlabelled_format",
+)  # fmt: skip
 
 
 class Prepared(NamedTuple):
@@ -177,7 +181,7 @@ def _made_of(config: Config, given: Tokenizer | None) -> dict[str, Any]:
             files[f"tokenizer.file: {file.name}"] = _checksum(file)
     drawn = any(fields.limit or fields.synthetic for fields in sources.values())
     data = as_plain(config.data)
-    for name in ("cache_dir", "overlap", "seed", "shards"):
+    for name in _NOT_ENCODED:
         del data[name]
     embedded = config.data.source == "newswire" or any(f.newswire for f in sources.values())
     return {
