@@ -115,8 +115,7 @@ def stored(
         "tasks": {task.name: task.unit for task in teacher.tasks},
         "texts": len(examples),
     }
-    content = json.dumps(about, sort_keys=True)
-    key = hashlib.sha256(content.encode()).hexdigest()[:32]
+    key = checksum_of(about)
     folder = cache / "teachers" / key
     if not (folder / "index.json").is_file():
         try:
@@ -128,6 +127,11 @@ def stored(
         except OSError as error:
             raise unwritable(folder, error) from None
     return key, Stored(folder, about["tasks"], examples.arrays["word_ends"])
+
+
+def checksum_of(about: Any) -> str:
+    """A short checksum of a JSON value."""
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def _compute(

@@ -2,16 +2,21 @@
 
 import functools
 import json
-from collections.abc import Callable, Sequence
+import os
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from mtt_jax.config.schema import Config
-from mtt_jax.data.prepare import Prepared, data_key, texts_of
-from mtt_jax.distill.cache import Stored, stored
-from mtt_jax.distill.teachers import FLAG, Teacher, open_teachers
+from mtt_jax.data.encode import ExampleSet, encode_records, reading_of
+from mtt_jax.data.prepare import Prepared, data_key, texts_of, unwritable
+from mtt_jax.data.unlabelled import unlabelled_files, unlabelled_texts
+from mtt_jax.distill.cache import Stored, checksum_of, stored
+from mtt_jax.distill.teachers import FLAG, Teacher, checksum, open_teachers
 from mtt_jax.errors import UserError
+from mtt_jax.types import Record
 
 
 class Taught:
@@ -75,8 +80,14 @@ def with_teachers(
 
     @functools.cache
     def texts() -> Sequence[str]:
-        return texts_of(config)["train"]
+        given = texts_of(config)
+        return [*given["train"], *_unlabelled(config, given)]
 
+    if config.data.unlabelled:
+        key = checksum_of([key, checksum(unlabelled_files(config)), *_of_texts(config)])
+        further = _encoded(cache / "teachers" / f"texts-{key}.npz", config, data, texts)
+        train = train.joined(further)
+        say(f"{len(further):,} texts without labels, which only teachers label.")
     parts = [stored(teacher, cache, key, train, texts, say)[1] for teacher in teachers]
     taught = Taught(parts)
     for name in taught.tasks:
@@ -86,8 +97,55 @@ def with_teachers(
             f"Teachers answer {name} for {int(answered.sum()):,} of {len(train):,} training "
             f"sentences; {int((answered & ~labelled).sum()):,} of these have no label of it."
         )
-    train = type(train)(train.arrays, train.tasks, taught)
+    train = ExampleSet(train.arrays, train.tasks, taught)
     return data._replace(splits={**data.splits, "train": train})
+
+
+def _unlabelled(config: Config, given: Mapping[str, Sequence[str]]) -> list[str]:
+    """The texts of data.unlabelled, without those that the student is scored on."""
+    if not config.data.unlabelled:
+        return []
+    scored = {*given["dev"], *given["test"]}
+    return [record.text for record in unlabelled_texts(config) if record.text not in scored]
+
+
+def _of_texts(config: Config) -> tuple[str, str]:
+    """How the texts of data.unlabelled are read."""
+    return config.data.unlabelled_text, config.data.unlabelled_format
+
+
+def _encoded(
+    file: Path, config: Config, data: Prepared, texts: Callable[[], Sequence[str]]
+) -> ExampleSet:
+    """The texts without labels as examples, from the cache if they are there.
+
+    Args:
+      file: of the cache.
+      config: how they are read.
+      data: with the tokenizer, and the sentences that come first in `texts`.
+      texts: all texts to train on.
+
+    Raises:
+      UserError: if the cache is damaged or cannot be written.
+    """
+    tasks = config.task_list
+    try:
+        if not file.is_file():
+            records = [Record(text, {}) for text in texts()[len(data.splits["train"]) :]]
+            found = encode_records(records, data.tokenizer, tasks, reading_of(config))
+            file.parent.mkdir(parents=True, exist_ok=True)
+            fresh = file.with_name(f".{file.stem}-{os.getpid()}.npz")
+            found.save(fresh)
+            fresh.replace(file)
+        return ExampleSet.load(file, tasks)
+    except UserError:
+        raise
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(
+            f"config.data.cache_dir: {file} is damaged ({error}); delete it and start again."
+        ) from None
+    except OSError as error:
+        raise unwritable(file.parent, error) from None
 
 
 def _remember(run: Path, teachers: Sequence[Teacher]) -> None:

@@ -36,13 +36,13 @@ class Teacher(ABC):
     Attributes:
       path: as the user wrote it.
       tasks: the student's tasks that it answers.
-      rename: task -> its label -> the student's name of it.
+      rename: task -> as returned by `renaming`.
     """
 
     def __init__(self, path: str, tasks: Sequence[Task], config: Config):
         self.path = path
         self.tasks = tuple(tasks)
-        self.rename = {task.name: config.tasks[task.name].data.label_map for task in tasks}
+        self.rename = {task.name: renaming(task, config) for task in tasks}
 
     @abstractmethod
     def checksum(self) -> str:
@@ -219,8 +219,7 @@ def _opened(only: str, path: str, config: Config) -> Teacher:
         )
     theirs = {task.name: task for task in teacher.task_list}
     for task in shared:
-        rename = config.tasks[task.name].data.label_map
-        problem = task.problem_of_teacher(theirs[task.name], rename)
+        problem = task.problem_of_teacher(theirs[task.name], renaming(task, config))
         if problem:
             raise UserError(
                 f"{FLAG}: {path}: cannot teach task {task.name!r}: {problem}. Labels can be mapped "
@@ -253,6 +252,16 @@ def _tasks_of_file(only: str, file: Path, path: str, config: Config) -> list[Tas
     return found
 
 
+def renaming(task: Task, config: Config) -> dict[str, str]:
+    """A teacher's label -> its name in a task, by the label_map of its data.
+
+    A label that the task has keeps its name: a teacher may have been trained on the same data, and
+    then its labels are mapped already.
+    """
+    label_map = config.tasks[task.name].data.label_map
+    return {name: new for name, new in label_map.items() if name not in task.labels}
+
+
 def trained_tasks(config: Config) -> tuple[str, ...]:
     """The tasks that a run has trained; the heads of others are what they were at the start."""
     phases = config.phases or (None,)
@@ -268,13 +277,21 @@ def trained_tasks(config: Config) -> tuple[str, ...]:
     return tuple(name for name in config.tasks if trains(name))
 
 
-def checksum(files: Sequence[Path]) -> str:
-    """Of the content of files; of one that is missing, only that it is."""
+def checksum(paths: Sequence[Path]) -> str:
+    """Of the names and the content of files, and of all files in folders; none for what is missing.
+
+    Raises:
+      UserError: for a file that cannot be read.
+    """
     each = []
-    for path in files:
-        if path.is_file():
-            with path.open("rb") as file:
-                each.append([path.name, hashlib.file_digest(file, "sha256").hexdigest()])
+    for path in paths:
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if file.is_file():
+                try:
+                    with file.open("rb") as stream:
+                        each.append([file.name, hashlib.file_digest(stream, "sha256").hexdigest()])
+                except OSError as error:
+                    raise UserError(f"{file}: cannot be read: {error.strerror}.") from None
     return hashlib.sha256(json.dumps(each).encode()).hexdigest()
 
 
