@@ -1,4 +1,4 @@
-"""What a task makes of the answers of teachers: other words, other schemes, other classes, files."""
+"""What a task makes of teachers' answers: with other words, schemes or labels, and from files."""
 
 import numpy as np
 import pytest
