@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mtt_jax.data.encode import ExampleSet, Window, cut, windows
-from mtt_jax.tasks import Task
+from mtt_jax.tasks import Objective
 from mtt_jax.types import Batch, Example
 
 
@@ -20,7 +20,7 @@ class Piece(NamedTuple):
     Attributes:
       tokens: int32 [n].
       features: uint16 [n, F] ids of word features.
-      targets: task -> (values, mask) as `Task.target` returns them; absent without a label.
+      targets: task -> (values, mask) as `Objective.target` returns them; absent without a label.
     """
 
     tokens: np.ndarray
@@ -28,7 +28,7 @@ class Piece(NamedTuple):
     targets: dict[str, tuple[Any, Any]]
 
 
-def piece_of(example: Example, tasks: Sequence[Task], max_length: int) -> Piece:
+def piece_of(example: Example, tasks: Sequence[Objective], max_length: int) -> Piece:
     """An example as training reads it: cut to `max_length`."""
     example = cut(example, max_length)
     words = np.flatnonzero(example.starts >= 0)
@@ -36,7 +36,7 @@ def piece_of(example: Example, tasks: Sequence[Task], max_length: int) -> Piece:
 
 
 def _piece(
-    example: Example, tasks: Sequence[Task], part: Example | Window, words: Any, starts: Any
+    example: Example, tasks: Sequence[Objective], part: Example | Window, words: Any, starts: Any
 ) -> Piece:
     """The piece of an example that is `part` of it, in which `words` begin at `starts`."""
     tokens = part.tokens
@@ -73,17 +73,17 @@ def assign_rows(lengths: Sequence[int], row_length: int, slots: int) -> list[lis
 
 
 def lay_out(
-    rows: Sequence[Sequence[Piece]], tasks: Sequence[Task], row_length: int, slots: int, count: int
+    rows: Sequence[Sequence[Piece]], tasks: Sequence[Objective], row_length: int, slots: int, count: int
 ) -> Batch:
     """Rows of pieces as a batch of B = count rows; those without any piece are empty."""
     tokens, segments, positions = np.zeros((3, count, row_length), np.int32)
-    units = {task.name: slots if task.unit == "sentence" else row_length for task in tasks}
+    by_name = {task.name: task for task in tasks}
+    room = {task.name: task.room(row_length, slots) for task in tasks}
     targets: dict[str, np.ndarray] = {
-        task.name: np.zeros((count, units[task.name], *task.target_shape), task.target_dtype)
+        task.name: np.zeros((count, room[task.name], *task.target_shape), task.target_dtype)
         for task in tasks
     }
-    masks = {name: np.zeros((count, size), np.float32) for name, size in units.items()}
-    per_sentence = {task.name for task in tasks if task.unit == "sentence"}
+    masks = {name: np.zeros((count, size), np.float32) for name, size in room.items()}
     width = next((piece.features.shape[1] for row in rows for piece in row), 0)
     features = np.zeros((count, row_length, width), np.int32) if width else None
     for row, slot, offset, piece in _places(rows):
@@ -94,10 +94,8 @@ def lay_out(
         positions[row, here] = np.arange(length)
         if features is not None:
             features[row, here] = piece.features
-        for name, (values, mask) in piece.targets.items():
-            place = slot if name in per_sentence else here
-            targets[name][row, place] = values
-            masks[name][row, place] = mask
+        for name, found in piece.targets.items():
+            by_name[name].put(targets[name][row], masks[name][row], slot, offset, found)
     return Batch(tokens, segments, positions, targets, masks, features)
 
 
@@ -108,6 +106,20 @@ def _places(rows: Sequence[Sequence[Any]]) -> Iterator[tuple[int, int, int, Any]
         for slot, item in enumerate(items):
             yield row, slot, offset, item
             offset += len(item.tokens)
+
+
+def pack_pieces(
+    pieces: Sequence[Piece],
+    tasks: Sequence[Objective],
+    row_length: int,
+    slots: int,
+    rows: int,
+) -> Iterator[Batch]:
+    """Packs a finite number of pieces; arguments as for `pack_examples`."""
+    packed = assign_rows([len(piece.tokens) for piece in pieces], row_length, slots)
+    for first in range(0, len(packed), rows):
+        members = [[pieces[index] for index in row] for row in packed[first : first + rows]]
+        yield lay_out(members, tasks, row_length, slots, rows)
 
 
 class PackedWindows(NamedTuple):
@@ -124,7 +136,7 @@ class PackedWindows(NamedTuple):
 
 def pack_examples(
     examples: ExampleSet | Sequence[Example],
-    tasks: Sequence[Task],
+    tasks: Sequence[Objective],
     *,
     max_length: int,
     overlap: int,

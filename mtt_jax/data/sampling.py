@@ -7,6 +7,11 @@
     annealed         from n to n^(1/T)         over the phase (Stickland & Murray 2019)
     explicit         tasks.NAME.sampling
 
+A task without labels draws from all texts, of which there may be any number. Unless it has a
+sampling_cap of its own, its n is at most the sum of the other tasks' n; with explicit, and no
+sampling, its share is the sum of theirs. By size and by explicit shares it thus gets at most half
+of the draws.
+
 Temperature as in Arivazhagan et al. 2019 (arXiv:1907.05019), the cap as in Raffel et al. 2020
 (arXiv:1910.10683).
 """
@@ -17,7 +22,7 @@ import numpy as np
 
 from mtt_jax.config.schema import Config, TaskConfig
 from mtt_jax.data.encode import ExampleSet
-from mtt_jax.tasks import Task
+from mtt_jax.tasks import Objective
 
 # Annealing changes the shares in this many steps.
 _STAGES = 20
@@ -34,11 +39,11 @@ def parts_by_task(examples: ExampleSet, config: Config) -> dict[str, np.ndarray]
     """Task -> int64 indices of the sentences drawn for it, repeated as class_sampling asks.
 
     A sentence with labels of several tasks is drawn for the task with the fewest labels; one
-    without a label of an active task is left out.
+    without a label of an active task is left out. What needs no labels draws from all texts.
     """
     counts = examples.counts()
     tasks = [task for task in examples.tasks if task.name in config.active]
-    owner = np.full(len(examples), "", dtype=object)
+    owner = np.full(examples.sentences, "", dtype=object)
     for task in sorted(tasks, key=lambda task: -counts[task.name]):
         owner[examples.labelled(task)] = task.name
     parts = {}
@@ -47,6 +52,9 @@ def parts_by_task(examples: ExampleSet, config: Config) -> dict[str, np.ndarray]
         if len(part):
             seed = seed_of(config.seed, f"classes of {task.name}")
             parts[task.name] = _resampled(part, examples, task, config.tasks[task.name], seed)
+    for objective in config.objectives:
+        if not objective.needs_labels and objective.name in config.active and len(examples):
+            parts[objective.name] = np.arange(len(examples))
     return parts
 
 
@@ -56,7 +64,7 @@ def lengths_read(examples: ExampleSet, config: Config) -> np.ndarray:
 
 
 def _resampled(
-    part: np.ndarray, examples: ExampleSet, task: Task, fields: TaskConfig, seed: int
+    part: np.ndarray, examples: ExampleSet, task: Objective, fields: TaskConfig, seed: int
 ) -> np.ndarray:
     """A task's sentences, with those of rare classes repeated or those of frequent ones dropped."""
     if not fields.class_sampling:
@@ -101,10 +109,19 @@ def mixing_weights(
         "annealed": 1 - progress * (1 - 1 / temperature),
     }[how]
     capped = {n: min(size, config.tasks[n].sampling_cap or size) for n, size in sizes.items()}
+    texts = {task.name for task in config.objectives if not task.needs_labels} & sizes.keys()
+    others = [n for n in sizes if n not in texts]
+    labelled = sum(capped[n] for n in others)
+    for name in texts:
+        if others and not config.tasks[name].sampling_cap:
+            capped[name] = min(capped[name], labelled)
     total = sum(capped.values())
     shares = {n: (size / total) ** power for n, size in capped.items()}
     if how == "explicit":
         shares = {n: config.tasks[n].sampling or share for n, share in shares.items()}
+        for name in texts:
+            if others and not config.tasks[name].sampling:
+                shares[name] = sum(shares[n] for n in others)
     whole = sum(shares.values())
     return {n: share / whole for n, share in shares.items()}
 
