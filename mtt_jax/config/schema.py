@@ -24,7 +24,7 @@ from mtt_jax.config.values import (
     Codec,
     as_text,
 )
-from mtt_jax.tasks import KINDS, Task, make_task
+from mtt_jax.tasks import KINDS, Objective, Task, make_task
 from mtt_jax.tasks.schemes import FILE_SCHEMES, MODEL_SCHEMES
 
 # Loss-based and gradient-based methods, as in train/balance.
@@ -46,6 +46,7 @@ FIELDS_OF_KINDS = (
     ("data", "scheme", "offsets", "entities"),
     ("data", "offsets", "offsets", "entities"),
     ("data", "separator", "columns", "multilabel"),
+    ("tasks", "masked", "texts", "mlm"),
 )
 # What the offsets of entities in a file may count.
 OFFSETS = ("characters", "utf-16", "bytes")
@@ -90,7 +91,8 @@ class TaskConfig:
     kind: str = option(
         "classes",
         "classes: one class per sentence; multilabel: any number of them; entities: spans of "
-        "words; tags: one class per word; docs/tasks.md",
+        "words; tags: one class per word; docs/tasks.md; mlm: hidden words of texts without labels, "
+        "docs/unlabelled.md",
         choices=tuple(KINDS),
     )
     labels: tuple[str, ...] = option(
@@ -113,11 +115,15 @@ class TaskConfig:
     sampling: float = option(
         0.0,
         "share of training sentences drawn from this task's data, relative to the other tasks, "
-        "with train.mixing=explicit; 0 for its share of the sentences",
+        "with train.mixing=explicit; 0 for its share of the sentences, or for mlm as many as all "
+        "other tasks together",
         low=0,
     )
     sampling_cap: int = option(
-        0, "maximum number of sentences that count towards its share; 0 for all", low=0
+        0,
+        "maximum number of sentences that count towards its share; 0 for all, or for mlm as many "
+        "as those of all other tasks",
+        low=0,
     )
     class_sampling: str | Mapping[str, float] = option(
         "",
@@ -129,6 +135,7 @@ class TaskConfig:
     repeat_cap: float = option(
         10.0, "maximum factor by which class_sampling repeats a sentence", low=1
     )
+    masked: float = option(0.15, "share of the words that are hidden (mlm)", low=0.01, high=0.9)
     data: "TaskDataConfig" = dataclasses.field(default_factory=lambda: TaskDataConfig())
 
 
@@ -473,6 +480,12 @@ class TrainConfig:
         "also keep the checkpoint with the best dev score of each task, saved as model-TASK/; "
         "docs/steadier.md",
     )
+    mlm: float = option(
+        0.0,
+        "above 0: also train to find hidden words, in data.unlabelled and in the training "
+        "sentences, with this weight of the loss, by a task named mlm; docs/unlabelled.md",
+        low=0,
+    )
     tensorboard: bool = option(True, "write TensorBoard events")
     profile: range = option(
         range(0),
@@ -594,9 +607,19 @@ class Config:
     )
 
     @property
-    def task_list(self) -> tuple[Task, ...]:
-        """The tasks in their order in the config."""
+    def objectives(self) -> tuple[Objective, ...]:
+        """Everything that trains the model, in the order of the config."""
         return tuple(make_task(name, task) for name, task in self.tasks.items())
+
+    @property
+    def task_list(self) -> tuple[Task, ...]:
+        """The objectives that answer a question, in their order in the config."""
+        return tuple(task for task in self.objectives if isinstance(task, Task))
+
+    @property
+    def reads_texts(self) -> bool:
+        """Whether something trains on texts without labels."""
+        return any(not objective.needs_labels for objective in self.objectives)
 
     @property
     def active(self) -> tuple[str, ...]:
@@ -651,7 +674,8 @@ def default_config(tasks: Mapping[str, TaskConfig] | None = None) -> Any:
     plain: dict[str, Any] = {name: as_plain(section()) for name, section in SECTIONS.items()}
     plain["tasks"] = {name: as_plain(task) for name, task in tasks.items()}
     plain["data"] |= {name: as_plain(task.data) for name, task in tasks.items()}
-    plain["train"]["score"] = ", ".join(f"{name}=1" for name in tasks)
+    scored = [name for name, task in tasks.items() if issubclass(KINDS[task.kind], Task)]
+    plain["train"]["score"] = ", ".join(f"{name}=1" for name in scored)
     plain |= {f.name: f.default for f in fields(Config) if f.name in TOP}
     return ConfigDict({**plain, "phases": ()}, sort_keys=False)
 

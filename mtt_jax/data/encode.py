@@ -17,7 +17,7 @@ from mtt_jax.config.schema import Config
 from mtt_jax.data.clean import Cleaned, as_given, clean
 from mtt_jax.data.features import by_subword, feature_ids
 from mtt_jax.data.words import ZERO_WIDTH_SPACE, split_words
-from mtt_jax.tasks import Task
+from mtt_jax.tasks import Task, Vocabulary
 from mtt_jax.tasks.base import part_of, ragged
 from mtt_jax.types import Example, Record
 
@@ -43,8 +43,13 @@ class ExampleSet:
       arrays: name -> array, as `encode_records` lays them out; those of a task begin with its name
         and a slash.
       tasks: the tasks whose labels the arrays hold.
+      vocabulary: of its subwords; None for a set from which no words are hidden.
       answers: what teachers say about each example; None without teachers.
+      for_teachers: how many sentences at its end are texts that only teachers label.
     """
+
+    vocabulary: Vocabulary | None = None
+    for_teachers: int = 0
 
     def __init__(
         self,
@@ -66,6 +71,11 @@ class ExampleSet:
 
     def __len__(self) -> int:
         return len(self.arrays["token_ends"])
+
+    @property
+    def sentences(self) -> int:
+        """How many may carry labels."""
+        return len(self)
 
     def __getitem__(self, index: int) -> Example:
         index = range(len(self))[index]

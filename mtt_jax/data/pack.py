@@ -11,7 +11,7 @@ import numpy as np
 
 from mtt_jax.config.schema import DistillConfig
 from mtt_jax.data.encode import ExampleSet, Window, cut, windows
-from mtt_jax.tasks import Task
+from mtt_jax.tasks import Objective, Task
 from mtt_jax.types import Batch, Example
 
 
@@ -21,7 +21,7 @@ class Piece(NamedTuple):
     Attributes:
       tokens: int32 [n].
       features: uint16 [n, F] ids of word features.
-      targets: task -> (values, mask) as `Task.target` returns them; absent without a label.
+      targets: task -> (values, mask) as `Objective.target` returns them; absent without a label.
       teacher: task -> (probabilities, mask) as `_taught` returns them; absent without an answer.
     """
 
@@ -32,7 +32,10 @@ class Piece(NamedTuple):
 
 
 def piece_of(
-    example: Example, tasks: Sequence[Task], max_length: int, distill: DistillConfig | None = None
+    example: Example,
+    tasks: Sequence[Objective],
+    max_length: int,
+    distill: DistillConfig | None = None,
 ) -> Piece:
     """An example as training reads it: cut to `max_length`, with what teachers say about it."""
     example = cut(example, max_length)
@@ -44,7 +47,7 @@ def piece_of(
 
 
 def _taught(
-    example: Example, tasks: Sequence[Task], piece: Piece, words: Any, distill: DistillConfig
+    example: Example, tasks: Sequence[Objective], piece: Piece, words: Any, distill: DistillConfig
 ) -> dict[str, tuple[Any, Any]]:
     """Task -> (probabilities, mask) of a piece, as `Task.soft_target` returns them.
 
@@ -53,7 +56,7 @@ def _taught(
     """
     found = {}
     for task in tasks:
-        if task.name not in example.teacher:
+        if not isinstance(task, Task) or task.name not in example.teacher:
             continue
         values, known = task.soft_target(
             example.teacher[task.name], words, example.starts[words], len(piece.tokens)
@@ -65,7 +68,7 @@ def _taught(
 
 
 def _piece(
-    example: Example, tasks: Sequence[Task], part: Example | Window, words: Any, starts: Any
+    example: Example, tasks: Sequence[Objective], part: Example | Window, words: Any, starts: Any
 ) -> Piece:
     """The piece of an example that is `part` of it, in which `words` begin at `starts`."""
     tokens = part.tokens
@@ -103,7 +106,7 @@ def assign_rows(lengths: Sequence[int], row_length: int, slots: int) -> list[lis
 
 def lay_out(
     rows: Sequence[Sequence[Piece]],
-    tasks: Sequence[Task],
+    tasks: Sequence[Objective],
     row_length: int,
     slots: int,
     count: int,
@@ -120,13 +123,13 @@ def lay_out(
       taught: names of the tasks that teachers answer.
     """
     tokens, segments, positions = np.zeros((3, count, row_length), np.int32)
-    units = {task.name: slots if task.unit == "sentence" else row_length for task in tasks}
+    by_name = {task.name: task for task in tasks}
+    room = {task.name: task.room(row_length, slots) for task in tasks}
     targets: dict[str, np.ndarray] = {
-        task.name: np.zeros((count, units[task.name], *task.target_shape), task.target_dtype)
+        task.name: np.zeros((count, room[task.name], *task.target_shape), task.target_dtype)
         for task in tasks
     }
-    masks = {name: np.zeros((count, size), np.float32) for name, size in units.items()}
-    per_sentence = {task.name for task in tasks if task.unit == "sentence"}
+    masks = {name: np.zeros((count, size), np.float32) for name, size in room.items()}
     width = next((piece.features.shape[1] for row in rows for piece in row), 0)
     features = np.zeros((count, row_length, width), np.int32) if width else None
     for row, slot, offset, piece in _places(rows):
@@ -137,17 +140,17 @@ def lay_out(
         positions[row, here] = np.arange(length)
         if features is not None:
             features[row, here] = piece.features
-        for name, (values, mask) in piece.targets.items():
-            place = slot if name in per_sentence else here
-            targets[name][row, place] = values
-            masks[name][row, place] = mask
+        for name, found in piece.targets.items():
+            by_name[name].put(targets[name][row], masks[name][row], slot, offset, found)
     batch = Batch(tokens, segments, positions, targets, masks, features)
     if not taught:
         return batch
     return _with_teacher(batch, rows, [task for task in tasks if task.name in taught])
 
 
-def _with_teacher(batch: Batch, rows: Sequence[Sequence[Piece]], tasks: Sequence[Task]) -> Batch:
+def _with_teacher(
+    batch: Batch, rows: Sequence[Sequence[Piece]], tasks: Sequence[Objective]
+) -> Batch:
     """A batch with what teachers say about the pieces in it."""
     shapes = {task.name: batch.masks[task.name].shape for task in tasks}
     teacher = {
@@ -174,6 +177,20 @@ def _places(rows: Sequence[Sequence[Any]]) -> Iterator[tuple[int, int, int, Any]
             offset += len(item.tokens)
 
 
+def pack_pieces(
+    pieces: Sequence[Piece],
+    tasks: Sequence[Objective],
+    row_length: int,
+    slots: int,
+    rows: int,
+) -> Iterator[Batch]:
+    """Packs a finite number of pieces; arguments as for `pack_examples`."""
+    packed = assign_rows([len(piece.tokens) for piece in pieces], row_length, slots)
+    for first in range(0, len(packed), rows):
+        members = [[pieces[index] for index in row] for row in packed[first : first + rows]]
+        yield lay_out(members, tasks, row_length, slots, rows)
+
+
 class PackedWindows(NamedTuple):
     """A batch of windows and the place of each in it.
 
@@ -188,7 +205,7 @@ class PackedWindows(NamedTuple):
 
 def pack_examples(
     examples: ExampleSet | Sequence[Example],
-    tasks: Sequence[Task],
+    tasks: Sequence[Objective],
     *,
     max_length: int,
     overlap: int,

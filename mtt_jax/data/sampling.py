@@ -11,6 +11,11 @@ With teachers, sentences without a label of a task that trains, of which a teach
 part of their own, `UNLABELLED`: it takes distill.unlabelled of the draws, and the tasks divide the
 rest.
 
+A task without labels draws from all texts, of which there may be any number. Unless it has a
+sampling_cap of its own, its n is at most the sum of the other tasks' n; with explicit, and no
+sampling, its share is the sum of theirs. By size and by explicit shares it thus gets at most half
+of the draws.
+
 Temperature as in Arivazhagan et al. 2019 (arXiv:1907.05019), the cap as in Raffel et al. 2020
 (arXiv:1910.10683).
 """
@@ -21,7 +26,7 @@ import numpy as np
 
 from mtt_jax.config.schema import Config, TaskConfig
 from mtt_jax.data.encode import ExampleSet
-from mtt_jax.tasks import Task
+from mtt_jax.tasks import Objective
 
 # The part of the sentences that have no label but what teachers say.
 UNLABELLED = "unlabelled"
@@ -41,11 +46,11 @@ def parts_by_task(examples: ExampleSet, config: Config) -> dict[str, np.ndarray]
 
     A sentence with labels of several tasks is drawn for the task with the fewest labels; one
     without a label of an active task is left out, unless teachers fill one: then it is in the part
-    `UNLABELLED`.
+    `UNLABELLED`. What needs no labels draws from all texts.
     """
     counts = examples.counts()
     tasks = [task for task in examples.tasks if task.name in config.active]
-    owner = np.full(len(examples), "", dtype=object)
+    owner = np.full(examples.sentences, "", dtype=object)
     for task in sorted(tasks, key=lambda task: -counts[task.name]):
         owner[examples.labelled(task)] = task.name
     parts = {}
@@ -60,6 +65,11 @@ def parts_by_task(examples: ExampleSet, config: Config) -> dict[str, np.ndarray]
         part = np.flatnonzero((owner == "") & np.any([np.zeros(len(owner), bool), *filled], axis=0))
         if len(part):
             parts[UNLABELLED] = part
+    for objective in config.objectives:
+        if not objective.needs_labels and objective.name in config.active and len(examples):
+            # Texts for teachers are there a second time, as texts of this objective.
+            own = examples.sentences - examples.for_teachers
+            parts[objective.name] = np.r_[0:own, examples.sentences : len(examples)]
     return parts
 
 
@@ -69,7 +79,7 @@ def lengths_read(examples: ExampleSet, config: Config) -> np.ndarray:
 
 
 def _resampled(
-    part: np.ndarray, examples: ExampleSet, task: Task, fields: TaskConfig, seed: int
+    part: np.ndarray, examples: ExampleSet, task: Objective, fields: TaskConfig, seed: int
 ) -> np.ndarray:
     """A task's sentences, with those of rare classes repeated or those of frequent ones dropped."""
     if not fields.class_sampling:
@@ -119,10 +129,19 @@ def mixing_weights(
         "annealed": 1 - progress * (1 - 1 / temperature),
     }[how]
     capped = {n: min(size, config.tasks[n].sampling_cap or size) for n, size in sizes.items()}
+    texts = {task.name for task in config.objectives if not task.needs_labels} & sizes.keys()
+    others = [n for n in sizes if n not in texts]
+    labelled = sum(capped[n] for n in others)
+    for name in texts:
+        if others and not config.tasks[name].sampling_cap:
+            capped[name] = min(capped[name], labelled)
     total = sum(capped.values())
     shares = {n: (size / total) ** power for n, size in capped.items()}
     if how == "explicit":
         shares = {n: config.tasks[n].sampling or share for n, share in shares.items()}
+        for name in texts:
+            if others and not config.tasks[name].sampling:
+                shares[name] = sum(shares[n] for n in others)
     whole = sum(shares.values())
     return {n: share / whole for n, share in shares.items()}
 

@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from tokenizers import Tokenizer
 
 from mtt_jax.config.schema import Config
 from mtt_jax.data.encode import ExampleSet, encode_records, reading_of
 from mtt_jax.data.prepare import Prepared, data_key, texts_of, unwritable
-from mtt_jax.data.unlabelled import unlabelled_files, unlabelled_texts
+from mtt_jax.data.unlabelled import TrainingSet, unlabelled_files, unlabelled_texts
 from mtt_jax.distill.cache import Stored, checksum_of, stored
 from mtt_jax.distill.teachers import FLAG, Teacher, checksum, open_teachers
 from mtt_jax.errors import UserError
@@ -75,7 +76,9 @@ def with_teachers(
     teachers = open_teachers(config)
     if run:
         _remember(run, teachers)
-    train, key = data.splits["train"], data_key(config)
+    whole, key = data.splits["train"], data_key(config)
+    train = whole.parts[0] if isinstance(whole, TrainingSet) else whole
+    count = len(train)
     cache = Path(config.data.cache_dir).expanduser()
 
     @functools.cache
@@ -85,7 +88,8 @@ def with_teachers(
 
     if config.data.unlabelled:
         key = checksum_of([key, checksum(unlabelled_files(config)), *_of_texts(config)])
-        further = _encoded(cache / "teachers" / f"texts-{key}.npz", config, data, texts)
+        file = cache / "teachers" / f"texts-{key}.npz"
+        further = _encoded(file, config, data.tokenizer, lambda: texts()[count:])
         train = train.joined(further)
         say(f"{len(further):,} texts without labels, which only teachers label.")
     parts = [stored(teacher, cache, key, train, texts, say)[1] for teacher in teachers]
@@ -98,6 +102,10 @@ def with_teachers(
             f"sentences; {int((answered & ~labelled).sum()):,} of these have no label of it."
         )
     train = ExampleSet(train.arrays, train.tasks, taught)
+    train.for_teachers = len(train) - count
+    if isinstance(whole, TrainingSet):
+        assert whole.vocabulary is not None
+        train = TrainingSet(train, whole.parts[1:], whole.vocabulary)
     return data._replace(splits={**data.splits, "train": train})
 
 
@@ -115,15 +123,15 @@ def _of_texts(config: Config) -> tuple[str, str]:
 
 
 def _encoded(
-    file: Path, config: Config, data: Prepared, texts: Callable[[], Sequence[str]]
+    file: Path, config: Config, tokenizer: Tokenizer, texts: Callable[[], Sequence[str]]
 ) -> ExampleSet:
     """The texts without labels as examples, from the cache if they are there.
 
     Args:
       file: of the cache.
       config: how they are read.
-      data: with the tokenizer, and the sentences that come first in `texts`.
-      texts: all texts to train on.
+      tokenizer: the run's.
+      texts: returns them.
 
     Raises:
       UserError: if the cache is damaged or cannot be written.
@@ -131,8 +139,8 @@ def _encoded(
     tasks = config.task_list
     try:
         if not file.is_file():
-            records = [Record(text, {}) for text in texts()[len(data.splits["train"]) :]]
-            found = encode_records(records, data.tokenizer, tasks, reading_of(config))
+            records = [Record(text, {}) for text in texts()]
+            found = encode_records(records, tokenizer, tasks, reading_of(config))
             file.parent.mkdir(parents=True, exist_ok=True)
             fresh = file.with_name(f".{file.stem}-{os.getpid()}.npz")
             found.save(fresh)

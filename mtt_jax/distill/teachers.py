@@ -215,7 +215,7 @@ def _opened(only: str, path: str, config: Config) -> Teacher:
     if not shared:
         raise UserError(
             f"{FLAG}: {path}: trained {', '.join(trained)}, none of the tasks "
-            f"{', '.join(config.tasks)}."
+            f"{', '.join(task.name for task in config.task_list)}."
         )
     theirs = {task.name: task for task in teacher.task_list}
     for task in shared:
@@ -274,7 +274,7 @@ def trained_tasks(config: Config) -> tuple[str, ...]:
                 return True
         return False
 
-    return tuple(name for name in config.tasks if trains(name))
+    return tuple(task.name for task in config.task_list if trains(task.name))
 
 
 def checksum(paths: Sequence[Path]) -> str:

@@ -48,6 +48,7 @@ def render(
         *(f'<p class="note">{_stopped(stop)}</p>' for stop in final.get("stopped_early", [])),
         *(_split(split, final[split]) for split in ("test", "dev") if final.get(split)),
         _teachers(final),
+        _held_out(final.get("held_out", {})),
         _best_by_task(final),
         _phases(final.get("phases", [])),
         f'<h2>Training</h2><div class="charts">{"".join(_charts(history))}</div>',
@@ -83,6 +84,16 @@ def _stopped(stop: Mapping[str, Any]) -> str:
         f"{stop['planned']:,}, since its score on dev was best at step {stop['best_step']:,} "
         f"({stop['best_score']:.4f})."
     )
+
+
+def _held_out(texts: Mapping[str, Mapping[str, Any]]) -> str:
+    """The perplexity of what trains on texts without labels."""
+    lines = [
+        f'<p class="note">{escape(name)}: perplexity {found["perplexity"]:,.2f} on '
+        f"{found['count']:,} hidden subwords of held-out text.</p>"
+        for name, found in texts.items()
+    ]
+    return "".join(["<h2>Held-out text</h2>", *lines]) if lines else ""
 
 
 def _best_by_task(final: Mapping[str, Any]) -> str:
@@ -280,6 +291,8 @@ def _charts(history: Sequence[Mapping[str, Any]]) -> list[str]:
         chart("Training loss", _by_task(train, "losses")),
         chart("Score on dev", _by_task(dev, "scores")),
     ]
+    if texts := [row for row in history if row.get("kind") == "held_out"]:
+        charts.append(chart("Perplexity on held-out text", _by_task(texts, "perplexity")))
     for key, title in (
         ("learning_rate", "Learning rate"),
         ("gradient_norm", "Gradient norm, before clipping"),

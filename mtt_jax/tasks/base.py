@@ -1,11 +1,12 @@
 """What a task is: the one object that handles everything that depends on its kind.
 
-Other code asks the task and never branches on its kind. The methods, in the order in which a
-sentence passes through them:
+Other code asks the task and never branches on its kind. `Objective` is whatever has a loss; `Task`
+is an objective that also answers a question. The methods, in the order in which a sentence passes
+through them:
 
     from a file    reads, fields, all_labels, names, from_value, is_empty, from_tags, from_spans
     to arrays      encode, example, labelled, holds
-    to a batch     unit, target_shape, target_dtype, target
+    to a batch     redrawn, drawn, unit, target_shape, target_dtype, target, room, put
     taught         probabilities, problem_of_teacher, adopt, at_words, from_answer, confidence,
                    soft_target, as_log_probs
     to the model   classes, unit (which vectors its head reads), loss (by name), class_weights
@@ -23,58 +24,58 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from mtt_jax.tasks.align import overlapping
 from mtt_jax.tasks.calibrate import Curve, Decisions, best_temperature
 from mtt_jax.tasks.score import Score
-from mtt_jax.types import Span
+from mtt_jax.types import Example, Span
 
 # (name in the file, how the file writes it, index of the word) -> the task's own name of the label.
 Read = Callable[[str, str, int], str]
 Arrays = Mapping[str, np.ndarray]
-# What may carry a label, in the order in which tasks are listed.
-UNITS = ("sentence", "word")
+# What may carry a label, in the order in which tasks are listed; "masked" is a hidden subword.
+UNITS = ("sentence", "word", "masked")
 Words = Sequence[tuple[int, int]]
 # The lowest probability of a teacher whose logarithm is taken.
 LEAST = 1e-6
 
 
-@dataclass(frozen=True)
-class Task(ABC):
-    """One question that the model answers about a text.
-
-    Axes: n sentences, w words of a sentence, C classes. A label is what a record carries, by name,
-    with spans in characters of the text; `gold` is the same by class id, as `example` gives it; an
-    answer is what the model says, in words. Scores compare both in characters. Log-probabilities
-    are the model's own everywhere: what turns them into a score divides them by the temperature.
+class Vocabulary(NamedTuple):
+    """What an objective knows about subwords.
 
     Attributes:
-      name: the task's name in configs, files and results.
-      labels: class names; for an entity task O and the entity types.
-      temperature: that logits are divided by, so that scores are probabilities; chosen on dev.
-      thresholds: the score that an answer needs, for each of `answer_labels`; infinity for a label
-        that is never answered; () for `lowest` each.
-      kind: what a config calls this kind of task.
-      unit: what carries a label and gets an answer, "sentence" or "word".
+      mask: id of the subword that hides others.
+      ordinary: int32 ids of all that are not special.
+    """
+
+    mask: int
+    ordinary: np.ndarray
+
+
+@dataclass(frozen=True)
+class Objective(ABC):
+    """What the model is trained for: a task that it answers, or text alone.
+
+    Attributes:
+      name: in configs, files and results.
+      labels: class names; () for what has none.
+      kind: what a config calls this kind.
+      unit: what carries a label, "sentence", "word" or "masked".
       loss: name of the loss in train/losses.py.
       reads: what a file may hold for it: a "value" per sentence, "columns" with a 0 or 1 per
-        label, "tags" per word, character "offsets".
+        label, "tags" per word, character "offsets", or "texts" alone.
       fields: reader -> where the label is, if the config does not say.
       target_shape: further axes of a target: () for a class id, (C,) for a set of classes.
       target_dtype: of a target.
-      hub: what model hubs call this kind of task.
-      fewest_labels: how many labels a task needs.
-      lowest: the score that an answer needs if nothing else was chosen.
-      problem_type: what transformers calls it in config.json, None for a task per word.
+      needs_labels: whether it trains on labeled sentences; otherwise on every text.
+      redrawn: whether `drawn` makes something new of a sentence each time that it is drawn.
     """
 
     name: str
     labels: tuple[str, ...]
-    temperature: float = field(default=1.0, kw_only=True)
-    thresholds: tuple[float, ...] = field(default=(), kw_only=True)
 
     kind: ClassVar[str]
     unit: ClassVar[str]
@@ -82,24 +83,17 @@ class Task(ABC):
     reads: ClassVar[frozenset[str]]
     fields: ClassVar[Mapping[str, str]]
     target_dtype: ClassVar[type] = np.int32
-    hub: ClassVar[str]
-    problem_type: ClassVar[str | None] = None
-    fewest_labels: ClassVar[int] = 2
-    lowest: ClassVar[float] = 0.0
+    needs_labels: ClassVar[bool] = True
+    redrawn: ClassVar[bool] = False
 
     @classmethod
-    def make(cls, name: str, config: Any) -> "Task":
+    def make(cls, name: str, config: Any) -> "Objective":
         """The task of a config's section: its labels and whatever else the kind takes."""
         return cls(name, tuple(config.labels))
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the head's logits, in their order."""
-        return self.labels
-
-    @property
-    def answer_labels(self) -> tuple[str, ...]:
-        """The labels that an answer may hold, each of which may have a threshold."""
+        """Names of the head's logits, in their order; () for those of all subwords."""
         return self.labels
 
     @property
@@ -109,7 +103,111 @@ class Task(ABC):
 
     def describe(self) -> dict[str, Any]:
         """What `mtt info` prints of the task."""
-        return {"kind": self.kind, "labels": list(self.labels), **self.fitted()}
+        return {"kind": self.kind, "labels": list(self.labels)}
+
+    @abstractmethod
+    def problems(self) -> Iterator[str]:
+        """Yields what is wrong with the labels, each naming the field: `labels: ...`."""
+
+    @property
+    def weight_names(self) -> tuple[str, ...]:
+        """The names that class weights may use."""
+        return self.labels
+
+    def class_weights(self, given: Mapping[str, float]) -> list[float]:
+        """The factor of each class; 1 for a class that is not named."""
+        return [given.get(name, 1.0) for name in self.classes]
+
+    @classmethod
+    def all_labels(cls, named: Sequence[str]) -> tuple[str, ...]:
+        """The labels of a task of this kind, from those that a user names or that data hold."""
+        return tuple(named)
+
+    # To a batch
+
+    @abstractmethod
+    def target(self, gold: Any, words: np.ndarray, starts: np.ndarray, length: int) -> tuple:
+        """(values, mask) of one sentence, or of a window of it.
+
+        Args:
+          gold: as `example` gives it.
+          words: indices of the words that the window decides.
+          starts: positions of their first subwords in it.
+          length: positions of the window.
+
+        Returns:
+          Arrays [length, ...] and float32 [length] for a task per word; a value [...] and 1.0 for
+          one per sentence.
+        """
+
+    def drawn(self, example: Example, vocabulary: Vocabulary, rng: np.random.Generator) -> Example:
+        """An example as a training step reads it, for an objective that is `redrawn`."""
+        del vocabulary, rng
+        return example
+
+    def room(self, row_length: int, slots: int) -> int:
+        """How many targets a row of a batch has."""
+        return slots if self.unit == "sentence" else row_length
+
+    def put(
+        self, targets: np.ndarray, mask: np.ndarray, slot: int, offset: int, found: tuple
+    ) -> None:
+        """Writes what `target` returned into a row.
+
+        Args:
+          targets: [room, ...] of the row.
+          mask: [room] of the row.
+          slot: of the sentence in the row.
+          offset: of its first position.
+          found: (values, mask).
+        """
+        values, known = found
+        place = slot if self.unit == "sentence" else slice(offset, offset + len(values))
+        targets[place], mask[place] = values, known
+
+
+@dataclass(frozen=True)
+class Task(Objective):
+    """One question that the model answers about a text.
+
+    Axes: n sentences, w words of a sentence, C classes. A label is what a record carries, by name,
+    with spans in characters of the text; `gold` is the same by class id, as `example` gives it; an
+    answer is what the model says, in words. Scores compare both in characters. Log-probabilities
+    are the model's own everywhere: what turns them into a score divides them by the temperature.
+
+    Attributes:
+      name: see `Objective`; for results, too.
+      labels: class names; for an entity task O and the entity types.
+      temperature: that logits are divided by, so that scores are probabilities; chosen on dev.
+      thresholds: the score that an answer needs, for each of `answer_labels`; infinity for a label
+        that is never answered; () for `lowest` each.
+      hub: what model hubs call this kind of task.
+      fewest_labels: how many labels a task needs.
+      lowest: the score that an answer needs if nothing else was chosen.
+      problem_type: what transformers calls it in config.json, None for a task per word.
+    """
+
+    temperature: float = field(default=1.0, kw_only=True)
+    thresholds: tuple[float, ...] = field(default=(), kw_only=True)
+
+    hub: ClassVar[str]
+    problem_type: ClassVar[str | None] = None
+    fewest_labels: ClassVar[int] = 2
+    lowest: ClassVar[float] = 0.0
+
+    @classmethod
+    def make(cls, name: str, config: Any) -> "Task":
+        """See `Objective.make`."""
+        return cls(name, tuple(config.labels))
+
+    @property
+    def answer_labels(self) -> tuple[str, ...]:
+        """The labels that an answer may hold, each of which may have a threshold."""
+        return self.labels
+
+    def describe(self) -> dict[str, Any]:
+        """What `mtt info` prints of the task."""
+        return {**super().describe(), **self.fitted()}
 
     def problems(self) -> Iterator[str]:
         """Yields what is wrong with the labels, each naming the field: `labels: ...`."""
@@ -121,21 +219,7 @@ class Task(ABC):
             count = "one label" if self.fewest_labels == 1 else "two labels"
             yield f"labels: name at least {count}, as in ('sports', 'others')."
 
-    @property
-    def weight_names(self) -> tuple[str, ...]:
-        """The names that class weights may use."""
-        return self.labels
-
-    def class_weights(self, given: Mapping[str, float]) -> list[float]:
-        """The factor of each class; 1 for a class that is not named."""
-        return [given.get(name, 1.0) for name in self.classes]
-
     # From a file
-
-    @classmethod
-    def all_labels(cls, named: Sequence[str]) -> tuple[str, ...]:
-        """The labels of a task of this kind, from those that a user names or that data hold."""
-        return tuple(named)
 
     def names(self, label: Any) -> tuple[str, ...]:
         """The names in a label of a record, each as often as it occurs."""
@@ -206,23 +290,6 @@ class Task(ABC):
         """
         del label, words
         return 0
-
-    # To a batch
-
-    @abstractmethod
-    def target(self, gold: Any, words: np.ndarray, starts: np.ndarray, length: int) -> tuple:
-        """(values, mask) of one sentence, or of a window of it.
-
-        Args:
-          gold: as `example` gives it.
-          words: indices of the words that the window decides.
-          starts: positions of their first subwords in it.
-          length: positions of the window.
-
-        Returns:
-          Arrays [length, ...] and float32 [length] for a task per word; a value [...] and 1.0 for
-          one per sentence.
-        """
 
     # Taught by another model, or by a file with its answers. Probabilities are those of `classes`,
     # and NaN where a teacher has no answer.

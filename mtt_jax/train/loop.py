@@ -118,9 +118,9 @@ def run_steps(setup: Setup) -> Setup:
                     journal.catch_up(step, state)
                     dev = journal.evaluate(state) if evaluating else None
                     journal.flush()
-                    setup.checkpoints.save(step, state, stream, *(dev or ()))
+                    setup.checkpoints.save(step, state, stream, *(dev[:2] if dev else ()))
                     if dev:
-                        setup = setup.evaluated(step, dev.score)
+                        setup = setup.evaluated(step, dev.of_phase)
                         journal.planned(setup)
                 if asked and step < setup.steps:
                     setup.checkpoints.wait()

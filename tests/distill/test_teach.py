@@ -176,6 +176,24 @@ def test_unlabelled_texts_are_drawn_in_their_share_and_never_those_of_dev(
     assert batch.teacher_masks["topic"].any()
 
 
+def test_hidden_words_and_teachers_train_on_the_same_texts_in_one_run(
+    configured, answers, unlabelled
+):
+    config = configured(distill__teachers=answers, data__unlabelled=unlabelled, train__mlm=0.5)
+    train_split, _ = taught(config)
+    assert (train_split.sentences, train_split.for_teachers) == (78, 18)
+    parts = parts_by_task(train_split, config)
+    assert parts[UNLABELLED].tolist() == list(range(60, 78))
+    texts = parts["mlm"].tolist()
+    assert not set(range(60, 78)) & set(texts), "they are there once more, without those held out"
+    assert set(range(60)) < set(texts)
+    assert max(texts) == len(train_split) - 1
+    batch = next(iter(training_stream(train_split, config)))
+    assert batch.masks["mlm"].any()
+    assert batch.teacher_masks["ner"].any()
+    assert set(batch.teacher) == {"topic", "ner"}
+
+
 def quiet():
     return Console(RichConsole(file=io.StringIO(), width=120))
 
