@@ -10,8 +10,9 @@ Fields of the config: --config.distill.temperature=2. docs/distill.md says what 
 
 import argparse
 
-from mtt_jax.cli import train
 from mtt_jax.cli.options import parse_with_config as parse
+from mtt_jax.cli.train import add_arguments as add_arguments_of_train
+from mtt_jax.cli.train import run as train
 from mtt_jax.config.files import find_file, load_config
 from mtt_jax.errors import UserError
 
@@ -22,7 +23,7 @@ __all__ = ["HELP", "add_arguments", "parse", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments: those of train, and the teachers."""
-    train.add_arguments(parser)
+    add_arguments_of_train(parser)
     parser.add_argument(
         "--teachers",
         help="run directories or JSONL files with commas between them, each with TASK= before it "
@@ -39,4 +40,4 @@ def run(options: argparse.Namespace) -> int:
     options.workdir = options.workdir or f"runs/{find_file(options.config).stem}-distilled"
     if not load_config(options.config, overrides).distill.teachers:
         raise UserError("--teachers is missing; try --teachers=runs/balanced.")
-    return train.run(options)
+    return train(options)

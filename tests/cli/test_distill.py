@@ -2,14 +2,14 @@
 
 import pytest
 
-from mtt_jax.cli import main, train
+from mtt_jax.cli import distill, main
 
 
 @pytest.fixture
 def started(monkeypatch):
     """The options with which training would have started."""
     found = []
-    monkeypatch.setattr(train, "run", lambda options: found.append(options) or 0)
+    monkeypatch.setattr(distill, "train", lambda options: found.append(options) or 0)
     return found
 
 
