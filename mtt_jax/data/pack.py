@@ -73,7 +73,11 @@ def assign_rows(lengths: Sequence[int], row_length: int, slots: int) -> list[lis
 
 
 def lay_out(
-    rows: Sequence[Sequence[Piece]], tasks: Sequence[Objective], row_length: int, slots: int, count: int
+    rows: Sequence[Sequence[Piece]],
+    tasks: Sequence[Objective],
+    row_length: int,
+    slots: int,
+    count: int,
 ) -> Batch:
     """Rows of pieces as a batch of B = count rows; those without any piece are empty."""
     tokens, segments, positions = np.zeros((3, count, row_length), np.int32)

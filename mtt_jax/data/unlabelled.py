@@ -23,8 +23,8 @@ from mtt_jax.data.inputs import EMPTY_LINE, Input, open_input
 from mtt_jax.data.readers import READERS, expand, head
 from mtt_jax.data.readers.rows import Layout
 from mtt_jax.errors import UserError
-from mtt_jax.tasks.base import part_of
 from mtt_jax.tasks import Vocabulary
+from mtt_jax.tasks.base import part_of
 from mtt_jax.types import Example, Record
 
 FLAG = "--config.data.unlabelled"
@@ -246,7 +246,9 @@ def _write_arrays(
                     sources.add(np.array([texts]))
                 texts += 1
     if not texts:
-        raise UserError(f"{FLAG}: {config.data.unlabelled}: no text that is not empty; name others.")
+        raise UserError(
+            f"{FLAG}: {config.data.unlabelled}: no text that is not empty; name others."
+        )
     # At least one, unless it is the only one.
     count = min(max(round(config.data.dev_share * texts), 1), HELD_OUT, texts - 1)
     chosen = np.random.default_rng([config.data_seed, texts]).choice(texts, count, replace=False)
@@ -298,15 +300,15 @@ class Store(NamedTuple):
     Attributes:
       train: to train on.
       held_out: to measure perplexity on.
-      count: texts, those that are held out included.
-      out: texts that are held out.
-      scored: texts that were left out because dev or test has them.
+      texts: how many, those that are held out included.
+      texts_out: how many are held out.
+      scored: how many were left out because dev or test has them.
     """
 
     train: ExampleSet
     held_out: ExampleSet
-    count: int
-    out: int
+    texts: int
+    texts_out: int
     scored: int
 
 

@@ -23,11 +23,11 @@ class Perplexity(NamedTuple):
 
     Attributes:
       loss: mean cross-entropy of a hidden subword.
-      count: hidden subwords.
+      subwords: how many were hidden.
     """
 
     loss: float
-    count: int
+    subwords: int
 
     @property
     def value(self) -> float:
@@ -41,7 +41,7 @@ class Perplexity(NamedTuple):
 
     def as_json(self) -> dict[str, Any]:
         """As metrics.json holds it."""
-        return {"perplexity": self.value, "loss": self.loss, "count": self.count}
+        return {"perplexity": self.value, "loss": self.loss, "count": self.subwords}
 
 
 def score_of_texts(texts: Mapping[str, Perplexity]) -> float:
@@ -78,9 +78,7 @@ def perplexities(
             drawn = objective.drawn(cut(texts[index], longest), texts.vocabulary, rng)
             pieces.append(piece_of(drawn, (objective,), longest))
         total, count = 0.0, 0.0
-        for batch in pack_pieces(
-            pieces, (objective,), config.train.row_length, config.slots, rows
-        ):
+        for batch in pack_pieces(pieces, (objective,), config.train.row_length, config.slots, rows):
             loss, hidden = sums(params, batch)[objective.name]
             total, count = total + float(loss), count + float(hidden)
         if not math.isfinite(total):

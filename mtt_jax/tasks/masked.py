@@ -90,7 +90,11 @@ class Masked(Objective):
         return example._replace(tokens=tokens, features=features, labels=labels)
 
     def target(
-        self, gold: tuple[np.ndarray, np.ndarray], words: np.ndarray, starts: np.ndarray, length: int
+        self,
+        gold: tuple[np.ndarray, np.ndarray],
+        words: np.ndarray,
+        starts: np.ndarray,
+        length: int,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Position in the sentence and id of each hidden subword, int32 [k, 2]; a mask of ones."""
         del words, starts, length

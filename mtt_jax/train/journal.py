@@ -155,9 +155,7 @@ def held_out(setup: Setup, params: Any) -> dict[str, Perplexity]:
     if not setup.sums:
         return {}
     config = setup.config
-    return perplexities(
-        setup.sums, params, setup.data.held_out, config, config.train.batch_rows
-    )
+    return perplexities(setup.sums, params, setup.data.held_out, config, config.train.batch_rows)
 
 
 _all_finite = jax.jit(
