@@ -434,10 +434,13 @@ def _contradictions_of_texts(config: Config) -> Iterator[str]:
                 f"config.train.mlm: the config has the task '{name}' already; set its weight with "
                 f"--config.tasks.{name}.weight={train.mlm:g} instead."
             )
-        if config.tasks[name].hidden:
-            yield f"config.tasks.{name}.hidden: its head has one layer of the encoder's width."
-        if config.tasks[name].class_sampling:
-            yield f"config.tasks.{name}.class_sampling: it has no classes; leave it out."
+        for field, why in (
+            ("hidden", "its head has one layer of the encoder's width"),
+            ("class_sampling", "it has no classes"),
+            ("class_weights", "it has no classes"),
+        ):
+            if getattr(config.tasks[name], field):
+                yield f"config.tasks.{name}.{field}: means nothing for '{name}', as {why}."
     if len(names) > 1:
         yield f"config.tasks: {' and '.join(names)} train on the same texts; leave out all but one."
     if names and data.source == "files" and not config.task_list and not data.unlabelled:

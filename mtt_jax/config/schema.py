@@ -91,8 +91,8 @@ class TaskConfig:
     kind: str = option(
         "classes",
         "classes: one class per sentence; multilabel: any number of them; entities: spans of "
-        "words; tags: one class per word; docs/tasks.md; mlm: hidden words of texts without labels, "
-        "docs/unlabelled.md",
+        "words; tags: one class per word; docs/tasks.md; mlm: hidden words of texts without "
+        "labels, docs/unlabelled.md",
         choices=tuple(KINDS),
     )
     labels: tuple[str, ...] = option(

@@ -178,7 +178,8 @@ def _with_texts(data: Prepared, config: Config, made_of: dict[str, Any]) -> Prep
         further, held_out = [store.train], [store.held_out]
         left_out = f"; {store.scored:,} that dev or test has are left out" if store.scored else ""
         notes.append(
-            f"{store.count:,} texts without labels, of which {store.out:,} are held out{left_out}."
+            f"{store.texts:,} texts without labels, of which {store.texts_out:,} are held "
+            f"out{left_out}."
         )
     vocabulary = tokenizer.subwords(data.tokenizer)
     splits = {**data.splits, "train": TrainingSet(data.splits["train"], further, vocabulary)}

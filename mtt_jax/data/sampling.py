@@ -26,7 +26,7 @@ import numpy as np
 
 from mtt_jax.config.schema import Config, TaskConfig
 from mtt_jax.data.encode import ExampleSet
-from mtt_jax.tasks import Objective
+from mtt_jax.tasks import Task
 
 # The part of the sentences that have no label but what teachers say.
 UNLABELLED = "unlabelled"
@@ -79,7 +79,7 @@ def lengths_read(examples: ExampleSet, config: Config) -> np.ndarray:
 
 
 def _resampled(
-    part: np.ndarray, examples: ExampleSet, task: Objective, fields: TaskConfig, seed: int
+    part: np.ndarray, examples: ExampleSet, task: Task, fields: TaskConfig, seed: int
 ) -> np.ndarray:
     """A task's sentences, with those of rare classes repeated or those of frequent ones dropped."""
     if not fields.class_sampling:

@@ -300,15 +300,15 @@ class Store(NamedTuple):
     Attributes:
       train: to train on.
       held_out: to measure perplexity on.
-      count: texts, those that are held out included.
-      out: texts that are held out.
-      scored: texts that were left out because dev or test has them.
+      texts: how many, those that are held out included.
+      texts_out: how many are held out.
+      scored: how many were left out because dev or test has them.
     """
 
     train: ExampleSet
     held_out: ExampleSet
-    count: int
-    out: int
+    texts: int
+    texts_out: int
     scored: int
 
 

@@ -83,6 +83,7 @@ class Heads(nn.Module):
             if spec.unit in vectors:
                 logits[name] = Head(spec, name=name)(vectors[spec.unit], train)
             elif hidden and name in hidden:
+                assert table is not None, "a head over hidden subwords needs the encoder's table"
                 x = at_positions(tokens, hidden[name][..., 0])
                 logits[name] = SubwordHead(spec, name=name)(x, table, train)
         return logits

@@ -23,11 +23,11 @@ class Perplexity(NamedTuple):
 
     Attributes:
       loss: mean cross-entropy of a hidden subword.
-      count: hidden subwords.
+      subwords: how many were hidden.
     """
 
     loss: float
-    count: int
+    subwords: int
 
     @property
     def value(self) -> float:
@@ -41,7 +41,7 @@ class Perplexity(NamedTuple):
 
     def as_json(self) -> dict[str, Any]:
         """As metrics.json holds it."""
-        return {"perplexity": self.value, "loss": self.loss, "count": self.count}
+        return {"perplexity": self.value, "loss": self.loss, "count": self.subwords}
 
 
 def score_of_texts(texts: Mapping[str, Perplexity]) -> float:

@@ -22,8 +22,8 @@ def labels_found(given: Config, complete: Config) -> list[str]:
       complete: with all labels.
     """
     lines = []
-    for name, task in given.tasks.items():
-        found = complete.tasks[name].labels
+    for task in given.task_list:
+        name, found = task.name, complete.tasks[task.name].labels
         if not task.labels:
             more = f", and {len(found) - _SHOWN:,} more" if len(found) > _SHOWN else ""
             shown = ", ".join(found[:_SHOWN])

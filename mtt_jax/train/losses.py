@@ -131,7 +131,8 @@ def make_sums(model: MultiTask, config: Config) -> Callable[[Any, Batch], dict[s
     objectives = [task for task in config.objectives if not task.needs_labels]
 
     def sums(params: Any, batch: Batch) -> dict[str, Sum]:
-        logits = model.apply({"params": params}, batch).logits
+        outputs: Any = model.apply({"params": params}, batch)
+        logits = outputs.logits
         return {
             one.name: LOSSES[one.loss](logits[one.name], batch.targets[one.name],
                                        batch.masks[one.name])
