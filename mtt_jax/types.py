@@ -7,6 +7,7 @@
 Everything here is a NamedTuple, so JAX sees a pytree and no folder needs another's library.
 """
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -49,6 +50,8 @@ class Example(NamedTuple):
         is absent has no label here.
       features: uint16 [n, F] ids of the word features of each subword (data/features.py); F is 0
         for a model that reads none.
+      teacher: task -> probabilities of its classes, float [C] for a task per sentence, [w, C] for
+        one per word, NaN where the teachers have no answer; a task that is absent has none here.
     """
 
     tokens: np.ndarray
@@ -56,6 +59,7 @@ class Example(NamedTuple):
     words: np.ndarray
     labels: dict[str, Any]
     features: np.ndarray
+    teacher: Mapping[str, np.ndarray] = {}  # noqa: RUF012  never changed
 
 
 class Batch(NamedTuple):
@@ -73,6 +77,11 @@ class Batch(NamedTuple):
         unit is the word; the task gives dtype and further axes.
       masks: task -> float32 [B, S] or [B, L]; 0 where the task has no label.
       features: int32 [B, L, F] word features, 0 where empty; None for F = 0.
+      teacher: task -> float32 [B, S, C] or [B, L, C] probabilities of the teachers; None without
+        teachers. A task that no teacher answers is absent.
+      teacher_masks: task -> float32 [B, S] or [B, L], the weight of the teachers' answer; 0 where
+        there is none to learn from. Inside the step, this and `masks` are multiplied by their
+        shares (train/teaching.py).
     """
 
     tokens: Array
@@ -81,6 +90,8 @@ class Batch(NamedTuple):
     targets: dict[str, Array]
     masks: dict[str, Array]
     features: Array | None = None
+    teacher: dict[str, Array] | None = None
+    teacher_masks: dict[str, Array] | None = None
 
 
 class Outputs(NamedTuple):

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mtt_jax.config.files import to_json
-from mtt_jax.config.schema import Config
+from mtt_jax.config.schema import Config, DistillConfig
 from mtt_jax.data.check.duplicates import plain
 from mtt_jax.data.check.findings import number
 from mtt_jax.data.encode import ExampleSet, encode_records, reading_of
@@ -204,14 +204,14 @@ def _digest(config: Config, *splits: Sequence[Record]) -> str:
 
 
 def _without_files(config: Config) -> Config:
-    """The config of a fold's run, whose sentences are given to it."""
+    """The config of a fold's run, whose sentences are given to it; it has no teachers."""
     tasks = {
         name: dataclasses.replace(
             task, data=dataclasses.replace(task.data, limit=0, synthetic=0.0, newswire=0)
         )
         for name, task in config.tasks.items()
     }
-    return dataclasses.replace(config, tasks=tasks)
+    return dataclasses.replace(config, tasks=tasks, distill=DistillConfig())
 
 
 def _inferences(examples: ExampleSet, model: SavedModel) -> list[Inference]:

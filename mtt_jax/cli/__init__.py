@@ -11,7 +11,18 @@ from types import ModuleType
 from typing import NoReturn
 
 from mtt_jax import __version__
-from mtt_jax.cli import check, convert, diagnose, evaluate, export, fields, info, predict, train
+from mtt_jax.cli import (
+    check,
+    convert,
+    diagnose,
+    distill,
+    evaluate,
+    export,
+    fields,
+    info,
+    predict,
+    train,
+)
 from mtt_jax.cli.options import Parser
 from mtt_jax.devices import memory
 from mtt_jax.errors import RenamedWarning, UserError, did_you_mean
@@ -19,6 +30,7 @@ from mtt_jax.train.stop import InterruptedRunError, end_on_ctrl_c
 
 COMMANDS: dict[str, ModuleType] = {
     "train": train,
+    "distill": distill,
     "evaluate": evaluate,
     "predict": predict,
     "export": export,

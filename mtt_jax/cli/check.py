@@ -94,7 +94,7 @@ def run(options: argparse.Namespace) -> int:
     if model:
         examined = examine(_moved(model.config, options.overrides), model.tokenizer)
     else:
-        examined = examine(pretrained.complete(options.loaded))
+        examined = examine(pretrained.complete(_with_labels(options.loaded)))
     console = silent() if options.json else Console()
     show(examined, console)
     out = Path(options.out or f"{options.run}/check").expanduser()
@@ -112,6 +112,19 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(as_json)
     return 1 if examined.errors else 0
+
+
+def _with_labels(config: Config) -> Config:
+    """The config without what trains on texts without labels.
+
+    Raises:
+      UserError: if nothing is left.
+    """
+    from mtt_jax.config.resolve import answering
+
+    if not config.task_list:
+        raise UserError("config.tasks: no task has labels; there is nothing to check.")
+    return answering(config)
 
 
 def _moved(config: Config, overrides: list[Override]) -> Config:

@@ -157,7 +157,7 @@ def advice(argument: str, command: str) -> str:
     """
     typed, equals, value = argument.partition("=")
     name = typed.lstrip("-").lower().replace("-", "_")
-    if command not in ("train", "diagnose"):
+    if command not in ("train", "diagnose", "distill"):
         said = _OF_COMMAND.get(command, {}).get(name) or _OPEN.get(name, "")
         return f" Here: {said.format(command=command)}." if said else ""
     path = _path(name)

@@ -25,7 +25,7 @@ def run(options: argparse.Namespace) -> int:
     from mtt_jax.weights import saved_model
     from mtt_jax.weights.build import count_parameters
 
-    model = saved_model.load(options.run_dir)
+    model = saved_model.load(options.run_dir, encoder_is_enough=True)
     final = saved_model.read_json(model.path.parent / "metrics.json") or {}
     about = {
         "model": str(model.path),

@@ -96,7 +96,11 @@ def unknown_argument(argument: str, program: str, command: str, known: Iterable[
     """
     name = argument.partition("=")[0]
     flag = argument.startswith("-")
-    field = "=" in argument and command in ("train", "diagnose")  # train.steps=5, without dashes
+    field = "=" in argument and command in (
+        "train",
+        "diagnose",
+        "distill",
+    )  # train.steps=5, without dashes
     said = advice(argument, command) if flag or field else ""
     if not flag:
         instead = f".{said} See" if said else "; see"

@@ -94,8 +94,8 @@ def run(options: argparse.Namespace) -> int:
     from rich.console import Console as RichConsole
     from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+    from mtt_jax.data.inputs import described, open_inputs
     from mtt_jax.data.readers.rows import Layout
-    from mtt_jax.predict.inputs import described, open_inputs
 
     files = options.files or ["-"]
     header = {"auto": None, "true": True, "false": False}[options.header]

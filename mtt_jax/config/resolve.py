@@ -16,6 +16,7 @@ from mtt_jax.config.schema import (
     WORD_FEATURES,
     Config,
     DataConfig,
+    DistillConfig,
     EncoderConfig,
     MeshConfig,
     PhaseConfig,
@@ -28,7 +29,7 @@ from mtt_jax.config.schema import (
 )
 from mtt_jax.config.values import check_names, parse_labels, parse_names
 from mtt_jax.errors import UserError, did_you_mean
-from mtt_jax.tasks import KINDS, UNITS, Task
+from mtt_jax.tasks import KINDS, UNITS, Objective
 from mtt_jax.tasks.schemes import scheme_name
 
 # Names that results, exports and commands use in addition to those of the tasks.
@@ -42,6 +43,8 @@ _FREEZES = {
     "embedding_rate": "encoder/.*embedding.*",
     "head_rate": "heads/.*",
 }
+# The kind of the task that train.mlm adds, and its name.
+_MLM = "mlm"
 _TYPE_NAMES = {str: "a string", int: "a whole number", float: "a number", bool: "a boolean"}
 
 
@@ -54,7 +57,8 @@ def resolve(config: Any) -> Config:
     raw = rename(_group(_plain(config), ""))
     _known(raw, {*SECTIONS, "tasks", "phases", *TOP}, "")
     data = _group(raw.get("data", {}), "data.")
-    tasks = _tasks(_group(raw.get("tasks", {}), "tasks."), data)
+    train = build_section(TrainConfig, raw.get("train", {}), "train.")
+    tasks = _tasks(_with_mlm(_group(raw.get("tasks", {}), "tasks."), train), data)
     data = {name: value for name, value in data.items() if name not in tasks}
     _known(data, {f.name for f in fields(DataConfig)} | set(tasks), "data.")
     hints = get_type_hints(Config)
@@ -63,8 +67,9 @@ def resolve(config: Any) -> Config:
         data=build_section(DataConfig, data, "data."),
         tokenizer=build_section(TokenizerConfig, raw.get("tokenizer", {}), "tokenizer."),
         encoder=build_section(EncoderConfig, raw.get("encoder", {}), "encoder."),
-        train=build_section(TrainConfig, raw.get("train", {}), "train."),
+        train=train,
         phases=_phases(raw.get("phases", ())),
+        distill=build_section(DistillConfig, raw.get("distill", {}), "distill."),
         mesh=build_section(MeshConfig, raw.get("mesh", {}), "mesh."),
         **{
             f.name: _value(f, hints[f.name], raw.get(f.name, f.default), "")
@@ -74,6 +79,41 @@ def resolve(config: Any) -> Config:
     )
     check(result)
     return result
+
+
+def _with_mlm(tasks: dict[str, Any], train: TrainConfig) -> dict[str, Any]:
+    """The tasks, and the one that train.mlm asks for if there is none of its kind."""
+    kinds = [task.get("kind") for task in tasks.values() if isinstance(task, Mapping)]
+    if not train.mlm or not tasks or _MLM in kinds:
+        return tasks
+    if _MLM in tasks:
+        raise UserError(
+            f"config.train.mlm: adds a task named {_MLM}, which is the name of another task; "
+            "rename that one."
+        )
+    return {**tasks, _MLM: {"kind": _MLM, "weight": train.mlm}}
+
+
+def answering(config: Config) -> Config:
+    """The config of a model that answers: without what only trains.
+
+    As it is if nothing answers. Phases that trained nothing else are left out.
+    """
+    kept = {task.name: config.tasks[task.name] for task in config.task_list}
+    if not kept or len(kept) == len(config.tasks):
+        return config
+    phases = tuple(
+        dataclasses.replace(
+            phase,
+            tasks=tuple(name for name in phase.tasks if name in kept),
+            weights={name: weight for name, weight in phase.weights.items() if name in kept},
+        )
+        for phase in config.phases
+        if any(name in kept for name in phase.tasks or config.active)
+    )
+    names = tuple(name for name in config.train.tasks if name in kept)
+    train = dataclasses.replace(config.train, tasks=names, mlm=0.0)
+    return dataclasses.replace(config, tasks=kept, phases=phases, train=train)
 
 
 def _tasks(tasks: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, TaskConfig]:
@@ -231,8 +271,9 @@ def _value(field: dataclasses.Field, hint: Any, value: Any, path: str) -> Any:
 def _contradictions(config: Config) -> Iterator[str]:
     """Yields the contradictions between fields, one line each."""
     encoder, train, data = config.encoder, config.train, config.data
-    for task in config.task_list:
+    for task in config.objectives:
         yield from _contradictions_of_task(task, config)
+    yield from _contradictions_of_texts(config)
     check_names(encoder.word_features, WORD_FEATURES, "config.encoder.word_features")
     if len(set(encoder.word_features)) < len(encoder.word_features):
         yield "config.encoder.word_features: a feature is named twice; name it once."
@@ -334,14 +375,27 @@ def _contradictions(config: Config) -> Iterator[str]:
             f"config.train.accumulate: train.balance={train.balance} compares the tasks on a whole "
             "batch; leave accumulate at 1, or lower train.batch_rows."
         )
-    check_names(train.score, config.tasks, "config.train.score")
-    if not any(weight > 0 for weight in train.score.values()):
+    answered = {task.name for task in config.task_list}
+    for name in train.score:
+        if name in config.tasks and name not in answered:
+            yield (
+                f"config.train.score: '{name}' answers nothing that could be scored; leave it out."
+            )
+    check_names(train.score, answered or config.tasks, "config.train.score")
+    if not answered:
+        pass
+    elif not any(weight > 0 for weight in train.score.values()):
         yield "config.train.score: give at least one task a weight above 0, as in 'ner=1'."
-    elif not any(train.score.get(name) for name in config.trained):
+    elif answered & config.trained and not any(train.score.get(n) for n in config.trained):
         yield (
             "config.train.score: names no task that trains; give one of "
-            f"{', '.join(sorted(config.trained))} a weight above 0."
+            f"{', '.join(sorted(answered & config.trained))} a weight above 0."
         )
+    check_names(
+        [task for task, _ in config.distill.teachers if task],
+        [task.name for task in config.task_list],
+        "config.distill.teachers",
+    )
     if encoder.init and config.init_from:
         yield "config.encoder.init: a run starts either from this or from init_from, not from both."
     if config.init_parts != "all" and not config.init_from:
@@ -349,7 +403,7 @@ def _contradictions(config: Config) -> Iterator[str]:
     if data.source != "newswire":
         needed = "name" if data.source == "tfds" else "train"
         for name, task_config in config.tasks.items():
-            if not getattr(task_config.data, needed):
+            if name in answered and not getattr(task_config.data, needed):
                 what = "a TFDS data set" if data.source == "tfds" else "a file"
                 yield (
                     f"config.data.{name}.{needed}: data.source={data.source} needs {what} for "
@@ -363,7 +417,54 @@ def _divisor(number: int, near: int) -> int:
     return next(n for n in close if 1 <= n <= number and number % n == 0)
 
 
-def _contradictions_of_task(task: Task, config: Config) -> Iterator[str]:
+def _contradictions_of_texts(config: Config) -> Iterator[str]:
+    """Contradictions of what trains on texts without labels."""
+    train, data = config.train, config.data
+    names = [task.name for task in config.objectives if not task.needs_labels]
+    for name in names:
+        where = f"config.data.{name}"
+        for split in ("train", "dev", "test"):
+            if getattr(config.tasks[name].data, split):
+                yield (
+                    f"{where}.{split}: '{name}' reads texts without labels; name them with "
+                    "--config.data.unlabelled=FILES."
+                )
+        if train.mlm and train.mlm != config.tasks[name].weight:
+            yield (
+                f"config.train.mlm: the config has the task '{name}' already; set its weight with "
+                f"--config.tasks.{name}.weight={train.mlm:g} instead."
+            )
+        for field, why in (
+            ("hidden", "its head has one layer of the encoder's width"),
+            ("class_sampling", "it has no classes"),
+            ("class_weights", "it has no classes"),
+        ):
+            if getattr(config.tasks[name], field):
+                yield f"config.tasks.{name}.{field}: means nothing for '{name}', as {why}."
+    if len(names) > 1:
+        yield f"config.tasks: {' and '.join(names)} train on the same texts; leave out all but one."
+    if names and data.source == "files" and not config.task_list and not data.unlabelled:
+        yield (
+            f"config.data.unlabelled: '{names[0]}' has no text to train on; name some with "
+            "--config.data.unlabelled=FILES."
+        )
+
+
+def check_used(config: Config) -> None:
+    """Checks that something trains on the texts of data.unlabelled.
+
+    Raises:
+      UserError: saying what to add.
+    """
+    if config.data.unlabelled and not config.reads_texts and not config.distill.teachers:
+        raise UserError(
+            "config.data.unlabelled: nothing in this config trains on texts without labels; add "
+            "--config.train.mlm=0.5 to train on them too, or --config.distill.teachers=RUN to have "
+            "them labeled, or leave out --config.data.unlabelled."
+        )
+
+
+def _contradictions_of_task(task: Objective, config: Config) -> Iterator[str]:
     task_config, train = config.tasks[task.name], config.train
     where = f"config.tasks.{task.name}"
     if task.labels:  # otherwise they are in the data, and are checked by `put_labels`
@@ -397,7 +498,7 @@ def _contradictions_of_task(task: Task, config: Config) -> Iterator[str]:
     yield from _contradictions_of_synthesis(task, config)
 
 
-def _fields_of_other_kinds(task: Task, config: Config) -> Iterator[str]:
+def _fields_of_other_kinds(task: Objective, config: Config) -> Iterator[str]:
     """Fields that are set and mean nothing for this kind of task."""
     section_of_task = config.tasks[task.name]
     groups: dict[str, TaskConfig | TaskDataConfig] = {
@@ -415,7 +516,7 @@ def _fields_of_other_kinds(task: Task, config: Config) -> Iterator[str]:
             )
 
 
-def _contradictions_of_synthesis(task: Task, config: Config) -> Iterator[str]:
+def _contradictions_of_synthesis(task: Objective, config: Config) -> Iterator[str]:
     source = config.tasks[task.name].data
     where = f"config.data.{task.name}"
     check_names(source.synthetic_methods, SYNTHETIC_METHODS, f"{where}.synthetic_methods")

@@ -14,8 +14,17 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
-from mtt_jax.config.values import NAMES, NUMBERS, PAIRS, STEPS, WORD_OR_NUMBERS, Codec, as_text
-from mtt_jax.tasks import KINDS, Task, make_task
+from mtt_jax.config.values import (
+    NAMES,
+    NUMBERS,
+    PAIRS,
+    STEPS,
+    TEACHERS,
+    WORD_OR_NUMBERS,
+    Codec,
+    as_text,
+)
+from mtt_jax.tasks import KINDS, Objective, Task, make_task
 from mtt_jax.tasks.schemes import FILE_SCHEMES, MODEL_SCHEMES
 
 # Loss-based and gradient-based methods, as in train/balance.
@@ -37,6 +46,7 @@ FIELDS_OF_KINDS = (
     ("data", "scheme", "offsets", "entities"),
     ("data", "offsets", "offsets", "entities"),
     ("data", "separator", "columns", "multilabel"),
+    ("tasks", "masked", "texts", "mlm"),
 )
 # What the offsets of entities in a file may count.
 OFFSETS = ("characters", "utf-16", "bytes")
@@ -81,7 +91,8 @@ class TaskConfig:
     kind: str = option(
         "classes",
         "classes: one class per sentence; multilabel: any number of them; entities: spans of "
-        "words; tags: one class per word; docs/tasks.md",
+        "words; tags: one class per word; docs/tasks.md; mlm: hidden words of texts without "
+        "labels, docs/unlabelled.md",
         choices=tuple(KINDS),
     )
     labels: tuple[str, ...] = option(
@@ -104,11 +115,15 @@ class TaskConfig:
     sampling: float = option(
         0.0,
         "share of training sentences drawn from this task's data, relative to the other tasks, "
-        "with train.mixing=explicit; 0 for its share of the sentences",
+        "with train.mixing=explicit; 0 for its share of the sentences, or for mlm as many as all "
+        "other tasks together",
         low=0,
     )
     sampling_cap: int = option(
-        0, "maximum number of sentences that count towards its share; 0 for all", low=0
+        0,
+        "maximum number of sentences that count towards its share; 0 for all, or for mlm as many "
+        "as those of all other tasks",
+        low=0,
     )
     class_sampling: str | Mapping[str, float] = option(
         "",
@@ -120,6 +135,7 @@ class TaskConfig:
     repeat_cap: float = option(
         10.0, "maximum factor by which class_sampling repeats a sentence", low=1
     )
+    masked: float = option(0.15, "share of the words that are hidden (mlm)", low=0.01, high=0.9)
     data: "TaskDataConfig" = dataclasses.field(default_factory=lambda: TaskDataConfig())
 
 
@@ -210,6 +226,19 @@ class DataConfig:
         "newswire",
         "newswire, the embedded corpus; files, your own; tfds, any TFDS data set",
         choices=("newswire", "files", "tfds"),
+    )
+    unlabelled: str = option(
+        "",
+        "files of text without labels, one text per line or in any format of docs/formats.md; "
+        "paths and globs with commas between them, compressed or not, or a folder; "
+        "docs/unlabelled.md",
+    )
+    unlabelled_text: str = option(
+        "auto", "where the text is in them: a key or column name, or a column number from 1"
+    )
+    unlabelled_format: str = option(
+        "auto",
+        "their format: text for one text per line, or one of docs/formats.md; auto recognizes it",
     )
     cache_dir: str = option("~/.cache/mtt_jax", "built corpora and encoded data; safe to delete")
     encoding: str = option(
@@ -451,6 +480,12 @@ class TrainConfig:
         "also keep the checkpoint with the best dev score of each task, saved as model-TASK/; "
         "docs/steadier.md",
     )
+    mlm: float = option(
+        0.0,
+        "above 0: also train to find hidden words, in data.unlabelled and in the training "
+        "sentences, with this weight of the loss, by a task named mlm; docs/unlabelled.md",
+        low=0,
+    )
     tensorboard: bool = option(True, "write TensorBoard events")
     profile: range = option(
         range(0),
@@ -492,6 +527,55 @@ class PhaseConfig:
 
 
 @dataclass(frozen=True)
+class DistillConfig:
+    """distill: what is learned from teachers."""
+
+    teachers: tuple[tuple[str, str], ...] = option(
+        (),
+        "run directories, model directories, or JSONL files with predictions, as in "
+        "'runs/a, runs/b' or 'ner=runs/ner, topic=answers.jsonl'; each answers the tasks that it "
+        "has, or the one that is named; of several answers to one task the mean is taken; "
+        "docs/distill.md",
+        codec=TEACHERS,
+    )
+    temperature: float = option(
+        1.0,
+        "temperature of the probabilities of teachers and student when they are compared; higher "
+        "gives unlikely classes more influence (Hinton et al. 2015)",
+        low=0.1,
+        high=100,
+    )
+    gold: float = option(
+        0.0,
+        "share of the label in the loss of what has one; the teachers' answer has the rest",
+        low=0,
+        high=1,
+    )
+    anneal: bool = option(
+        True,
+        "let the share of the label grow linearly from distill.gold to 1 over the run (Clark et "
+        "al. 2019)",
+    )
+    weight: float = option(
+        1.0, "weight of what has no label but the teachers' answer, relative to what has one", low=0
+    )
+    floor: float = option(
+        0.0,
+        "confidence, from 0 to 1, below which the teachers' answer to a sentence or a word without "
+        "a label is not used",
+        low=0,
+        high=1,
+    )
+    unlabelled: float = option(
+        0.5,
+        "share of the draws for sentences that have only the teachers' answers, such as those of "
+        "data.unlabelled",
+        low=0,
+        high=0.99,
+    )
+
+
+@dataclass(frozen=True)
 class MeshConfig:
     """mesh: devices."""
 
@@ -514,6 +598,7 @@ class Config:
     encoder: EncoderConfig
     train: TrainConfig
     phases: tuple[PhaseConfig, ...]
+    distill: DistillConfig
     mesh: MeshConfig
     seed: int = option(0, "seed of all randomness", low=0)
     init_from: str = option("", "run or model directory whose parameters start this run")
@@ -522,9 +607,19 @@ class Config:
     )
 
     @property
-    def task_list(self) -> tuple[Task, ...]:
-        """The tasks in their order in the config."""
+    def objectives(self) -> tuple[Objective, ...]:
+        """Everything that trains the model, in the order of the config."""
         return tuple(make_task(name, task) for name, task in self.tasks.items())
+
+    @property
+    def task_list(self) -> tuple[Task, ...]:
+        """The objectives that answer a question, in their order in the config."""
+        return tuple(task for task in self.objectives if isinstance(task, Task))
+
+    @property
+    def reads_texts(self) -> bool:
+        """Whether something trains on texts without labels."""
+        return any(not objective.needs_labels for objective in self.objectives)
 
     @property
     def active(self) -> tuple[str, ...]:
@@ -553,6 +648,7 @@ SECTIONS: dict[str, type] = {
     "tokenizer": TokenizerConfig,
     "encoder": EncoderConfig,
     "train": TrainConfig,
+    "distill": DistillConfig,
     "mesh": MeshConfig,
 }
 TOP = ("seed", "init_from", "init_parts")
@@ -578,7 +674,8 @@ def default_config(tasks: Mapping[str, TaskConfig] | None = None) -> Any:
     plain: dict[str, Any] = {name: as_plain(section()) for name, section in SECTIONS.items()}
     plain["tasks"] = {name: as_plain(task) for name, task in tasks.items()}
     plain["data"] |= {name: as_plain(task.data) for name, task in tasks.items()}
-    plain["train"]["score"] = ", ".join(f"{name}=1" for name in tasks)
+    scored = [name for name, task in tasks.items() if issubclass(KINDS[task.kind], Task)]
+    plain["train"]["score"] = ", ".join(f"{name}=1" for name in scored)
     plain |= {f.name: f.default for f in fields(Config) if f.name in TOP}
     return ConfigDict({**plain, "phases": ()}, sort_keys=False)
 

@@ -209,10 +209,35 @@ def _range_text(value: Any) -> str:
     return f"{value.start}:{value.stop - 1}" if value else ""
 
 
+def parse_teachers(text: str, where: str) -> tuple[tuple[str, str], ...]:
+    """Reads 'ner=runs/a, runs/b' as (("ner", "runs/a"), ("", "runs/b")); "" stands for all tasks.
+
+    Raises:
+      UserError: naming the field `where`, for a task without a path.
+    """
+    found = []
+    for part in parse_names(text, where):
+        task, equals, path = (side.strip() for side in part.partition("="))
+        if not equals or not task.isidentifier():  # a path may contain a =
+            task, path = "", part
+        if not path:
+            raise UserError(f"{where}: expected 'TASK=PATH' or 'PATH', got {part!r}.")
+        found.append((task, path))
+    return tuple(found)
+
+
+def _teachers_text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    parts = (part if isinstance(part, str) else "=".join(filter(None, part)) for part in value)
+    return ", ".join(_quoted(part, ",") for part in parts)
+
+
 NAMES = Codec(parse_names, _names_text)
 STEPS = Codec(parse_range, _range_text)
 PAIRS = Codec(parse_pairs, _pairs_text)
 NUMBERS = Codec(parse_numbers, _pairs_text)
+TEACHERS = Codec(parse_teachers, _teachers_text)
 WORD_OR_NUMBERS = Codec(parse_word_or_numbers, _pairs_text)
 
 

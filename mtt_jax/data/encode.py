@@ -6,9 +6,9 @@ training cuts it and reports how many were cut; evaluation and prediction read i
 windows, so that every word is decided exactly once.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from tokenizers import Tokenizer
@@ -17,9 +17,23 @@ from mtt_jax.config.schema import Config
 from mtt_jax.data.clean import Cleaned, as_given, clean
 from mtt_jax.data.features import by_subword, feature_ids
 from mtt_jax.data.words import ZERO_WIDTH_SPACE, split_words
-from mtt_jax.tasks import Task
+from mtt_jax.tasks import Task, Vocabulary
 from mtt_jax.tasks.base import part_of, ragged
 from mtt_jax.types import Example, Record
+
+
+class Answers(Protocol):
+    """What teachers say about the examples of a split: the probabilities of each, by index."""
+
+    def __getitem__(self, index: int) -> Mapping[str, np.ndarray]:
+        """Those of one example, as `Example.teacher`."""
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks that teachers answer."""
+
+    def answered(self, task: str) -> np.ndarray:
+        """Bool [n], whether each example has an answer of a task."""
 
 
 class ExampleSet:
@@ -29,11 +43,23 @@ class ExampleSet:
       arrays: name -> array, as `encode_records` lays them out; those of a task begin with its name
         and a slash.
       tasks: the tasks whose labels the arrays hold.
+      vocabulary: of its subwords; None for a set from which no words are hidden.
+      answers: what teachers say about each example; None without teachers.
+      for_teachers: how many sentences at its end are texts that only teachers label.
     """
 
-    def __init__(self, arrays: dict[str, np.ndarray], tasks: Sequence[Task]):
+    vocabulary: Vocabulary | None = None
+    for_teachers: int = 0
+
+    def __init__(
+        self,
+        arrays: dict[str, np.ndarray],
+        tasks: Sequence[Task],
+        answers: "Answers | None" = None,
+    ):
         self.arrays = arrays
         self.tasks = tuple(tasks)
+        self.answers = answers
         self._labels = {
             task.name: {
                 name.removeprefix(f"{task.name}/"): array
@@ -46,6 +72,11 @@ class ExampleSet:
     def __len__(self) -> int:
         return len(self.arrays["token_ends"])
 
+    @property
+    def sentences(self) -> int:
+        """How many may carry labels."""
+        return len(self)
+
     def __getitem__(self, index: int) -> Example:
         index = range(len(self))[index]
         labels = {}
@@ -56,7 +87,8 @@ class ExampleSet:
         tokens, starts, words, features = (
             part_of(self.arrays, name, index) for name in ("token", "start", "word", "feature")
         )
-        return Example(tokens, starts, words, labels, features)
+        teacher = self.answers[index] if self.answers else {}
+        return Example(tokens, starts, words, labels, features, teacher)
 
     def lengths(self) -> np.ndarray:
         """int64 [n] subwords of each example."""
@@ -78,6 +110,16 @@ class ExampleSet:
         """Writes the arrays as an .npz file."""
         arrays: dict[str, Any] = self.arrays
         np.savez(path, **arrays)
+
+    def joined(self, other: "ExampleSet") -> "ExampleSet":
+        """These examples and then those of another set, for the same tasks; without answers."""
+        arrays = {}
+        for name, array in self.arrays.items():
+            more = other.arrays[name]
+            if name.endswith("_ends"):
+                more = more + (array[-1] if len(array) else 0)
+            arrays[name] = np.concatenate([array, more])
+        return ExampleSet(arrays, self.tasks)
 
     @staticmethod
     def load(path: Path, tasks: Sequence[Task]) -> "ExampleSet":

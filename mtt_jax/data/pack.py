@@ -4,13 +4,14 @@ Training packs a stream, window by window (pipeline.py); evaluation and predicti
 set. Both lay the same rows out.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from mtt_jax.config.schema import DistillConfig
 from mtt_jax.data.encode import ExampleSet, Window, cut, windows
-from mtt_jax.tasks import Task
+from mtt_jax.tasks import Objective, Task
 from mtt_jax.types import Batch, Example
 
 
@@ -20,23 +21,54 @@ class Piece(NamedTuple):
     Attributes:
       tokens: int32 [n].
       features: uint16 [n, F] ids of word features.
-      targets: task -> (values, mask) as `Task.target` returns them; absent without a label.
+      targets: task -> (values, mask) as `Objective.target` returns them; absent without a label.
+      teacher: task -> (probabilities, mask) as `_taught` returns them; absent without an answer.
     """
 
     tokens: np.ndarray
     features: np.ndarray
     targets: dict[str, tuple[Any, Any]]
+    teacher: Mapping[str, tuple[Any, Any]] = {}  # noqa: RUF012  never changed
 
 
-def piece_of(example: Example, tasks: Sequence[Task], max_length: int) -> Piece:
-    """An example as training reads it: cut to `max_length`."""
+def piece_of(
+    example: Example,
+    tasks: Sequence[Objective],
+    max_length: int,
+    distill: DistillConfig | None = None,
+) -> Piece:
+    """An example as training reads it: cut to `max_length`, with what teachers say about it."""
     example = cut(example, max_length)
     words = np.flatnonzero(example.starts >= 0)
-    return _piece(example, tasks, example, words, example.starts[words])
+    piece = _piece(example, tasks, example, words, example.starts[words])
+    if not distill or not example.teacher:
+        return piece
+    return piece._replace(teacher=_taught(example, tasks, piece, words, distill))
+
+
+def _taught(
+    example: Example, tasks: Sequence[Objective], piece: Piece, words: Any, distill: DistillConfig
+) -> dict[str, tuple[Any, Any]]:
+    """Task -> (probabilities, mask) of a piece, as `Task.soft_target` returns them.
+
+    The mask is 1 where there is a label, to which the teachers' answer is added; elsewhere it is
+    the weight of what teachers fill in, or 0 if they are not confident enough.
+    """
+    found = {}
+    for task in tasks:
+        if not isinstance(task, Task) or task.name not in example.teacher:
+            continue
+        values, known = task.soft_target(
+            example.teacher[task.name], words, example.starts[words], len(piece.tokens)
+        )
+        _, labelled = piece.targets.get(task.name, (None, 0.0))
+        filled = distill.weight * (task.confidence(values) >= distill.floor)
+        found[task.name] = values, known * np.where(np.asarray(labelled) > 0, 1.0, filled)
+    return found
 
 
 def _piece(
-    example: Example, tasks: Sequence[Task], part: Example | Window, words: Any, starts: Any
+    example: Example, tasks: Sequence[Objective], part: Example | Window, words: Any, starts: Any
 ) -> Piece:
     """The piece of an example that is `part` of it, in which `words` begin at `starts`."""
     tokens = part.tokens
@@ -73,17 +105,31 @@ def assign_rows(lengths: Sequence[int], row_length: int, slots: int) -> list[lis
 
 
 def lay_out(
-    rows: Sequence[Sequence[Piece]], tasks: Sequence[Task], row_length: int, slots: int, count: int
+    rows: Sequence[Sequence[Piece]],
+    tasks: Sequence[Objective],
+    row_length: int,
+    slots: int,
+    count: int,
+    taught: Collection[str] = (),
 ) -> Batch:
-    """Rows of pieces as a batch of B = count rows; those without any piece are empty."""
+    """Rows of pieces as a batch of B = count rows; those without any piece are empty.
+
+    Args:
+      rows: of pieces.
+      tasks: all.
+      row_length: L.
+      slots: S.
+      count: B.
+      taught: names of the tasks that teachers answer.
+    """
     tokens, segments, positions = np.zeros((3, count, row_length), np.int32)
-    units = {task.name: slots if task.unit == "sentence" else row_length for task in tasks}
+    by_name = {task.name: task for task in tasks}
+    room = {task.name: task.room(row_length, slots) for task in tasks}
     targets: dict[str, np.ndarray] = {
-        task.name: np.zeros((count, units[task.name], *task.target_shape), task.target_dtype)
+        task.name: np.zeros((count, room[task.name], *task.target_shape), task.target_dtype)
         for task in tasks
     }
-    masks = {name: np.zeros((count, size), np.float32) for name, size in units.items()}
-    per_sentence = {task.name for task in tasks if task.unit == "sentence"}
+    masks = {name: np.zeros((count, size), np.float32) for name, size in room.items()}
     width = next((piece.features.shape[1] for row in rows for piece in row), 0)
     features = np.zeros((count, row_length, width), np.int32) if width else None
     for row, slot, offset, piece in _places(rows):
@@ -94,11 +140,32 @@ def lay_out(
         positions[row, here] = np.arange(length)
         if features is not None:
             features[row, here] = piece.features
-        for name, (values, mask) in piece.targets.items():
-            place = slot if name in per_sentence else here
-            targets[name][row, place] = values
-            masks[name][row, place] = mask
-    return Batch(tokens, segments, positions, targets, masks, features)
+        for name, found in piece.targets.items():
+            by_name[name].put(targets[name][row], masks[name][row], slot, offset, found)
+    batch = Batch(tokens, segments, positions, targets, masks, features)
+    if not taught:
+        return batch
+    return _with_teacher(batch, rows, [task for task in tasks if task.name in taught])
+
+
+def _with_teacher(
+    batch: Batch, rows: Sequence[Sequence[Piece]], tasks: Sequence[Objective]
+) -> Batch:
+    """A batch with what teachers say about the pieces in it."""
+    shapes = {task.name: batch.masks[task.name].shape for task in tasks}
+    teacher = {
+        task.name: np.zeros((*shapes[task.name], len(task.classes)), np.float32) for task in tasks
+    }
+    masks = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+    for row, slot, offset, piece in _places(rows):
+        for task in tasks:
+            if task.name in piece.teacher:
+                here = slice(offset, offset + len(piece.tokens))
+                place = slot if task.unit == "sentence" else here
+                teacher[task.name][row, place], masks[task.name][row, place] = piece.teacher[
+                    task.name
+                ]
+    return batch._replace(teacher=teacher, teacher_masks=masks)
 
 
 def _places(rows: Sequence[Sequence[Any]]) -> Iterator[tuple[int, int, int, Any]]:
@@ -108,6 +175,20 @@ def _places(rows: Sequence[Sequence[Any]]) -> Iterator[tuple[int, int, int, Any]
         for slot, item in enumerate(items):
             yield row, slot, offset, item
             offset += len(item.tokens)
+
+
+def pack_pieces(
+    pieces: Sequence[Piece],
+    tasks: Sequence[Objective],
+    row_length: int,
+    slots: int,
+    rows: int,
+) -> Iterator[Batch]:
+    """Packs a finite number of pieces; arguments as for `pack_examples`."""
+    packed = assign_rows([len(piece.tokens) for piece in pieces], row_length, slots)
+    for first in range(0, len(packed), rows):
+        members = [[pieces[index] for index in row] for row in packed[first : first + rows]]
+        yield lay_out(members, tasks, row_length, slots, rows)
 
 
 class PackedWindows(NamedTuple):
@@ -124,7 +205,7 @@ class PackedWindows(NamedTuple):
 
 def pack_examples(
     examples: ExampleSet | Sequence[Example],
-    tasks: Sequence[Task],
+    tasks: Sequence[Objective],
     *,
     max_length: int,
     overlap: int,

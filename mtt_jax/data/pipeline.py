@@ -1,8 +1,8 @@
 r"""The training stream: Grain from examples to packed batches.
 
     task A's sentences -> shuffle, repeat \
-                                           mix by weight -> pack by windows -> batch -> prefetch
-    task B's sentences -> shuffle, repeat /
+    task B's sentences -> shuffle, repeat  - mix by weight -> pack by windows -> batch -> prefetch
+    texts -> shuffle, repeat, hide words  /
 
 A window of sentences is packed as a whole, longest first, which fills rows better than packing them
 in the order in which they come; its rows are then shuffled. Every stage is seeded, and the state of
@@ -21,7 +21,7 @@ import jax
 import numpy as np
 
 from mtt_jax.config.schema import Config
-from mtt_jax.data.encode import ExampleSet
+from mtt_jax.data.encode import ExampleSet, cut
 from mtt_jax.data.pack import Piece, assign_rows, lay_out, piece_of
 from mtt_jax.data.sampling import (
     annealed_selection,
@@ -119,9 +119,10 @@ def training_stream(
     Returns:
       A Grain data set of `Batch`, B = train.batch_rows / shards.
     """
-    tasks, length, slots = config.task_list, config.train.row_length, config.slots
+    tasks, length, slots = config.objectives, config.train.row_length, config.slots
     parts = parts_by_task(examples, config)
     rows = config.train.batch_rows // shards
+    taught = examples.answers.tasks if examples.answers else ()
     # An epoch of a small corpus ends with its window; a window holds several of a tiny one.
     window = min(max(sum(map(len, parts.values())) // shards, length), _WINDOW * length)
 
@@ -131,13 +132,13 @@ def training_stream(
 
     windows = (
         _mixed(examples, parts, config, shard, shards)
-        .map(lambda example: piece_of(example, tasks, config.data.max_length))
+        .map(lambda example: piece_of(example, tasks, config.data.max_length, config.distill))
         .batch(window, batch_fn=list)
         .random_map(pack, seed=seed_of(config.seed, "rows"))
         .to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=2))
     )
     batches = grain.experimental.FlatMapIterDataset(windows, _Rows(window)).batch(
-        rows, batch_fn=lambda packed: lay_out(packed, tasks, length, slots, rows)
+        rows, batch_fn=lambda packed: lay_out(packed, tasks, length, slots, rows, taught)
     )
     return grain.experimental.ThreadPrefetchIterDataset(batches, prefetch_buffer_size=2)
 
@@ -151,10 +152,15 @@ def _mixed(
 ) -> grain.MapDataset:
     """A shard's sentences in the tasks' shares; those of a task are reshuffled in every epoch."""
     streams = [
-        grain.MapDataset.source(_Part(examples, part[shard::shards]))
-        .seed(seed_of(config.seed, name))
-        .shuffle()
-        .repeat()
+        _redrawn(
+            grain.MapDataset.source(_Part(examples, part[shard::shards]))
+            .seed(seed_of(config.seed, name))
+            .shuffle()
+            .repeat(),
+            name,
+            examples,
+            config,
+        )
         for name, part in parts.items()
     ]
     if config.train.mixing == "annealed":
@@ -163,6 +169,23 @@ def _mixed(
         return grain.MapDataset.select_from_datasets(streams, selection)
     weights = mixing_weights({name: len(part) for name, part in parts.items()}, config)
     return grain.MapDataset.mix(streams, list(weights.values()))
+
+
+def _redrawn(
+    stream: grain.MapDataset, name: str, examples: ExampleSet, config: Config
+) -> grain.MapDataset:
+    """A task's sentences as it makes them new at every draw, if it does."""
+    objective = next((task for task in config.objectives if task.name == name), None)
+    if not objective or not objective.redrawn:
+        return stream
+    vocabulary = examples.vocabulary
+    assert vocabulary is not None, "only a TextSet is drawn from without labels"
+
+    def draw(example: Example, rng: np.random.Generator) -> Example:
+        read = cut(example, config.data.max_length)._replace(teacher={})  # of the words not hidden
+        return objective.drawn(read, vocabulary, rng)
+
+    return stream.random_map(draw, seed=seed_of(config.seed, f"draws of {name}"))
 
 
 class _Rows(grain.experimental.FlatMapTransform):

@@ -13,6 +13,7 @@ import os
 import shutil
 import zipfile
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,6 +35,13 @@ from mtt_jax.data.readers.files import expand
 from mtt_jax.data.sampling import seed_of
 from mtt_jax.data.sources import read_records
 from mtt_jax.data.splits import SPLITS
+from mtt_jax.data.unlabelled import (
+    FLAG,
+    TrainingSet,
+    encode_unlabelled,
+    read_unlabelled,
+    unlabelled_texts,
+)
 from mtt_jax.errors import UserError
 from mtt_jax.tasks import Task
 from mtt_jax.types import Record
@@ -42,6 +50,19 @@ from mtt_jax.types import Record
 _VERSION = 5
 # Increase it if the arrays of the cache are laid out differently.
 _LAYOUT = 3
+# Fields of config.data that labeled sentences do not depend on.
+_NOT_ENCODED = (
+    "cache_dir", "overlap", "seed", "shards", "unlabelled", "unlabelled_text", "unlabelled_format",
+)  # fmt: skip
+
+
+# What the key of the files of texts without labels is called, and the fields they depend on.
+_UNLABELLED = "data.unlabelled"
+_OF_TEXTS = (
+    "unlabelled_text", "unlabelled_format", "encoding", "clean", "dev_share", "max_length",
+)  # fmt: skip
+# As many texts without labels help to train a tokenizer.
+_TOKENIZER_TEXTS = 100_000
 
 
 class Prepared(NamedTuple):
@@ -51,11 +72,13 @@ class Prepared(NamedTuple):
       tokenizer: trained or loaded.
       splits: "train", "dev", "test" -> examples; dev and test may be empty.
       notes: what the user is told about the data, one line per note.
+      held_out: texts that nothing trains on, if something trains on texts without labels.
     """
 
     tokenizer: Tokenizer
     splits: dict[str, ExampleSet]
     notes: tuple[str, ...]
+    held_out: TrainingSet | None = None
 
 
 def with_labels(config: Config, given_tokenizer: Tokenizer | None = None) -> Config:
@@ -71,7 +94,7 @@ def with_labels(config: Config, given_tokenizer: Tokenizer | None = None) -> Con
     Raises:
       UserError: for every fault in the data, and for a label that only dev or test have.
     """
-    if all(task.labels for task in config.tasks.values()):
+    if all(task.labels for task in config.task_list):
         return config
     made_of = _made_of(config, given_tokenizer)
     file = _cache(config) / "labels" / f"{_key(made_of)}.json"
@@ -117,7 +140,68 @@ def prepare(
     if not folder.is_dir():
         _make(folder.parent)  # before the work: the sources write into the cache as well
         _write(folder, *_encode(config, given_tokenizer, *read_records(config)))
-    return _read(folder, config.task_list)
+    data = _read(folder, config.task_list)
+    return _with_texts(data, config, made_of) if config.reads_texts else data
+
+
+def _with_texts(data: Prepared, config: Config, made_of: dict[str, Any]) -> Prepared:
+    """The data with the texts of data.unlabelled to train on, and those of dev to be measured by.
+
+    Args:
+      data: the labeled sentences.
+      config: names the texts.
+      made_of: of the data.
+    """
+    further, held_out, notes = [], [], list(data.notes)
+    if config.data.unlabelled:
+        known = [data.splits[split] for split in SPLITS if split != "train"]
+        scored = b"".join(part.arrays["tokens"].tobytes() for part in known)
+        of_texts = {
+            "files": made_of["files"][_UNLABELLED],
+            **{name: getattr(config.data, name) for name in _OF_TEXTS},
+            "word_features": made_of["word_features"],
+            "tokenizer": data.tokenizer.to_str(),
+            "scored": hashlib.sha256(scored).hexdigest(),
+            "seed": config.data_seed,
+        }
+        folder = _cache(config) / "texts" / _key(of_texts)
+        if not folder.is_dir():
+            _make(folder.parent)
+            try:
+                encode_unlabelled(folder, config, data.tokenizer, known)
+            except OSError as error:
+                raise unwritable(folder.parent, error) from None
+        try:
+            store = read_unlabelled(folder)
+        except (OSError, ValueError, KeyError) as error:
+            raise _damaged(folder, error) from None
+        further, held_out = [store.train], [store.held_out]
+        left_out = f"; {store.scored:,} that dev or test has are left out" if store.scored else ""
+        notes.append(
+            f"{store.texts:,} texts without labels, of which {store.texts_out:,} are held "
+            f"out{left_out}."
+        )
+    vocabulary = tokenizer.subwords(data.tokenizer)
+    splits = {**data.splits, "train": TrainingSet(data.splits["train"], further, vocabulary)}
+    if not len(splits["train"]):
+        raise UserError("config.data.unlabelled: no text to train on; name files with texts.")
+    return data._replace(
+        splits=splits,
+        notes=tuple(notes),
+        held_out=TrainingSet(data.splits["dev"], held_out, vocabulary),
+    )
+
+
+def data_key(config: Config) -> str:
+    """A checksum of everything that the encoded data of a complete config depends on."""
+    return _key(_made_of(config, None))
+
+
+def texts_of(config: Config) -> dict[str, list[str]]:
+    """Split -> the texts of the examples that `prepare` returns, in their order."""
+    records, _ = read_records(config)
+    _, records["train"] = training_records(records, config, [])
+    return {split: [record.text for record in records[split]] for split in SPLITS}
 
 
 def _cache(config: Config) -> Path:
@@ -149,7 +233,7 @@ def _stored_labels(file: Path) -> dict[str, list[str]] | None:
 def _made_of(config: Config, given: Tokenizer | None) -> dict[str, Any]:
     """Everything that the encoded data depends on, with file contents as checksums."""
     files = {}
-    sources = {name: task.data for name, task in config.tasks.items()}
+    sources = {task.name: config.tasks[task.name].data for task in config.task_list}
     for name, fields in sources.items():
         if config.data.source == "files":
             for split in SPLITS:
@@ -163,9 +247,11 @@ def _made_of(config: Config, given: Tokenizer | None) -> dict[str, Any]:
         files["tokenizer.file"] = _checksum(Path(config.tokenizer.file).expanduser())
         for file in tokenizer.settings_files(config.tokenizer.file):
             files[f"tokenizer.file: {file.name}"] = _checksum(file)
+    if config.reads_texts and config.data.unlabelled:
+        files[_UNLABELLED] = _checksums(config.data.unlabelled, FLAG)
     drawn = any(fields.limit or fields.synthetic for fields in sources.values())
     data = as_plain(config.data)
-    for name in ("cache_dir", "overlap", "seed", "shards"):
+    for name in _NOT_ENCODED:
         del data[name]
     embedded = config.data.source == "newswire" or any(f.newswire for f in sources.values())
     return {
@@ -282,12 +368,16 @@ def training_records(
 def open_tokenizer(config: Config, records: Sequence[Record]) -> Tokenizer:
     """The tokenizer that the config names, or one that is trained on some records.
 
+    It is also trained on the texts of data.unlabelled if the model is; the first 100,000 count.
+
     Raises:
       UserError: for a file that is missing or no tokenizer.
     """
     if config.tokenizer.file:
         return tokenizer.load(config.tokenizer.file)
     texts = [record.text for record in records]
+    if config.reads_texts and config.data.unlabelled:
+        texts += [record.text for record in islice(unlabelled_texts(config), _TOKENIZER_TEXTS)]
     plain = [clean(text).text for text in texts] if config.data.clean else texts
     return tokenizer.train(plain, config.tokenizer)
 
@@ -360,7 +450,7 @@ def _write(folder: Path, chosen: Tokenizer, splits: dict[str, ExampleSet], notes
             fresh.rename(folder)
     except OSError as error:
         if not folder.is_dir():
-            raise _unwritable(folder.parent, error) from None
+            raise unwritable(folder.parent, error) from None
     shutil.rmtree(fresh, ignore_errors=True)
 
 
@@ -368,10 +458,11 @@ def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _unwritable(folder, error) from None
+        raise unwritable(folder, error) from None
 
 
-def _unwritable(folder: Path, error: OSError) -> UserError:
+def unwritable(folder: Path, error: OSError) -> UserError:
+    """The error for a cache that cannot be written."""
     return UserError(
         f"config.data.cache_dir: cannot write to {folder}: {error.strerror}; name another folder."
     )
@@ -385,6 +476,10 @@ def _read(folder: Path, tasks: Sequence[Task]) -> Prepared:
             tuple(json.loads((folder / "notes.json").read_text(encoding="utf-8"))),
         )
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(
-            f"config.data.cache_dir: {folder} is damaged ({error}); delete it and start again."
-        ) from None
+        raise _damaged(folder, error) from None
+
+
+def _damaged(folder: Path, error: Exception) -> UserError:
+    return UserError(
+        f"config.data.cache_dir: {folder} is damaged ({error}); delete it and start again."
+    )

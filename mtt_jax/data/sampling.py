@@ -7,6 +7,15 @@
     annealed         from n to n^(1/T)         over the phase (Stickland & Murray 2019)
     explicit         tasks.NAME.sampling
 
+With teachers, sentences without a label of a task that trains, of which a teacher fills one, are a
+part of their own, `UNLABELLED`: it takes distill.unlabelled of the draws, and the tasks divide the
+rest.
+
+A task without labels draws from all texts, of which there may be any number. Unless it has a
+sampling_cap of its own, its n is at most the sum of the other tasks' n; with explicit, and no
+sampling, its share is the sum of theirs. By size and by explicit shares it thus gets at most half
+of the draws.
+
 Temperature as in Arivazhagan et al. 2019 (arXiv:1907.05019), the cap as in Raffel et al. 2020
 (arXiv:1910.10683).
 """
@@ -19,6 +28,8 @@ from mtt_jax.config.schema import Config, TaskConfig
 from mtt_jax.data.encode import ExampleSet
 from mtt_jax.tasks import Task
 
+# The part of the sentences that have no label but what teachers say.
+UNLABELLED = "unlabelled"
 # Annealing changes the shares in this many steps.
 _STAGES = 20
 # Draws in which the shares of a stage are met exactly.
@@ -34,11 +45,12 @@ def parts_by_task(examples: ExampleSet, config: Config) -> dict[str, np.ndarray]
     """Task -> int64 indices of the sentences drawn for it, repeated as class_sampling asks.
 
     A sentence with labels of several tasks is drawn for the task with the fewest labels; one
-    without a label of an active task is left out.
+    without a label of an active task is left out, unless teachers fill one: then it is in the part
+    `UNLABELLED`. What needs no labels draws from all texts.
     """
     counts = examples.counts()
     tasks = [task for task in examples.tasks if task.name in config.active]
-    owner = np.full(len(examples), "", dtype=object)
+    owner = np.full(examples.sentences, "", dtype=object)
     for task in sorted(tasks, key=lambda task: -counts[task.name]):
         owner[examples.labelled(task)] = task.name
     parts = {}
@@ -47,6 +59,17 @@ def parts_by_task(examples: ExampleSet, config: Config) -> dict[str, np.ndarray]
         if len(part):
             seed = seed_of(config.seed, f"classes of {task.name}")
             parts[task.name] = _resampled(part, examples, task, config.tasks[task.name], seed)
+    if examples.answers and config.distill.unlabelled:
+        taught = [name for name in examples.answers.tasks if name in config.active]
+        filled = [examples.answers.answered(name) for name in taught]
+        part = np.flatnonzero((owner == "") & np.any([np.zeros(len(owner), bool), *filled], axis=0))
+        if len(part):
+            parts[UNLABELLED] = part
+    for objective in config.objectives:
+        if not objective.needs_labels and objective.name in config.active and len(examples):
+            # Texts for teachers are there a second time, as texts of this objective.
+            own = examples.sentences - examples.for_teachers
+            parts[objective.name] = np.r_[0:own, examples.sentences : len(examples)]
     return parts
 
 
@@ -92,6 +115,11 @@ def mixing_weights(
       config: how to mix.
       progress: 0 at the start of the phase, 1 at its end; annealed shares depend on it.
     """
+    if UNLABELLED in sizes:
+        own = {name: size for name, size in sizes.items() if name != UNLABELLED}
+        share = config.distill.unlabelled if own else 1.0
+        weights = mixing_weights(own, config, progress) if own else {}
+        return {n: (1 - share) * w for n, w in weights.items()} | {UNLABELLED: share}
     how, temperature = config.train.mixing, config.train.temperature
     power = {
         "size": 1.0,
@@ -101,10 +129,19 @@ def mixing_weights(
         "annealed": 1 - progress * (1 - 1 / temperature),
     }[how]
     capped = {n: min(size, config.tasks[n].sampling_cap or size) for n, size in sizes.items()}
+    texts = {task.name for task in config.objectives if not task.needs_labels} & sizes.keys()
+    others = [n for n in sizes if n not in texts]
+    labelled = sum(capped[n] for n in others)
+    for name in texts:
+        if others and not config.tasks[name].sampling_cap:
+            capped[name] = min(capped[name], labelled)
     total = sum(capped.values())
     shares = {n: (size / total) ** power for n, size in capped.items()}
     if how == "explicit":
         shares = {n: config.tasks[n].sampling or share for n, share in shares.items()}
+        for name in texts:
+            if others and not config.tasks[name].sampling:
+                shares[name] = sum(shares[n] for n in others)
     whole = sum(shares.values())
     return {n: share / whole for n, share in shares.items()}
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from tokenizers import (
     AddedToken,
     Regex,
@@ -21,12 +22,15 @@ from tokenizers import (
 from mtt_jax.config.schema import TokenizerConfig
 from mtt_jax.data.words import SPACE_PATTERN, SPLIT_PATTERN
 from mtt_jax.errors import UserError
+from mtt_jax.tasks import Vocabulary
 
 PAD, UNKNOWN, CLS, SEP, MASK = SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 # Special tokens in tokenizer_config.json and special_tokens_map.json -> their defaults, as in
 # transformers' BertTokenizer.
 _ROLES = {"pad_token": PAD, "unk_token": UNKNOWN, "cls_token": CLS, "sep_token": SEP,
           "mask_token": MASK}  # fmt: skip
+# What pretrained models call the subword that hides others.
+_MASKS = ("[mask]", "<mask>")
 _NEEDED = ("unk_token", "cls_token", "sep_token")
 # Of a BertNormalizer, and what tokenizer_config.json calls it.
 _SWITCHES = {
@@ -124,6 +128,28 @@ def size_without_added(tokenizer: Tokenizer) -> int:
     while size - 1 in added:
         size -= 1
     return size
+
+
+def subwords(tokenizer: Tokenizer) -> Vocabulary:
+    """The subword that hides others, and those that are not special.
+
+    A tokenizer without a mask hides words with its subword for unknown ones; one without either,
+    with a subword that stands around every text.
+    """
+    added = {token.content: index for index, token in tokenizer.get_added_tokens_decoder().items()}
+    special = {index for name, index in added.items() if name in _special(tokenizer)}
+    ends = tokenizer.encode("").ids
+    masks = [index for name, index in added.items() if name.strip().lower() in _MASKS]
+    unknown = [tokenizer.token_to_id(name) for name in (MASK, UNKNOWN, "<unk>")]
+    found = [*masks, *(index for index in unknown if index is not None), ends[0]]
+    ids = set(tokenizer.get_vocab().values()) - special - set(ends)
+    ids -= {tokenizer.token_to_id(name) for name in SPECIAL}
+    return Vocabulary(found[0], np.array(sorted(ids), np.int32))
+
+
+def _special(tokenizer: Tokenizer) -> set[str]:
+    """The texts of the special tokens."""
+    return {t.content for t in tokenizer.get_added_tokens_decoder().values() if t.special}
 
 
 def load(path: str | Path, flag: str = "config.tokenizer.file") -> Tokenizer:

@@ -150,23 +150,23 @@ def place_batch(batch: Batch, mesh: Mesh) -> Batch:
     )
 
 
-def over_mesh(
-    forward: Callable[[Any, Batch], Outputs], mesh: Mesh
-) -> Callable[[Any, Batch], Outputs]:
+def over_mesh(forward: Callable[[Any, Batch], Any], mesh: Mesh) -> Callable[[Any, Batch], Any]:
     """A forward pass with rows sharded over the mesh and outputs replicated on all devices.
 
     Args:
-      forward: as returned by `make_forward`.
+      forward: as returned by `make_forward`, or another function of parameters and batch.
       mesh: devices; their number divides the rows.
 
     Returns:
-      forward(params, NumPy batch), which all processes call with the same batch. Its outputs have
-      None for `tokens`: no score or answer needs them, and they would be the largest to send.
+      forward(params, NumPy batch), which all processes call with the same batch. `Outputs`
+      have None for `tokens`: no score or answer needs them, and they would be the largest to send.
     """
-    compiled = jax.jit(
-        lambda params, batch: forward(params, batch)._replace(tokens=None),
-        out_shardings=replicated(mesh),
-    )
+
+    def run(params: Any, batch: Batch) -> Any:
+        found = forward(params, batch)
+        return found._replace(tokens=None) if isinstance(found, Outputs) else found
+
+    compiled = jax.jit(run, out_shardings=replicated(mesh))
     return lambda params, batch: compiled(params, place(batch, by_rows(mesh)))
 
 

@@ -83,6 +83,11 @@ def prepare_study(
             "config.phases: a diagnosis compares joint with separate training, and phases are "
             "neither; set --config.phases='()' and --config.train.steps."
         )
+    if config.reads_texts:
+        raise UserError(
+            "config.train.mlm: a diagnosis compares tasks, and training on texts without labels is "
+            "none; set --config.train.mlm=0, or leave out the task of kind mlm."
+        )
     if len(compared_tasks(config)) < 2:
         raise UserError(
             "config.tasks: a diagnosis needs at least two tasks that train with a weight above 0."

@@ -14,6 +14,9 @@ from mtt_jax.types import Batch, Outputs
 class MultiTask(nn.Module):
     """Reads a packed batch once and answers every task.
 
+    A head over hidden subwords uses the encoder's table of subwords: its loss has a gradient there
+    even where the encoder itself is not differentiated.
+
     Parameters: {"encoder": ..., "heads": {task: ...}}.
 
     Attributes:
@@ -32,7 +35,8 @@ class MultiTask(nn.Module):
     def __call__(self, batch: Batch, train: bool = False) -> Outputs:
         """Logits and embeddings; `train` applies dropout with the random stream "dropout"."""
         tokens, sentences = self.encode(batch, train)
-        return Outputs(self.answer(tokens, sentences, train), sentences, tokens)
+        logits = self.answer(tokens, sentences, train, batch.targets)
+        return Outputs(logits, sentences, tokens)
 
     def encode(
         self, batch: Batch, train: bool = False
@@ -45,6 +49,19 @@ class MultiTask(nn.Module):
         tokens: Float[Array, "B L D"],
         sentences: Float[Array, "B S D"],
         train: bool = False,
+        targets: Mapping[str, Array] | None = None,
     ) -> dict[str, Float32[Array, "B _ _"]]:
-        """Task -> logits, from the output of `encode`."""
-        return self.heads(tokens, sentences, train)
+        """Task -> logits, from the output of `encode`.
+
+        Args:
+          tokens: token vectors.
+          sentences: sentence vectors.
+          train: applies dropout.
+          targets: of the batch, which say where subwords are hidden.
+        """
+        tied = {name for name, spec in self.head_specs.items() if spec.unit == "masked"}
+        hidden = {name: found for name, found in (targets or {}).items() if name in tied}
+        if not hidden:
+            return self.heads(tokens, sentences, train)
+        table = self.encoder.variables["params"]["token_embedding"]["embedding"]
+        return self.heads(tokens, sentences, train, hidden, table)

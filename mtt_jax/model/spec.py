@@ -75,8 +75,9 @@ class HeadSpec:
     """The head of one task.
 
     Attributes:
-      unit: what gets an answer, "sentence" or "word"; decides which vectors the head reads.
-      classes: C.
+      unit: what gets logits, "sentence", "word" or "masked", a hidden subword; decides which
+        vectors the head reads.
+      classes: C; for "masked" all subwords.
       hidden: width of the hidden layer; 0 for a linear head.
       dropout: before the last layer.
     """

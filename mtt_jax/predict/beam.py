@@ -11,8 +11,8 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
+from mtt_jax.data.inputs import is_cut
 from mtt_jax.errors import UserError, one_of
-from mtt_jax.predict.inputs import is_cut
 from mtt_jax.predict.predictor import Predictor
 from mtt_jax.scoring.infer import AGGREGATIONS
 from mtt_jax.weights import saved_model

@@ -16,8 +16,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
+from mtt_jax.data.inputs import Input, Line, is_cut
 from mtt_jax.errors import UserError
-from mtt_jax.predict.inputs import Input, Line, is_cut
 from mtt_jax.predict.predictor import Prediction, Predictor
 from mtt_jax.scoring.infer import NOT_FINITE
 from mtt_jax.tasks import Task

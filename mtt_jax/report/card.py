@@ -39,17 +39,33 @@ def render(
     test = scores.get("test", {})
     parts = [
         _front_matter(name, tasks, config, test),
-        f"# {name}\n\nOne transformer encoder with a head per task: "
-        f"{', '.join(_task(task) for task in tasks)}. {final['parameters']:,} parameters.",
-        "## Use\n\n```python\nfrom mtt_jax import Predictor\n\n"
-        f'predictor = Predictor.load("runs/{name}")\n'
-        'predictor("Tom works at Microsoft in Seattle.")\n```',
+        f"# {name}\n\n{_what(tasks)}. {final['parameters']:,} parameters.",
+        f"## Use\n\n{_use(name, tasks)}",
         "## Scores\n\n" + _scores(config, scores, final),
         "## Data\n\n" + _data(config, counts, notes),
         "## Training\n\n" + _training(config, final),
         "## Limits\n\n" + _limits(test or scores.get("dev", {})),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _what(tasks: Sequence[Task]) -> str:
+    if not tasks:
+        return "One transformer encoder, trained on texts without labels"
+    return f"One transformer encoder with a head per task: {', '.join(map(_task, tasks))}"
+
+
+def _use(name: str, tasks: Sequence[Task]) -> str:
+    if not tasks:
+        return (
+            "It answers nothing by itself. Start a run with tasks from it:\n\n"
+            f"```sh\n--config.init_from=runs/{name} --config.init_parts=encoder\n```"
+        )
+    return (
+        "```python\nfrom mtt_jax import Predictor\n\n"
+        f'predictor = Predictor.load("runs/{name}")\n'
+        'predictor("Tom works at Microsoft in Seattle.")\n```'
+    )
 
 
 def _front_matter(

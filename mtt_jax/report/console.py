@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Console as RichConsole
 from rich.table import Table
 
-from mtt_jax.tasks.score import Calibration, Reached, Row, Score
+from mtt_jax.tasks.score import Calibration, Reached, Row, Score, read_scores
 
 
 class Console:
@@ -94,6 +94,22 @@ class Console:
                         f"({why}); with --save it is never answered."
                     )
 
+    def teachers(self, final: Mapping[str, Any]) -> None:
+        """The table of teachers and student on test, or on dev without test sentences.
+
+        Args:
+          final: the content of metrics.json.
+        """
+        split, rows = beside_teachers(final)
+        if not rows:
+            return
+        table = Table(title=f"{split} score of teachers and student", title_justify="left")
+        for heading in ("task", "teacher", "its score", "student", "change"):
+            table.add_column(heading, justify="left" if heading in ("task", "teacher") else "right")
+        for task, path, theirs, ours in rows:
+            table.add_row(task, path, f"{theirs:.3f}", f"{ours:.3f}", f"{ours - theirs:+.3f}")
+        self.rich.print(table)
+
     def phases(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """The table of what each phase did to the headline scores on dev.
 
@@ -115,6 +131,26 @@ class Console:
             steps = f"{row['start'] + 1:,} to {row['end']:,}"
             table.add_row(row["name"], steps, ", ".join(row["tasks"]), *moves)
         self.rich.print(table)
+
+
+def beside_teachers(final: Mapping[str, Any]) -> tuple[str, list[tuple[str, str, float, float]]]:
+    """(split, rows of (task, teacher, its headline score, the student's)) of a run with teachers.
+
+    Args:
+      final: the content of metrics.json.
+    """
+    teachers = final.get("distill", {}).get("teachers", [])
+    for split in ("test", "dev"):
+        rows = [
+            (task, teacher["path"], Score.from_json(score).headline, ours[task].headline)
+            for ours in [read_scores(final).get(split, {})]
+            for teacher in teachers
+            for task, score in teacher.get(split, {}).items()
+            if task in ours
+        ]
+        if rows:
+            return split, sorted(rows)
+    return "", []
 
 
 def silent() -> Console:

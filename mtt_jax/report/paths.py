@@ -43,7 +43,16 @@ def _paths(config: Mapping[str, Any]) -> Iterator[str]:
         if isinstance(value, Mapping):
             yield from _paths(value)
         elif isinstance(value, str):
-            yield from (part.strip() for part in value.split(",") if _is_absolute(part.strip()))
+            for part in value.split(","):
+                _, path = _task_and_path(part)
+                if _is_absolute(path):
+                    yield path
+
+
+def _task_and_path(part: str) -> tuple[str, str]:
+    """('ner=', '/a/b') of 'ner=/a/b', and ('', '/a/b') of '/a/b'."""
+    name, equals, path = part.strip().partition("=")
+    return (name + equals, path) if equals and name.isidentifier() else ("", part.strip())
 
 
 def _is_absolute(text: str) -> bool:
@@ -53,7 +62,9 @@ def _is_absolute(text: str) -> bool:
 
 def _named_value(value: str) -> str:
     """Names in place of the absolute paths of a value, which may be several with commas."""
-    if not any(_is_absolute(part.strip()) for part in value.split(",")):
+    parts = [_task_and_path(part) for part in value.split(",")]
+    if not any(_is_absolute(path) for _, path in parts):
         return value
-    parts = (part.strip() for part in value.split(","))
-    return ", ".join(Path(part).name if _is_absolute(part) else part for part in parts)
+    return ", ".join(
+        task + (Path(path).name if _is_absolute(path) else path) for task, path in parts
+    )

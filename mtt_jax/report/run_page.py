@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from mtt_jax.report.console import calibration
+from mtt_jax.report.console import beside_teachers, calibration
 from mtt_jax.tasks import Score
 from mtt_jax.tasks.score import Reliability, Row
 
@@ -47,6 +47,8 @@ def render(
         f'<p class="note">{_summary(final)}</p>',
         *(f'<p class="note">{_stopped(stop)}</p>' for stop in final.get("stopped_early", [])),
         *(_split(split, final[split]) for split in ("test", "dev") if final.get(split)),
+        _teachers(final),
+        _held_out(final.get("held_out", {})),
         _best_by_task(final),
         _phases(final.get("phases", [])),
         f'<h2>Training</h2><div class="charts">{"".join(_charts(history))}</div>',
@@ -84,6 +86,16 @@ def _stopped(stop: Mapping[str, Any]) -> str:
     )
 
 
+def _held_out(texts: Mapping[str, Mapping[str, Any]]) -> str:
+    """The perplexity of what trains on texts without labels."""
+    lines = [
+        f'<p class="note">{escape(name)}: perplexity {found["perplexity"]:,.2f} on '
+        f"{found['count']:,} hidden subwords of held-out text.</p>"
+        for name, found in texts.items()
+    ]
+    return "".join(["<h2>Held-out text</h2>", *lines]) if lines else ""
+
+
 def _best_by_task(final: Mapping[str, Any]) -> str:
     """The checkpoints that are best by one task, beside the one that was chosen for all."""
     if not final.get("best_by_task"):
@@ -99,6 +111,34 @@ def _best_by_task(final: Mapping[str, Any]) -> str:
             f"<td>{shared:.4f}</td></tr>"
         )
     return "".join(lines) + "</table>"
+
+
+def _teachers(final: Mapping[str, Any]) -> str:
+    """What the student learned from, and its scores beside those of its teachers."""
+    if "distill" not in final:
+        return ""
+    fields = final["distill"]
+    share = f"from {fields['gold']:g} to 1 over the run" if fields["anneal"] else fields["gold"]
+    filled = ", ".join(f"{count:,} of {task}" for task, count in fields["filled"].items())
+    facts = (
+        f"Share of the label in the loss: {share}. Temperature {fields['temperature']:g}. Answers "
+        f"in place of a missing label: {filled}; weight {fields['weight']:g}, confidence at least "
+        f"{fields['floor']:g}."
+    )
+    split, rows = beside_teachers(final)
+    lines = [f'<h2>Teachers</h2><p class="note">{escape(facts)}</p>']
+    if rows:
+        lines.append(
+            f"<table><tr><th>task</th><th>teacher</th><th>its score on {split}</th>"
+            "<th>student</th><th>change</th></tr>"
+        )
+        lines += [
+            f"<tr><td>{escape(task)}</td><td>{escape(path)}</td><td>{theirs:.4f}</td>"
+            f"<td>{ours:.4f}</td><td>{ours - theirs:+.4f}</td></tr>"
+            for task, path, theirs, ours in rows
+        ]
+        lines.append("</table>")
+    return "".join(lines)
 
 
 def _split(split: str, scores: Mapping[str, Mapping[str, Any]]) -> str:
@@ -251,6 +291,8 @@ def _charts(history: Sequence[Mapping[str, Any]]) -> list[str]:
         chart("Training loss", _by_task(train, "losses")),
         chart("Score on dev", _by_task(dev, "scores")),
     ]
+    if texts := [row for row in history if row.get("kind") == "held_out"]:
+        charts.append(chart("Perplexity on held-out text", _by_task(texts, "perplexity")))
     for key, title in (
         ("learning_rate", "Learning rate"),
         ("gradient_norm", "Gradient norm, before clipping"),

@@ -10,6 +10,7 @@ from mtt_jax.config.schema import Config
 from mtt_jax.data.encode import ExampleSet
 from mtt_jax.errors import UserError
 from mtt_jax.scoring.calibrate import calibration, decisions_of, reached, with_precision
+from mtt_jax.scoring.held_out import Perplexity, score_of_texts
 from mtt_jax.scoring.infer import Inference, infer
 from mtt_jax.tasks import Score, Task
 from mtt_jax.tasks.score import Reached
@@ -185,8 +186,19 @@ def sentence_tallies(
     return found
 
 
-def overall_score(scores: Mapping[str, Score], config: Config) -> float:
-    """The score that chooses checkpoints: the mean of headline scores weighted by train.score."""
+def overall_score(
+    scores: Mapping[str, Score], config: Config, texts: Mapping[str, Perplexity] | None = None
+) -> float:
+    """The score that chooses checkpoints: the mean of headline scores weighted by train.score.
+
+    Args:
+      scores: of dev.
+      config: which tasks count, and how much.
+      texts: objective -> perplexity on held-out text, which counts if no task trains.
+    """
+    trained = any(task.name in config.trained for task in config.task_list)
+    if not trained and texts:
+        return score_of_texts(texts)
     weights = {n: w for n, w in config.train.score.items() if n in config.trained}
     parts = {n: score.headline for n, score in scores.items() if weights.get(n, 0) > 0}
     total = sum(weights[name] for name in parts)

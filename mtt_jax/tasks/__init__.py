@@ -5,9 +5,10 @@ A new kind is a file of its own here and a row in `KINDS`; docs/tasks.md walks t
 
 from typing import Any
 
-from mtt_jax.tasks.base import UNITS, Task
+from mtt_jax.tasks.base import UNITS, Objective, Task, Vocabulary
 from mtt_jax.tasks.classes import Classes
 from mtt_jax.tasks.entities import Entities
+from mtt_jax.tasks.masked import Masked
 from mtt_jax.tasks.multilabel import Multilabel
 from mtt_jax.tasks.score import Score
 from mtt_jax.tasks.tags import Tags
@@ -16,18 +17,23 @@ __all__ = [
     "KINDS",
     "Classes",
     "Entities",
+    "Masked",
     "Multilabel",
+    "Objective",
     "UNITS",
     "Score",
     "Tags",
     "Task",
+    "Vocabulary",
     "make_task",
 ]
 
-KINDS: dict[str, type[Task]] = {task.kind: task for task in (Classes, Multilabel, Entities, Tags)}
+KINDS: dict[str, type[Objective]] = {
+    kind.kind: kind for kind in (Classes, Multilabel, Entities, Tags, Masked)
+}
 
 
-def make_task(name: str, config: Any) -> Task:
+def make_task(name: str, config: Any) -> Objective:
     """The task with this name, from its section of a config.
 
     Args:

@@ -1,11 +1,14 @@
 """What a task is: the one object that handles everything that depends on its kind.
 
-Other code asks the task and never branches on its kind. The methods, in the order in which a
-sentence passes through them:
+Other code asks the task and never branches on its kind. `Objective` is whatever has a loss; `Task`
+is an objective that also answers a question. The methods, in the order in which a sentence passes
+through them:
 
     from a file    reads, fields, all_labels, names, from_value, is_empty, from_tags, from_spans
     to arrays      encode, example, labelled, holds
-    to a batch     unit, target_shape, target_dtype, target
+    to a batch     redrawn, drawn, unit, target_shape, target_dtype, target, room, put
+    taught         probabilities, problem_of_teacher, adopt, at_words, from_answer, confidence,
+                   soft_target, as_log_probs
     to the model   classes, unit (which vectors its head reads), loss (by name), class_weights
     to an answer   normalize, scaled, answer, curve, calibrate, fit
     to a score     likelihood, decisions, count, tallies, headline, score
@@ -21,55 +24,58 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from mtt_jax.tasks.align import overlapping
 from mtt_jax.tasks.calibrate import Curve, Decisions, best_temperature
 from mtt_jax.tasks.score import Score
-from mtt_jax.types import Span
+from mtt_jax.types import Example, Span
 
 # (name in the file, how the file writes it, index of the word) -> the task's own name of the label.
 Read = Callable[[str, str, int], str]
 Arrays = Mapping[str, np.ndarray]
-# What may carry a label, in the order in which tasks are listed.
-UNITS = ("sentence", "word")
+# What may carry a label, in the order in which tasks are listed; "masked" is a hidden subword.
+UNITS = ("sentence", "word", "masked")
 Words = Sequence[tuple[int, int]]
+# The lowest probability of a teacher whose logarithm is taken.
+LEAST = 1e-6
+
+
+class Vocabulary(NamedTuple):
+    """What an objective knows about subwords.
+
+    Attributes:
+      mask: id of the subword that hides others.
+      ordinary: int32 ids of all that are not special.
+    """
+
+    mask: int
+    ordinary: np.ndarray
 
 
 @dataclass(frozen=True)
-class Task(ABC):
-    """One question that the model answers about a text.
-
-    Axes: n sentences, w words of a sentence, C classes. A label is what a record carries, by name,
-    with spans in characters of the text; `gold` is the same by class id, as `example` gives it; an
-    answer is what the model says, in words. Scores compare both in characters. Log-probabilities
-    are the model's own everywhere: what turns them into a score divides them by the temperature.
+class Objective(ABC):
+    """What the model is trained for: a task that it answers, or text alone.
 
     Attributes:
-      name: the task's name in configs, files and results.
-      labels: class names; for an entity task O and the entity types.
-      temperature: that logits are divided by, so that scores are probabilities; chosen on dev.
-      thresholds: the score that an answer needs, for each of `answer_labels`; infinity for a label
-        that is never answered; () for `lowest` each.
-      kind: what a config calls this kind of task.
-      unit: what carries a label and gets an answer, "sentence" or "word".
+      name: in configs, files and results.
+      labels: class names; () for what has none.
+      kind: what a config calls this kind.
+      unit: what carries a label, "sentence", "word" or "masked".
       loss: name of the loss in train/losses.py.
       reads: what a file may hold for it: a "value" per sentence, "columns" with a 0 or 1 per
-        label, "tags" per word, character "offsets".
+        label, "tags" per word, character "offsets", or "texts" alone.
       fields: reader -> where the label is, if the config does not say.
       target_shape: further axes of a target: () for a class id, (C,) for a set of classes.
       target_dtype: of a target.
-      hub: what model hubs call this kind of task.
-      fewest_labels: how many labels a task needs.
-      lowest: the score that an answer needs if nothing else was chosen.
-      problem_type: what transformers calls it in config.json, None for a task per word.
+      needs_labels: whether it trains on labeled sentences; otherwise on every text.
+      redrawn: whether `drawn` makes something new of a sentence each time that it is drawn.
     """
 
     name: str
     labels: tuple[str, ...]
-    temperature: float = field(default=1.0, kw_only=True)
-    thresholds: tuple[float, ...] = field(default=(), kw_only=True)
 
     kind: ClassVar[str]
     unit: ClassVar[str]
@@ -77,24 +83,17 @@ class Task(ABC):
     reads: ClassVar[frozenset[str]]
     fields: ClassVar[Mapping[str, str]]
     target_dtype: ClassVar[type] = np.int32
-    hub: ClassVar[str]
-    problem_type: ClassVar[str | None] = None
-    fewest_labels: ClassVar[int] = 2
-    lowest: ClassVar[float] = 0.0
+    needs_labels: ClassVar[bool] = True
+    redrawn: ClassVar[bool] = False
 
     @classmethod
-    def make(cls, name: str, config: Any) -> "Task":
+    def make(cls, name: str, config: Any) -> "Objective":
         """The task of a config's section: its labels and whatever else the kind takes."""
         return cls(name, tuple(config.labels))
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the head's logits, in their order."""
-        return self.labels
-
-    @property
-    def answer_labels(self) -> tuple[str, ...]:
-        """The labels that an answer may hold, each of which may have a threshold."""
+        """Names of the head's logits, in their order; () for those of all subwords."""
         return self.labels
 
     @property
@@ -104,7 +103,111 @@ class Task(ABC):
 
     def describe(self) -> dict[str, Any]:
         """What `mtt info` prints of the task."""
-        return {"kind": self.kind, "labels": list(self.labels), **self.fitted()}
+        return {"kind": self.kind, "labels": list(self.labels)}
+
+    @abstractmethod
+    def problems(self) -> Iterator[str]:
+        """Yields what is wrong with the labels, each naming the field: `labels: ...`."""
+
+    @property
+    def weight_names(self) -> tuple[str, ...]:
+        """The names that class weights may use."""
+        return self.labels
+
+    def class_weights(self, given: Mapping[str, float]) -> list[float]:
+        """The factor of each class; 1 for a class that is not named."""
+        return [given.get(name, 1.0) for name in self.classes]
+
+    @classmethod
+    def all_labels(cls, named: Sequence[str]) -> tuple[str, ...]:
+        """The labels of a task of this kind, from those that a user names or that data hold."""
+        return tuple(named)
+
+    # To a batch
+
+    @abstractmethod
+    def target(self, gold: Any, words: np.ndarray, starts: np.ndarray, length: int) -> tuple:
+        """(values, mask) of one sentence, or of a window of it.
+
+        Args:
+          gold: as `example` gives it.
+          words: indices of the words that the window decides.
+          starts: positions of their first subwords in it.
+          length: positions of the window.
+
+        Returns:
+          Arrays [length, ...] and float32 [length] for a task per word; a value [...] and 1.0 for
+          one per sentence.
+        """
+
+    def drawn(self, example: Example, vocabulary: Vocabulary, rng: np.random.Generator) -> Example:
+        """An example as a training step reads it, for an objective that is `redrawn`."""
+        del vocabulary, rng
+        return example
+
+    def room(self, row_length: int, slots: int) -> int:
+        """How many targets a row of a batch has."""
+        return slots if self.unit == "sentence" else row_length
+
+    def put(
+        self, targets: np.ndarray, mask: np.ndarray, slot: int, offset: int, found: tuple
+    ) -> None:
+        """Writes what `target` returned into a row.
+
+        Args:
+          targets: [room, ...] of the row.
+          mask: [room] of the row.
+          slot: of the sentence in the row.
+          offset: of its first position.
+          found: (values, mask).
+        """
+        values, known = found
+        place = slot if self.unit == "sentence" else slice(offset, offset + len(values))
+        targets[place], mask[place] = values, known
+
+
+@dataclass(frozen=True)
+class Task(Objective):
+    """One question that the model answers about a text.
+
+    Axes: n sentences, w words of a sentence, C classes. A label is what a record carries, by name,
+    with spans in characters of the text; `gold` is the same by class id, as `example` gives it; an
+    answer is what the model says, in words. Scores compare both in characters. Log-probabilities
+    are the model's own everywhere: what turns them into a score divides them by the temperature.
+
+    Attributes:
+      name: see `Objective`; for results, too.
+      labels: class names; for an entity task O and the entity types.
+      temperature: that logits are divided by, so that scores are probabilities; chosen on dev.
+      thresholds: the score that an answer needs, for each of `answer_labels`; infinity for a label
+        that is never answered; () for `lowest` each.
+      hub: what model hubs call this kind of task.
+      fewest_labels: how many labels a task needs.
+      lowest: the score that an answer needs if nothing else was chosen.
+      problem_type: what transformers calls it in config.json, None for a task per word.
+    """
+
+    temperature: float = field(default=1.0, kw_only=True)
+    thresholds: tuple[float, ...] = field(default=(), kw_only=True)
+
+    hub: ClassVar[str]
+    problem_type: ClassVar[str | None] = None
+    fewest_labels: ClassVar[int] = 2
+    lowest: ClassVar[float] = 0.0
+
+    @classmethod
+    def make(cls, name: str, config: Any) -> "Task":
+        """See `Objective.make`."""
+        return cls(name, tuple(config.labels))
+
+    @property
+    def answer_labels(self) -> tuple[str, ...]:
+        """The labels that an answer may hold, each of which may have a threshold."""
+        return self.labels
+
+    def describe(self) -> dict[str, Any]:
+        """What `mtt info` prints of the task."""
+        return {**super().describe(), **self.fitted()}
 
     def problems(self) -> Iterator[str]:
         """Yields what is wrong with the labels, each naming the field: `labels: ...`."""
@@ -116,21 +219,7 @@ class Task(ABC):
             count = "one label" if self.fewest_labels == 1 else "two labels"
             yield f"labels: name at least {count}, as in ('sports', 'others')."
 
-    @property
-    def weight_names(self) -> tuple[str, ...]:
-        """The names that class weights may use."""
-        return self.labels
-
-    def class_weights(self, given: Mapping[str, float]) -> list[float]:
-        """The factor of each class; 1 for a class that is not named."""
-        return [given.get(name, 1.0) for name in self.classes]
-
     # From a file
-
-    @classmethod
-    def all_labels(cls, named: Sequence[str]) -> tuple[str, ...]:
-        """The labels of a task of this kind, from those that a user names or that data hold."""
-        return tuple(named)
 
     def names(self, label: Any) -> tuple[str, ...]:
         """The names in a label of a record, each as often as it occurs."""
@@ -202,22 +291,103 @@ class Task(ABC):
         del label, words
         return 0
 
-    # To a batch
+    # Taught by another model, or by a file with its answers. Probabilities are those of `classes`,
+    # and NaN where a teacher has no answer.
 
-    @abstractmethod
-    def target(self, gold: Any, words: np.ndarray, starts: np.ndarray, length: int) -> tuple:
-        """(values, mask) of one sentence, or of a window of it.
+    def probabilities(self, log_probs: np.ndarray) -> np.ndarray:
+        """float64 [..., C] after the temperature, as results show them."""
+        return np.exp(self.scaled(log_probs))
+
+    def as_log_probs(self, probs: np.ndarray) -> np.ndarray:
+        """float32 [..., C] log-probabilities, from probabilities; all classes alike for NaN."""
+        known = np.where(np.isnan(probs), 1 / probs.shape[-1], probs).astype(np.float32)
+        return np.log(np.maximum(known, LEAST))
+
+    def problem_of_teacher(self, teacher: "Task", rename: Mapping[str, str]) -> str:
+        """Why a teacher's task cannot teach this one; "" if it can.
 
         Args:
-          gold: as `example` gives it.
-          words: indices of the words that the window decides.
-          starts: positions of their first subwords in it.
-          length: positions of the window.
+          teacher: the teacher's task of the same name.
+          rename: a label of the teacher -> its name here.
+        """
+        if type(teacher) is not type(self):
+            return f"its task is of kind {teacher.kind}, not {self.kind}"
+        theirs = {rename.get(label, label) for label in teacher.labels}
+        if theirs == set(self.labels):
+            return ""
+        return f"its labels are {', '.join(teacher.labels)}, not {', '.join(self.labels)}"
+
+    def adopt(self, probs: np.ndarray, teacher: "Task", rename: Mapping[str, str]) -> np.ndarray:
+        """Probabilities [..., C] of this task's classes, from those of a teacher's classes.
+
+        Args:
+          probs: as the teacher's `probabilities` returns them, of one sentence.
+          teacher: without a problem, as `problem_of_teacher` says.
+          rename: as there.
+        """
+        named = [rename.get(label, label) for label in teacher.classes]
+        same = np.array([[name == label for label in self.classes] for name in named], np.float64)
+        return probs @ same
+
+    def at_words(self, rows: np.ndarray, theirs: np.ndarray, ours: np.ndarray) -> np.ndarray:
+        """[w, C] of our words, from [v, C] of a teacher's, whose tokenizer may find others.
+
+        A word of ours takes the row of the first word of theirs that it shares a character with.
+
+        Args:
+          rows: of the teacher's words.
+          theirs: int [v, 2], as `Example.words`.
+          ours: int [w, 2], as `Example.words`.
+        """
+        first, _ = overlapping(theirs, ours)
+        empty = np.full((1, rows.shape[-1]), np.nan)
+        return np.concatenate([rows, empty])[first]
+
+    def from_answer(
+        self, value: Any, words: np.ndarray, read: Callable[[str], str]
+    ) -> np.ndarray | None:
+        """Probabilities [C], or [w, C] of a task per word, from an answer in a file.
+
+        Args:
+          value: as `as_json` writes it, or simpler: labels without scores.
+          words: int32 [w, 2], as `Example.words`.
+          read: name in the file -> the task's name of the label; raises for one that is unknown.
 
         Returns:
-          Arrays [length, ...] and float32 [length] for a task per word; a value [...] and 1.0 for
-          one per sentence.
+          None for an answer that says nothing.
+
+        Raises:
+          ValueError: saying what was expected, for a value of another shape.
         """
+        raise NotImplementedError
+
+    def confidence(self, probs: np.ndarray) -> np.ndarray:
+        """[...] the probability of the decision that probabilities [..., C] lead to."""
+        return probs.max(axis=-1)
+
+    def soft_target(
+        self, probs: np.ndarray, words: np.ndarray, starts: np.ndarray, length: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """(probabilities, mask) of a sentence, as `target` gives its label.
+
+        Args:
+          probs: [C], or [w, C] of a task per word; NaN where there is no answer.
+          words: as for `target`.
+          starts: as for `target`.
+          length: as for `target`.
+
+        Returns:
+          float32 [C] and [] for a task per sentence, [length, C] and [length] for one per word,
+          with the probabilities of a word on its first subword; 0 where there is no answer.
+        """
+        rows = np.asarray(probs, np.float32)
+        if self.unit == "word":
+            values = np.full((length, rows.shape[-1]), np.nan, np.float32)
+            values[starts] = rows[words]
+        else:
+            values = rows
+        known = np.asarray(np.isfinite(values).all(axis=-1))
+        return np.where(known[..., None], values, 0.0), known.astype(np.float32)
 
     # To an answer
 
@@ -445,6 +615,45 @@ def part_of(arrays: Arrays, name: str, index: int) -> np.ndarray:
     """One of the arrays that `ragged` joined."""
     ends = arrays[f"{name}_ends"]
     return arrays[f"{name}s"][ends[index - 1] if index else 0 : ends[index]]
+
+
+def checked_score(value: Any) -> float:
+    """A score in a file.
+
+    Raises:
+      ValueError: unless it is a probability.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        raise ValueError(f"expected a score from 0 to 1, got {value!r}")
+    return float(value)
+
+
+def on_one(label: int, score: float, classes: int) -> np.ndarray:
+    """float64 [classes]: a score on one class, and the rest evenly on the others."""
+    probs = np.full(classes, (1 - score) / max(classes - 1, 1))
+    probs[label] = score
+    return probs
+
+
+def spans_in(value: Any) -> list[tuple[int, int, Any, float]]:
+    """(start, end, label, score) of the spans that an answer in a file lists; 1 without a score.
+
+    Raises:
+      ValueError: for anything else.
+    """
+    if not isinstance(value, list):
+        raise ValueError("expected a list of spans")
+    found: list[tuple[int, int, Any, float]] = []
+    for span in value:
+        places: Any = (span.get("start"), span.get("end")) if isinstance(span, Mapping) else ("",)
+        if any(type(place) is not int for place in places) or "label" not in span:
+            raise ValueError(
+                'expected spans with offsets, as in {"start": 0, "end": 3, "label": "PER"}, got '
+                f"{json.dumps(span, ensure_ascii=False)[:60]}"
+            )
+        score = 1.0 if span.get("score") is None else checked_score(span["score"])
+        found.append((places[0], places[1], span["label"], score))
+    return found
 
 
 def json_cell(value: Any) -> str:

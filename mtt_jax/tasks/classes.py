@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mtt_jax.tasks.base import Arrays, Task, Words
+from mtt_jax.tasks.base import Arrays, Task, Words, checked_score, on_one
 from mtt_jax.tasks.calibrate import Curve, Decisions, softmax_curve
 from mtt_jax.tasks.score import Confusion, Figure, Score, accuracy_total, macro_f1, rows_of
 
@@ -64,6 +64,28 @@ class Classes(Task):
         """The class id."""
         del words, starts, length
         return gold, 1.0
+
+    def from_answer(
+        self, value: Any, words: np.ndarray, read: Callable[[str], str]
+    ) -> np.ndarray | None:
+        """From {"scores"} if they are there; a label takes its "score", or 1."""
+        del words
+        if isinstance(value, str):
+            value = {"label": value}
+        if not isinstance(value, Mapping):
+            raise ValueError('expected a label, {"label", "score"} or {"scores": {label: score}}')
+        if isinstance(value.get("scores"), Mapping):
+            probs = np.zeros(len(self.labels))
+            for name, score in value["scores"].items():
+                probs[self.labels.index(read(name))] += checked_score(score)
+            if not probs.any():
+                raise ValueError("expected a score above 0")
+            return probs / probs.sum()
+        label = value.get("label")
+        if label is None:
+            return None
+        score = checked_score(1 if value.get("score") is None else value["score"])
+        return on_one(self.labels.index(read(str(label))), score, len(self.labels))
 
     def answer(self, log_probs: np.ndarray) -> int:
         """The id of the most probable class; `ABSTAINED` if it does not reach its threshold."""

@@ -2,12 +2,13 @@
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from mtt_jax.tasks.align import overlapping
 from mtt_jax.tasks.base import (
     Arrays,
     Read,
@@ -16,6 +17,7 @@ from mtt_jax.tasks.base import (
     cuts_word,
     json_cell,
     ragged,
+    spans_in,
     words_of,
 )
 from mtt_jax.tasks.calibrate import Curve, Decisions, binary_curve
@@ -214,6 +216,57 @@ class Entities(Task):
         values, mask = np.zeros(length, np.int32), np.zeros(length, np.float32)
         values[starts], mask[starts] = ids[words], 1.0
         return values, mask
+
+    def adopt(self, probs: np.ndarray, teacher: Task, rename: Mapping[str, str]) -> np.ndarray:
+        """Of this task's scheme, from either scheme; a type that is renamed to O is O.
+
+        A teacher with the scheme io says only that a word is in an entity. It begins one there
+        unless the word before is in one of the same type.
+        """
+        assert isinstance(teacher, Entities)
+        named = [rename.get(label, label) for label in teacher.entity_types]
+        same = np.array([[name == label for label in self.entity_types] for name in named], float)
+        if teacher.scheme == "iob2":
+            begins, inside = probs[:, 1::2] @ same, probs[:, 2::2] @ same
+        else:
+            both = probs[:, 1:] @ same
+            before = np.concatenate([np.zeros_like(both[:1]), both[:-1]])
+            begins, inside = both * (1 - before), both * before
+        return self._rows(begins, inside)
+
+    def _rows(self, begins: np.ndarray, inside: np.ndarray) -> np.ndarray:
+        """[w, C] of the scheme, from [w, K] that an entity of a type begins, or goes on."""
+        rows = np.zeros((len(begins), len(self.classes)))
+        if self.scheme == "iob2":
+            rows[:, 1::2], rows[:, 2::2] = begins, inside
+        else:
+            rows[:, 1:] = begins + inside
+        rows[:, 0] = np.maximum(1 - rows[:, 1:].sum(axis=1), 0.0)
+        return rows / rows.sum(axis=1, keepdims=True)
+
+    def at_words(self, rows: np.ndarray, theirs: np.ndarray, ours: np.ndarray) -> np.ndarray:
+        """Also: of several words of ours in one of theirs, only the first begins an entity."""
+        found = super().at_words(rows, theirs, ours)
+        _, later = overlapping(theirs, ours)
+        if self.scheme == "iob2":
+            found[later, 2::2] += found[later, 1::2]
+            found[later, 1::2] = 0
+        return found
+
+    def from_answer(self, value: Any, words: np.ndarray, read: Callable[[str], str]) -> np.ndarray:
+        """From spans: the score of one is on the tags of its words, and the rest on O.
+
+        Scores of spans that overlap add up; if they exceed 1, they are divided by their sum.
+        """
+        types = self.entity_types
+        begins, inside = np.zeros((2, len(words), len(types)))
+        for start, end, label, score in spans_in(value):
+            name = read(str(label))
+            first, last = words_of(start, end, words)
+            if name != OUTSIDE and first < last:
+                begins[first, types.index(name)] += score
+                inside[first + 1 : last, types.index(name)] += score
+        return self._rows(begins, inside)
 
     def answer(self, log_probs: np.ndarray) -> tuple[Span, ...]:
         """The entities of the most probable legal tag sequence that reach their thresholds.

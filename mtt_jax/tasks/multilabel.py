@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mtt_jax.tasks.base import Arrays, Task, Words
+from mtt_jax.tasks.base import LEAST, Arrays, Task, Words, checked_score
 from mtt_jax.tasks.calibrate import Curve, Decisions, softmax_curve
 from mtt_jax.tasks.score import Figure, Row, Score, macro_f1, micro_f1, ratios, rows_of
 from mtt_jax.tasks.thresholds import best_f1
@@ -106,6 +106,41 @@ class Multilabel(Task):
         """The set."""
         del words, starts, length
         return gold, 1.0
+
+    def probabilities(self, log_probs: np.ndarray) -> np.ndarray:
+        """float64 [..., C] of each class alone."""
+        return self._probs(log_probs)
+
+    def as_log_probs(self, probs: np.ndarray) -> np.ndarray:
+        """float32 [..., C] log-odds; 0 for NaN."""
+        known = np.where(np.isnan(probs), 0.5, probs).astype(np.float32).clip(LEAST, 1 - LEAST)
+        return np.log(known) - np.log1p(-known)
+
+    def adopt(self, probs: np.ndarray, teacher: Task, rename: Mapping[str, str]) -> np.ndarray:
+        """Of several labels that have the same name here, the most probable one."""
+        named = [rename.get(label, label) for label in teacher.labels]
+        columns = [[i for i, name in enumerate(named) if name == label] for label in self.labels]
+        return np.stack([probs[..., places].max(axis=-1) for places in columns], axis=-1)
+
+    def from_answer(
+        self, value: Any, words: np.ndarray, read: Callable[[str], str]
+    ) -> np.ndarray | None:
+        """From {"scores"} if they are there; otherwise 1 for each label in the list, else 0."""
+        del words
+        given = value.get("scores", value.get("labels")) if isinstance(value, Mapping) else value
+        if isinstance(given, list) and all(isinstance(name, str) for name in given):
+            given = dict.fromkeys(given, 1)
+        if not isinstance(given, Mapping):
+            raise ValueError('expected {"scores": {label: score}} or a list of labels')
+        probs = np.zeros(len(self.labels))
+        for name, score in given.items():
+            place = self.labels.index(read(name))
+            probs[place] = max(probs[place], checked_score(score))
+        return probs
+
+    def confidence(self, probs: np.ndarray) -> np.ndarray:
+        """[...] of the class that is least sure to be there, or not to be there."""
+        return np.maximum(probs, 1 - probs).min(axis=-1)
 
     def normalize(self, logits: np.ndarray) -> np.ndarray:
         """Log-odds [..., C]: what the head gives."""

@@ -1,7 +1,7 @@
 """Tags: one class per word, without spans, such as parts of speech."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,8 +13,10 @@ from mtt_jax.tasks.base import (
     Words,
     cuts_word,
     json_cell,
+    on_one,
     part_of,
     ragged,
+    spans_in,
     words_of,
 )
 from mtt_jax.tasks.calibrate import Curve, Decisions, softmax_curve
@@ -97,6 +99,17 @@ class Tags(Task):
         known = gold[words] >= 0
         values[starts[known]], mask[starts[known]] = gold[words][known], 1.0
         return values, mask
+
+    def from_answer(self, value: Any, words: np.ndarray, read: Callable[[str], str]) -> np.ndarray:
+        """From spans with one tag each; no answer for a word that none of them touches."""
+        rows = np.full((len(words), len(self.labels)), np.nan)
+        for start, end, label, score in sorted(spans_in(value), key=lambda span: -span[0]):
+            if label is not None:
+                first, last = words_of(start, end, words)
+                rows[first:last] = on_one(
+                    self.labels.index(read(str(label))), score, len(self.labels)
+                )
+        return rows
 
     def answer(self, log_probs: np.ndarray) -> np.ndarray:
         """int64 [w] the most probable class of each word; `ABSTAINED` below its threshold."""

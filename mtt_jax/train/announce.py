@@ -22,8 +22,8 @@ def labels_found(given: Config, complete: Config) -> list[str]:
       complete: with all labels.
     """
     lines = []
-    for name, task in given.tasks.items():
-        found = complete.tasks[name].labels
+    for task in given.task_list:
+        name, found = task.name, complete.tasks[task.name].labels
         if not task.labels:
             more = f", and {len(found) - _SHOWN:,} more" if len(found) > _SHOWN else ""
             shown = ", ".join(found[:_SHOWN])
@@ -35,9 +35,11 @@ def announce_run(setup: Setup, state: TrainState) -> None:
     """Says how large the model and the training data are."""
     train_split = setup.data.splits["train"]
     labelled = ", ".join(f"{count:,} with {name}" for name, count in train_split.counts().items())
+    more = len(train_split) - train_split.sentences
+    texts = f"; {more:,} texts without labels" if more else ""
     setup.console.say(
-        f"{count_parameters(state.params):,} parameters; {len(train_split):,} training sentences "
-        f"({labelled})."
+        f"{count_parameters(state.params):,} parameters; {train_split.sentences:,} training "
+        f"sentences{f' ({labelled})' if labelled else ''}{texts}."
     )
 
 

@@ -9,11 +9,13 @@ from mtt_jax.config import files as config_files
 from mtt_jax.config.schema import Config
 from mtt_jax.devices import processes
 from mtt_jax.devices.mesh import describe_devices, gather
+from mtt_jax.distill.compare import compare
 from mtt_jax.report import card, paths, run_page
 from mtt_jax.report.console import Console
 from mtt_jax.scoring.evaluate import evaluate
 from mtt_jax.tasks import Score, Task
 from mtt_jax.tasks.score import read_scores
+from mtt_jax.train.journal import held_out
 from mtt_jax.train.phases import Phase, early_stops
 from mtt_jax.train.progress import History
 from mtt_jax.train.run_directory import write
@@ -52,9 +54,13 @@ def finish(setup: Setup) -> dict[str, Any]:
         final["phases"] = effects(setup.phases, history)
     scores, tasks = _score(setup, params)
     final |= scores
+    if texts := held_out(setup, params):
+        final["held_out"] = {name: found.as_json() for name, found in texts.items()}
     if of_tasks := by_task(config, setup.data):
         final["best_by_task"] = {name: _keep_best(setup, name, final) for name in of_tasks}
     if processes.is_main():
+        if config.distill.teachers and setup.data.splits["train"].answers:
+            final["distill"] = compare(config, setup.data)
         _write(setup, model_config, model_params, tasks, history, final)
     processes.wait("written")
     show(final, console)
@@ -99,7 +105,7 @@ def _score(setup: Setup, params: Any) -> tuple[dict[str, dict[str, Any]], tuple[
     for split in ("dev", "test"):
         stop_if_asked(processes.agreed(setup.asked), setup.steps)
         examples = setup.data.splits[split]
-        if len(examples):
+        if len(examples) and tasks:
             found, tasks = evaluate(
                 setup.forward, params, examples, setup.config, setup.config.train.batch_rows,
                 tasks=tasks, fit=split == "dev", calibrated=True,
@@ -164,7 +170,15 @@ def effects(phases: Sequence[Phase], history: Sequence[dict]) -> list[dict[str, 
 def show(final: dict[str, Any], console: Console) -> None:
     """Prints the scores of a finished run, from the content of its metrics.json."""
     console.phases(final.get("phases", []))
-    console.scores(read_scores(final))
+    texts = final.get("held_out", {})
+    if final.get("dev") or final.get("test") or not texts:
+        console.scores(read_scores(final))
+    for name, found in texts.items():
+        console.say(
+            f"{name}: perplexity {found['perplexity']:,.2f} on {found['count']:,} hidden subwords "
+            "of held-out text."
+        )
+    console.teachers(final)
     for task, best in final.get("best_by_task", {}).items():
         own, shared = (
             Score.from_json(plain).headline for plain in (best["dev"], final["dev"][task])

@@ -68,10 +68,10 @@ def make_gradient(model: MultiTask, config: Config, frozen: Any) -> Callable[...
         way = parameter_balanced_gradient
     else:
         way = feature_balanced_gradient
-    return functools.partial(way, Objective(model, config, balancer, frozen, make_losses(config)))
+    return functools.partial(way, Minimized(model, config, balancer, frozen, make_losses(config)))
 
 
-class Objective(NamedTuple):
+class Minimized(NamedTuple):
     """What is minimized, shared by the four ways of computing its gradient.
 
     Attributes:
@@ -87,6 +87,11 @@ class Objective(NamedTuple):
     balancer: Balancer
     frozen: Any
     losses_of: Callable[..., TaskLosses]
+
+    @property
+    def tied(self) -> bool:
+        """Whether a head uses parameters of the encoder, which then have a gradient of its own."""
+        return any(spec.unit == "masked" for spec in self.model.head_specs.values())
 
     def cut(self, params: Any) -> Any:
         """The parameters, without a gradient for those that are frozen."""
@@ -106,7 +111,7 @@ class Objective(NamedTuple):
     ) -> tuple[Float[Array, " T"], TaskLosses]:
         """The weighted losses in the order of the tasks, and all losses by name."""
         logits = self.model.apply(
-            {"params": params}, *shared, True, rngs={"dropout": key}, method="answer"
+            {"params": params}, *shared, True, batch.targets, rngs={"dropout": key}, method="answer"
         )
         losses = self.losses_of(logits, batch, counts)
         return jnp.stack(list(losses.weighted.values())), losses
@@ -136,7 +141,7 @@ class Objective(NamedTuple):
 
 
 def fixed_gradient(
-    objective: Objective, params: Any, batch: Batch, counts: dict, key: jax.Array, state: Any
+    objective: Minimized, params: Any, batch: Batch, counts: dict, key: jax.Array, state: Any
 ) -> Gradient:
     """The gradient of the sum of the losses, in as many parts as the config asks for."""
 
@@ -152,7 +157,7 @@ def fixed_gradient(
 
 
 def loss_balanced_gradient(
-    objective: Objective, params: Any, batch: Batch, counts: dict, key: jax.Array, state: Any
+    objective: Minimized, params: Any, batch: Batch, counts: dict, key: jax.Array, state: Any
 ) -> Gradient:
     """The gradient of the weighted sum of the losses, with weights that depend on the losses."""
 
@@ -173,7 +178,7 @@ def loss_balanced_gradient(
 
 
 def parameter_balanced_gradient(
-    objective: Objective, params: Any, batch: Batch, counts: dict, key: jax.Array, state: Any
+    objective: Minimized, params: Any, batch: Batch, counts: dict, key: jax.Array, state: Any
 ) -> Gradient:
     """The weighted sum of the tasks' gradients, with weights from their inner products."""
     values, back, losses = jax.vjp(
@@ -187,9 +192,12 @@ def parameter_balanced_gradient(
 
 
 def feature_balanced_gradient(
-    objective: Objective, params: Any, batch: Batch, counts: dict, key: jax.Array, state: Any
+    objective: Minimized, params: Any, batch: Batch, counts: dict, key: jax.Array, state: Any
 ) -> Gradient:
-    """Like `parameter_balanced_gradient`, with inner products on the output of the encoder."""
+    """Like `parameter_balanced_gradient`, with inner products on the output of the encoder.
+
+    What a head does to the encoder's parameters directly is weighted too, and not compared.
+    """
     shared, through_encoder = jax.vjp(
         lambda params: objective.encode(objective.cut(params), batch, key), params
     )
@@ -201,6 +209,9 @@ def feature_balanced_gradient(
     vectors = [vector for _, vector in each]
     weights, fresh = objective.weigh(values, _gram(vectors), state, key, counts)
     (grads,) = through_encoder(_mixed(vectors, weights))
+    if objective.tied:
+        direct = _mixed([gradients["encoder"] for gradients, _ in each], weights)
+        grads = {**grads, "encoder": jax.tree.map(jnp.add, grads["encoder"], direct)}
     return (losses, weights, fresh), {**grads, "heads": _of_heads([g for g, _ in each])}
 
 

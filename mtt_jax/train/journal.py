@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from mtt_jax.devices import processes
 from mtt_jax.errors import UserError
 from mtt_jax.scoring.evaluate import evaluate, overall_score
+from mtt_jax.scoring.held_out import Perplexity, perplexities, score_of_texts
 from mtt_jax.train import flops
 from mtt_jax.train.announce import stopped_early
 from mtt_jax.train.phases import early_stops
@@ -31,10 +32,13 @@ class DevScore(NamedTuple):
     Attributes:
       score: the one that chooses the best checkpoint.
       by_task: task -> headline score.
+      of_phase: the one that patience goes by: `score`, or in a phase that trains on texts without
+        labels alone that of its perplexity.
     """
 
     score: float
     by_task: dict[str, float]
+    of_phase: float
 
 
 @contextmanager
@@ -104,19 +108,34 @@ class Journal:
             self._progress.step(step, metrics, self._history)
 
     def evaluate(self, state: TrainState) -> DevScore | None:
-        """The score on dev, which is also written down; None without dev data."""
-        config, dev, step = self._setup.config, self._setup.data.splits["dev"], int(state.step)
-        if not len(dev):
+        """The score on dev, which is also written down; None without dev data.
+
+        Perplexity on held-out text is written down too, and is the score if no task trains.
+        """
+        setup, step, params = self._setup, int(state.step), state.model_params
+        config, dev, rows = setup.config, setup.data.splits["dev"], setup.config.train.batch_rows
+        if not len(dev) and not setup.sums:
             return None
-        rows = config.train.batch_rows
         self._progress.evaluating()
-        scores = evaluate(
-            self._setup.forward, state.model_params, dev, config, rows, fit=True
-        ).scores
-        score = overall_score(scores, config)
-        self._history.evaluated(step, score, scores)
-        self._progress.evaluated(step, score, scores)
-        return DevScore(score, {name: result.headline for name, result in scores.items()})
+        texts = held_out(setup, params)
+        if texts:
+            self._history.held_out(step, texts)
+        if not len(dev) and (config.task_list or not texts):
+            self._progress.evaluated(step, None, {}, texts)
+            return None
+        scores = (
+            evaluate(setup.forward, params, dev, config, rows, fit=True).scores
+            if config.task_list
+            else {}
+        )
+        score = of_phase = overall_score(scores, config, texts)
+        phase = next((p for p in setup.phases if step <= p.end), setup.phases[-1])
+        if texts and not any(task.name in phase.config.active for task in config.task_list):
+            of_phase = score_of_texts(texts)
+        self._history.evaluated(step, score, scores, of_phase)
+        self._progress.evaluated(step, score, scores, texts)
+        by_task = {name: result.headline for name, result in scores.items()}
+        return DevScore(score, by_task, of_phase)
 
     def planned(self, setup: Setup) -> None:
         """Takes the phases after an evaluation, and says so if it ended one early."""
@@ -129,6 +148,14 @@ class Journal:
     def flush(self) -> None:
         """Hands everything to the operating system."""
         self._history.flush()
+
+
+def held_out(setup: Setup, params: Any) -> dict[str, Perplexity]:
+    """Objective -> perplexity on held-out text; {} if nothing trains on texts without labels."""
+    if not setup.sums:
+        return {}
+    config = setup.config
+    return perplexities(setup.sums, params, setup.data.held_out, config, config.train.batch_rows)
 
 
 _all_finite = jax.jit(

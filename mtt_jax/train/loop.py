@@ -38,7 +38,8 @@ def train(
       config: checked.
       workdir: the run directory: created if missing, resumed if it holds a run with this config.
       console: where the user sees progress.
-      data: to train on, for a caller who has prepared it; by default that of the config.
+      data: to train on, for a caller who has prepared it, with the answers of teachers; by
+        default that of the config.
 
     Returns:
       The content of metrics.json.
@@ -91,8 +92,9 @@ def run_steps(setup: Setup) -> Setup:
                 continue
             announce_phase(setup, phase, state)
             advance = make_step(
-                setup.model, setup.optimizers[index], phase.config, setup.mesh, phase.frozen
-            )
+                setup.model, setup.optimizers[index], phase.config, setup.mesh, phase.frozen,
+                setup.steps,
+            )  # fmt: skip
             stream = stream or open_stream(setup, phase)
             start = int(state.step)
             if start == phase.start:
@@ -116,9 +118,9 @@ def run_steps(setup: Setup) -> Setup:
                     journal.catch_up(step, state)
                     dev = journal.evaluate(state) if evaluating else None
                     journal.flush()
-                    setup.checkpoints.save(step, state, stream, *(dev or ()))
+                    setup.checkpoints.save(step, state, stream, *(dev[:2] if dev else ()))
                     if dev:
-                        setup = setup.evaluated(step, dev.score)
+                        setup = setup.evaluated(step, dev.of_phase)
                         journal.planned(setup)
                 if asked and step < setup.steps:
                     setup.checkpoints.wait()

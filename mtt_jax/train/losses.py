@@ -5,13 +5,15 @@ per word. A unit whose mask is 0 adds exactly zero to the sum, the count and eve
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from mtt_jax.config.schema import Config
+from mtt_jax.model.multitask import MultiTask
 from mtt_jax.model.shapes import Array, Float, Int
+from mtt_jax.train.teaching import DIVERGENCES
 from mtt_jax.types import Batch
 
 Sum = tuple[Float[Array, ""], Float[Array, ""]]
@@ -77,10 +79,37 @@ def masked_binary_cross_entropy(
     return (terms.mean(axis=-1) * mask).sum(), mask.sum()
 
 
+def masked_subword_cross_entropy(
+    logits: Float[Array, "B M C"],
+    targets: Int[Array, "B M 2"],
+    mask: Float[Array, "B M"],
+    class_weights: Sequence[float] | None = None,
+    label_smoothing: float = 0.0,
+) -> Sum:
+    """Cross-entropy of hidden subwords: (sum, how many there are).
+
+    Args:
+      logits: of every subword of the vocabulary.
+      targets: (position, id) of each hidden subword.
+      mask: 0 where none is hidden.
+      class_weights: not used; subwords have no names.
+      label_smoothing: share of the target spread evenly over the vocabulary.
+    """
+    del class_weights
+    logits = jnp.where(mask[..., None] > 0, logits.astype(jnp.float32), 0.0)
+    # Without a one-hot target, which would be as large as the logits.
+    found = jnp.take_along_axis(logits, targets[..., 1:], axis=-1)[..., 0]
+    if label_smoothing:
+        found = (1.0 - label_smoothing) * found + label_smoothing * logits.mean(axis=-1)
+    losses = jax.nn.logsumexp(logits, axis=-1) - found
+    return (losses * mask).sum(), mask.sum()
+
+
 # By the name that a task gives.
 LOSSES: Mapping[str, Callable[..., Sum]] = {
     "cross_entropy": masked_cross_entropy,
     "binary_cross_entropy": masked_binary_cross_entropy,
+    "subword_cross_entropy": masked_subword_cross_entropy,
 }
 
 
@@ -97,6 +126,22 @@ class TaskLosses(NamedTuple):
     mean: dict[str, Float[Array, ""]]
 
 
+def make_sums(model: MultiTask, config: Config) -> Callable[[Any, Batch], dict[str, Sum]]:
+    """Returns sums(params, batch) -> objective without labels -> its loss, without dropout."""
+    objectives = [task for task in config.objectives if not task.needs_labels]
+
+    def sums(params: Any, batch: Batch) -> dict[str, Sum]:
+        outputs: Any = model.apply({"params": params}, batch)
+        logits = outputs.logits
+        return {
+            one.name: LOSSES[one.loss](logits[one.name], batch.targets[one.name],
+                                       batch.masks[one.name])
+            for one in objectives
+        }  # fmt: skip
+
+    return sums
+
+
 def make_losses(config: Config) -> Callable[..., TaskLosses]:
     """Returns losses(task -> logits, batch, counts) -> `TaskLosses`.
 
@@ -106,16 +151,25 @@ def make_losses(config: Config) -> Callable[..., TaskLosses]:
 
     def losses(logits, batch: Batch, counts) -> TaskLosses:
         weighted, mean = {}, {}
-        for task in config.task_list:
+        for task in config.objectives:
             name, fields = task.name, config.tasks[task.name]
             active = name in config.active
+            factors = task.class_weights(fields.class_weights) if fields.class_weights else None
             total, _ = LOSSES[task.loss](
                 logits[name],
                 batch.targets[name],
                 batch.masks[name],
-                task.class_weights(fields.class_weights) if fields.class_weights else None,
+                factors,
                 fields.label_smoothing,
             )
+            if batch.teacher and batch.teacher_masks and name in batch.teacher:
+                total += DIVERGENCES[task.loss](
+                    logits[name],
+                    batch.teacher[name],
+                    batch.teacher_masks[name],
+                    config.distill.temperature,
+                    factors,
+                )
             count = jnp.maximum(counts[name], 1.0)
             # Multiplied by 0, not left out: without the term XLA may round the other gradients
             # differently, and runs in phases would no longer be reproduced bit for bit.

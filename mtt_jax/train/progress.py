@@ -14,6 +14,7 @@ from tensorboardX import SummaryWriter
 
 from mtt_jax.config.schema import Config
 from mtt_jax.report.console import Console
+from mtt_jax.scoring.held_out import Perplexity
 from mtt_jax.tasks import Score
 from mtt_jax.train import flops
 from mtt_jax.train.optim import make_schedule
@@ -22,6 +23,8 @@ from mtt_jax.train.step import StepMetrics
 
 # Seconds after which a console that is not a terminal gets a line, if nothing else was printed.
 _SILENCE = 60.0
+# Groups of numbers in a row of metrics.jsonl that TensorBoard draws.
+_DRAWN = ("losses", "scores", "weights", "perplexity")
 # Characters of the bar.
 _BAR = 12
 
@@ -93,11 +96,28 @@ class History:
         """Adds a line about training."""
         self._add({"kind": "train", "step": step, **row})
 
-    def evaluated(self, step: int, score: float, scores: Mapping[str, Score]) -> None:
-        """Adds a line about an evaluation on dev."""
+    def evaluated(
+        self, step: int, score: float, scores: Mapping[str, Score], of_phase: float | None = None
+    ) -> None:
+        """Adds a line about an evaluation on dev.
+
+        Args:
+          step: steps done.
+          score: that chooses the best checkpoint.
+          scores: of the tasks.
+          of_phase: that patience goes by, if it is another one.
+        """
         headlines = {name: result.headline for name, result in scores.items()}
         plain = {name: result.as_json() for name, result in scores.items()}
-        self._add({"kind": "dev", "step": step, "score": score, "scores": headlines, **plain})
+        other = {} if of_phase in (None, score) else {"phase_score": of_phase}
+        row = {"kind": "dev", "step": step, "score": score, **other, "scores": headlines}
+        self._add({**row, **plain})
+
+    def held_out(self, step: int, texts: Mapping[str, Perplexity]) -> None:
+        """Adds a line about held-out text."""
+        values = {name: found.value for name, found in texts.items()}
+        plain = {name: found.as_json() for name, found in texts.items()}
+        self._add({"kind": "held_out", "step": step, "perplexity": values, **plain})
 
     def _add(self, row: dict) -> None:
         if self._started is not None:
@@ -123,7 +143,7 @@ def _scalars(row: dict) -> Iterator[tuple[str, float]]:
     for name, value in row.items():
         if isinstance(value, (int, float)) and name not in ("step", "seconds"):
             yield name, value
-        elif isinstance(value, dict) and name in ("losses", "scores", "weights"):
+        elif isinstance(value, dict) and name in _DRAWN:
             yield from ((f"{name}/{task}", number) for task, number in value.items())
 
 
@@ -378,7 +398,19 @@ class ProgressLine:
         )
         self._shown = _Window(now)
 
-    def evaluated(self, step: int, score: float, scores: Mapping[str, Score]) -> None:
+    def evaluated(
+        self,
+        step: int,
+        score: float | None,
+        scores: Mapping[str, Score],
+        texts: Mapping[str, Perplexity] | None = None,
+    ) -> None:
         """Prints an evaluation above the bar; its time does not count as training."""
-        self._console.say(f"step {step}: dev {headlines(scores)}; score {score:.4f}")
+        parts = [f"dev {headlines(scores)}"] if scores else []
+        parts += [] if score is None else [f"score {score:.4f}"]
+        parts += [
+            f"{name} perplexity {found.value:,.1f} on held-out text"
+            for name, found in (texts or {}).items()
+        ]
+        self._console.say(f"step {step}: {'; '.join(parts)}")
         self._restart()

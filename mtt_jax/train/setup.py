@@ -13,7 +13,7 @@ import numpy as np
 import optax
 from jax.sharding import Mesh
 
-from mtt_jax.config.resolve import check, put_labels
+from mtt_jax.config.resolve import check, check_used, put_labels
 from mtt_jax.config.schema import Config
 from mtt_jax.data.pipeline import Shards, open_shards
 from mtt_jax.data.prepare import Prepared, prepare, with_labels
@@ -28,6 +28,8 @@ from mtt_jax.devices.mesh import (
     place,
     replicated,
 )
+from mtt_jax.distill.teach import with_teachers
+from mtt_jax.distill.teachers import open_teachers
 from mtt_jax.errors import UserError
 from mtt_jax.model.multitask import MultiTask
 from mtt_jax.report.console import Console
@@ -35,6 +37,7 @@ from mtt_jax.scoring.infer import make_forward
 from mtt_jax.train.balance import Balancer
 from mtt_jax.train.checkpoint import Checkpoints, abstract
 from mtt_jax.train.gradient import make_balancer
+from mtt_jax.train.losses import make_sums
 from mtt_jax.train.optim import make_optimizers
 from mtt_jax.train.phases import Phase, plan, shortened, stop_early
 from mtt_jax.train.progress import History
@@ -59,6 +62,7 @@ class Setup(NamedTuple):
       optimizers: one per phase.
       balancer: weighs the tasks' gradients.
       forward: the forward pass on the mesh, without dropout.
+      sums: the losses of what trains on texts without labels, likewise; None if nothing does.
       checkpoints: the run's.
       console: where the user sees progress.
       asked: signals that asked the run to stop, so far.
@@ -75,6 +79,7 @@ class Setup(NamedTuple):
     optimizers: list[optax.GradientTransformation]
     balancer: Balancer
     forward: Callable[[Any, Any], Any]
+    sums: Callable[[Any, Any], Any] | None
     checkpoints: Checkpoints
     console: Console
     asked: Asked
@@ -115,7 +120,8 @@ def complete_config(config: Config, run: Path) -> Config:
         labels are left to data that cannot be read.
     """
     config = processes.together(lambda: pretrained.complete(with_shards(config)))
-    if all(task.labels for task in config.tasks.values()):
+    check_used(config)
+    if all(task.labels for task in config.task_list):
         return config
     make_balancer(config)  # before the data, for a mistake in its options
     found = processes.together(
@@ -152,6 +158,7 @@ def open_directory(run: Path, config: Config) -> dict | None:
     """`open_run` in process 0; its result in all processes."""
     if config.init_from:
         saved_model.find(config.init_from)  # a wrong path is an error before anything is created
+    open_teachers(config)  # likewise
     finished = processes.together(lambda: open_run(run, config) if processes.is_main() else None)
     return json.loads(processes.texts(json.dumps(finished))[0])
 
@@ -167,7 +174,7 @@ def set_up(
       run: the run directory.
       console: where the user sees progress.
       asked: the signals that asked the run to stop.
-      data: to train on; None reads that of the config.
+      data: to train on, with the answers of teachers; None reads that of the config.
 
     Raises:
       UserError: for errors a user can fix.
@@ -182,12 +189,12 @@ def set_up(
     attention = f", with {attention_of(config)} attention" if jax.default_backend() == "gpu" else ""
     console.say(f"Running on {describe_devices()}{attention}.")
     memory.check_batch(config, list(mesh.devices.flat))
-    data = data or _prepare(config, run)
+    data = data or _prepare(config, run, console.say)
     for note in data.notes:
         console.say(note)
     _check_dev(config, data)
     stop_if_asked(processes.agreed(asked), 0)
-    model = build_model(config, vocabulary_size(data.tokenizer))
+    model = build_model(config, vocabulary_size(data.tokenizer), training=True)
     shapes = jax.eval_shape(
         lambda key: init_params(model, key, config.train.row_length), jax.random.key(0)
     )
@@ -200,9 +207,10 @@ def set_up(
         phases = stop_early(phases, scored, config.train.patience)
         optimizers = make_optimizers(config, phases, shapes)
         forward = over_mesh(make_forward(model), mesh)
+        sums = over_mesh(make_sums(model, config), mesh) if config.reads_texts else None
         yield Setup(
-            config, run, data, model, mesh, phases, optimizers, balancer, forward, checkpoints,
-            console, asked, started, scored,
+            config, run, data, model, mesh, phases, optimizers, balancer, forward, sums,
+            checkpoints, console, asked, started, scored,
         )  # fmt: skip
     finally:
         checkpoints.close()
@@ -213,7 +221,7 @@ def by_task(config: Config, data: Prepared) -> tuple[str, ...]:
     if not config.train.best_by_task:
         return ()
     labelled = data.splits["dev"].counts()
-    return tuple(name for name in config.tasks if name in config.trained and labelled[name])
+    return tuple(name for name in labelled if name in config.trained and labelled[name])
 
 
 def _check_dev(config: Config, data: Prepared) -> None:
@@ -222,8 +230,9 @@ def _check_dev(config: Config, data: Prepared) -> None:
     Raises:
       UserError: naming the field.
     """
+    has_dev = len(data.splits["dev"]) or (not config.task_list and data.held_out)
     for name in ("patience", "best_by_task"):
-        if getattr(config.train, name) and not len(data.splits["dev"]):
+        if getattr(config.train, name) and not has_dev:
             raise UserError(
                 f"config.train.{name}: goes by the score on dev, and there is no dev data; leave "
                 f"out --config.train.{name}, or give files for dev."
@@ -231,25 +240,29 @@ def _check_dev(config: Config, data: Prepared) -> None:
 
 
 def _scored(config: Config, run: Path, last: int) -> tuple[tuple[int, float], ...]:
-    """(step, score) of the evaluations on dev up to a step, as metrics.jsonl has them.
+    """(step, score for patience) of the evaluations on dev up to a step, from metrics.jsonl.
 
     A later one was written just before a kill; its step is done again.
     """
     if not config.train.patience:
         return ()
     rows = [row for row in History.read(run) if row["kind"] == "dev" and row["step"] <= last]
-    text = json.dumps([[row["step"], row["score"]] for row in rows])
+    text = json.dumps([[row["step"], row.get("phase_score", row["score"])] for row in rows])
     return tuple((step, score) for step, score in json.loads(processes.texts(text)[0]))
 
 
-def _prepare(config: Config, run: Path) -> Prepared:
-    """The data, encoded by process 0 before the other processes read them.
+def _prepare(config: Config, run: Path, say: Callable[[str], None]) -> Prepared:
+    """The data, encoded and taught by process 0 before the other processes read them.
 
     They find them in the cache, or encode them themselves if their machine has its own cache.
     """
     main = processes.is_main()
-    data = processes.together(lambda: prepare(config, run) if main else None)
-    return processes.together(lambda: data or prepare(config))
+
+    def ready(run: Path | None) -> Prepared:
+        return with_teachers(config, prepare(config, run), run, say)
+
+    data = processes.together(lambda: ready(run) if main else None)
+    return processes.together(lambda: data or ready(None))
 
 
 def open_stream(setup: Setup, phase: Phase) -> Shards:
@@ -295,7 +308,8 @@ def _fresh_params(setup: Setup, shardings: Any) -> Any:
     them all on the CPU.
     """
     config = setup.config
-    model = build_model(config, vocabulary_size(setup.data.tokenizer), attention="plain")
+    size = vocabulary_size(setup.data.tokenizer)
+    model = build_model(config, size, attention="plain", training=True)
     key = jax.random.fold_in(jax.random.key(config.seed), 0)
 
     def fresh(key: jax.Array) -> Any:

@@ -13,6 +13,7 @@ from mtt_jax.model.multitask import MultiTask
 from mtt_jax.model.shapes import Array, Float, Int
 from mtt_jax.train import average
 from mtt_jax.train.gradient import make_balancer, make_gradient
+from mtt_jax.train.teaching import gold_share, labels_in, with_shares
 from mtt_jax.types import Batch
 from mtt_jax.weights.build import init_params
 
@@ -63,7 +64,7 @@ class StepMetrics(NamedTuple):
       loss: the sum of the tasks' losses, each times its weight in the config.
       losses: task that trains -> mean loss over its labels, whatever its weight; 0 if the batch has
         no label of it.
-      counts: task -> labels in the batch.
+      counts: task -> labels in the batch; what only teachers label counts by its weight.
       weights: task -> the factor that the balancer gave its gradient on the encoder.
       gradient_norm: before clipping.
       tokens: positions of the batch that hold a subword.
@@ -83,6 +84,7 @@ def make_step(
     config: Config,
     mesh: Mesh,
     frozen: Any,
+    steps: int = 0,
 ) -> jax.stages.Wrapped:
     """The jitted step: (state, batch, root key) -> (state, metrics).
 
@@ -92,12 +94,16 @@ def make_step(
       config: task weights, balancing, gradient accumulation; that of a phase, like its `frozen`.
       mesh: devices; the batch is sharded by rows, the state as `of_state` says.
       frozen: tree of bools over the parameters; True for a frozen one.
+      steps: of the whole run, over which distill.anneal goes; 0 for those of the config.
     """
     gradient = make_gradient(model, config, frozen)
     names = tuple(config.tasks)
 
     def step(state: TrainState, batch: Batch, root: jax.Array):
-        counts = {name: mask.sum() for name, mask in batch.masks.items()}
+        counts = labels_in(batch)
+        if batch.teacher:
+            share = gold_share(config.distill, state.step, steps or config.train.steps)
+            batch = with_shares(batch, share)
         key = jax.random.fold_in(root, state.step)
         (losses, weights, balance), grads = gradient(
             state.params, batch, counts, key, state.balance

@@ -16,7 +16,11 @@ from mtt_jax.types import Batch
 
 
 def build_model(
-    config: Config, vocab_size: int, slots: int | None = None, attention: str | None = None
+    config: Config,
+    vocab_size: int,
+    slots: int | None = None,
+    attention: str | None = None,
+    training: bool = False,
 ) -> MultiTask:
     """The model of a config.
 
@@ -25,15 +29,16 @@ def build_model(
       vocab_size: subwords of the tokenizer.
       slots: S, if it differs from the config's; no parameter depends on it.
       attention: its implementation, if it differs from the config's; no parameter depends on it.
+      training: with the heads of what trains and answers nothing, which no saved model has.
     """
     heads = {
         task.name: HeadSpec(
             task.unit,
-            len(task.classes),
+            len(task.classes) or vocab_size,
             config.tasks[task.name].hidden,
             config.tasks[task.name].dropout,
         )
-        for task in config.task_list
+        for task in (config.objectives if training else config.task_list)
     }
     encoder = encoder_spec(config.encoder, vocab_size, slots or config.slots, attention)
     return MultiTask(encoder, FrozenDict(heads))
@@ -94,7 +99,12 @@ def init_params(model: MultiTask, key: jax.Array, row_length: int) -> dict:
     empty = jnp.zeros((1, row_length), jnp.int32)
     count = len(model.encoder_spec.word_features)
     features = jnp.zeros((1, row_length, count), jnp.int32) if count else None
-    return model.init(key, Batch(empty, empty, empty, {}, {}, features))["params"]
+    hidden = {
+        name: jnp.zeros((1, 1, 2), jnp.int32)
+        for name, spec in model.head_specs.items()
+        if spec.unit == "masked"
+    }
+    return model.init(key, Batch(empty, empty, empty, hidden, {}, features))["params"]
 
 
 def count_parameters(params) -> int:

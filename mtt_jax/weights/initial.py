@@ -47,7 +47,7 @@ def starting_params(
     """
     params = fresh
     if config.init_from:
-        source = saved_model.load(config.init_from)
+        source = saved_model.load(config.init_from, encoder_is_enough=True)
         if source.tokenizer.get_vocab() != tokenizer.get_vocab():
             raise UserError(
                 f"config.init_from: {config.init_from} was trained with another tokenizer; add "
@@ -95,7 +95,7 @@ def graft(params: Any, source: SavedModel, parts: str, scan: bool) -> Any:
     theirs = stack_layers(theirs) if scan else theirs
     ours = flatten_dict(params, sep="/")
     given = flatten_dict(theirs, sep="/")
-    taken = dict(ours)
+    taken, answered = dict(ours), {task.name for task in source.tasks}
     problems = []
     for name, leaf in ours.items():
         part, rest = name.split("/", 1)
@@ -103,7 +103,7 @@ def graft(params: Any, source: SavedModel, parts: str, scan: bool) -> Any:
             continue
         if name.rsplit("/", 1)[-1] in lora.PARAM_NAMES:
             continue  # merged into the matrices in a model directory; fresh ones change nothing
-        if part == "heads" and rest.split("/")[0] not in source.config.tasks:
+        if part == "heads" and rest.split("/")[0] not in answered:
             continue
         if name not in given:
             problems.append(f"{name} is missing there")

@@ -21,6 +21,7 @@ from safetensors.numpy import save_file
 from tokenizers import Tokenizer
 
 from mtt_jax.config import files as config_files
+from mtt_jax.config.resolve import answering
 from mtt_jax.config.schema import Config
 from mtt_jax.data import tokenizer as tokenizer_module
 from mtt_jax.errors import UserError
@@ -29,6 +30,8 @@ from mtt_jax.model.hf import tensors
 from mtt_jax.tasks import Task
 
 FITTED = "fitted.json"
+# What the answers of a model depend on.
+FILES = ("config.json", "model.safetensors", "tokenizer.json", FITTED)
 _TABLE = "encoder.token_embedding.embedding"
 
 
@@ -103,7 +106,14 @@ def write_fitted(folder: Path, tasks: Sequence[Task]) -> None:
 
 
 def merged(config: Config, params: Any) -> tuple[Config, Any]:
-    """A config and its parameters without LoRA: every update is merged into its matrix."""
+    """A config and its parameters as they answer.
+
+    Without LoRA, whose updates are merged into their matrices, and without the heads of what only
+    trains.
+    """
+    answered = {task.name for task in config.task_list}
+    heads = {name: head for name, head in params["heads"].items() if name in answered}
+    config, params = answering(config), {**params, "heads": heads}
     if not config.encoder.lora_rank:
         return config, params
     plain = dataclasses.replace(config, encoder=dataclasses.replace(config.encoder, lora_rank=0))
@@ -170,19 +180,22 @@ def config_of(folder: Path) -> Config:
     if not file.is_file():
         raise UserError(f"{folder}: config.json is missing; copy the whole directory.")
     config = config_files.from_json(file.read_text(encoding="utf-8"), str(file))
-    for name, task in config.tasks.items():
+    for task in config.task_list:
         if not task.labels:
-            raise UserError(f"{file}: damaged: config.tasks.{name}.labels: empty.")
+            raise UserError(f"{file}: damaged: config.tasks.{task.name}.labels: empty.")
     return config
 
 
-def load(path: str | Path, graph_is_enough: bool = False) -> SavedModel:
+def load(
+    path: str | Path, graph_is_enough: bool = False, encoder_is_enough: bool = False
+) -> SavedModel:
     """Reads a run's model or a model directory.
 
     Args:
       path: the directory.
       graph_is_enough: also accept a folder written by `export --to=onnx`; its parameters are in
         the graph, and `params` is {}.
+      encoder_is_enough: also accept a model that answers nothing.
 
     Raises:
       UserError: if there is no model, or one of its files is damaged.
@@ -192,6 +205,11 @@ def load(path: str | Path, graph_is_enough: bool = False) -> SavedModel:
         if not (folder / name).is_file():
             raise UserError(f"{folder}: {name} is missing; copy the whole directory.")
     config = config_of(folder)
+    if not config.task_list and not encoder_is_enough:
+        raise UserError(
+            f"{folder}: was trained on texts without labels, and answers nothing; start a run with "
+            f"tasks from its encoder: --config.init_from={path} --config.init_parts=encoder."
+        )
     tokenizer = tokenizer_module.load(folder / "tokenizer.json", "model")
     tasks = _with_fitted(config.task_list, folder / FITTED)
     weights = folder / "model.safetensors"

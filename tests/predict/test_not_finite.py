@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mtt_jax import Predictor, UserError
-from mtt_jax.predict.inputs import open_inputs
+from mtt_jax.data.inputs import open_inputs
 from mtt_jax.predict.stream import predict_lines
 from mtt_jax.scoring.evaluate import evaluate
 from mtt_jax.scoring.infer import NOT_FINITE, infer

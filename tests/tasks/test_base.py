@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mtt_jax.tasks import KINDS, Classes, Entities, Multilabel, Tags, make_task
+from mtt_jax.tasks import KINDS, Classes, Entities, Masked, Multilabel, Tags, make_task
 from mtt_jax.tasks.base import cuts_word, part_of, ragged, words_of
 from mtt_jax.tasks.calibrate import joined, reliability
 from mtt_jax.types import Span
@@ -19,14 +19,14 @@ from tests.tasks.drawn import TASKS, counts_of, drawn, drawn_label, letters, tag
 every_kind = pytest.mark.parametrize("name", TASKS)
 
 
-def test_there_are_four_kinds():
-    assert list(KINDS) == ["classes", "multilabel", "entities", "tags"]
-    assert list(KINDS.values()) == [Classes, Multilabel, Entities, Tags]
+def test_there_are_four_kinds_that_answer_and_one_that_does_not():
+    assert list(KINDS) == ["classes", "multilabel", "entities", "tags", "mlm"]
+    assert list(KINDS.values()) == [Classes, Multilabel, Entities, Tags, Masked]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_task_is_made_from_its_section_of_a_config(kind):
-    section = SimpleNamespace(kind=kind, labels=["O", "PER"], scheme="iob2")
+    section = SimpleNamespace(kind=kind, labels=["O", "PER"], scheme="iob2", masked=0.2)
     task = make_task("x", section)
     assert type(task) is KINDS[kind]
     assert (task.name, task.labels) == ("x", ("O", "PER"))

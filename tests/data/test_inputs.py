@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
+from mtt_jax.data.inputs import described, open_inputs
 from mtt_jax.data.readers.rows import Layout
 from mtt_jax.errors import UserError
-from mtt_jax.predict.inputs import described, open_inputs
 
 TEXTS = ["Ann left Rome .", "Shares fell , again"]
 

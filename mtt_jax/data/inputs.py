@@ -1,4 +1,4 @@
-"""Inputs of prediction: files of every format that is read in training, or texts line by line.
+"""Inputs without labels: files of every format that is read in training, or texts line by line.
 
 A plain text file, a pipe and standard input hold one text per line; JSON Lines one object. In these
 a broken line gives a line with a fault, and those after it are read. Other files are recognized by
@@ -32,17 +32,19 @@ _PLAIN_EXTENSIONS = ("", ".txt", ".text", ".list", ".lst", ".log")
 _STANDARD_INPUT = "standard input"
 # How many rows decide where the text is.
 _SAMPLE = 100
-_FLAG, _EXPANDED = "--input.text", "FILE"
+_EXPANDED = "FILE"
 # Tags with a letter of a scheme, which the last words of texts are not.
 _LETTERED = re.compile(
     f"[BIESLUMbieslum][{re.escape(SEPARATORS)}]\\S+|\\S+[{re.escape(SEPARATORS)}][BIESLUM]"
 )
 # All tags of words; the last words of texts that happen to be equally long may be such.
 _TAG = re.compile(f"O|[_-]|{_LETTERED.pattern}|[A-Z$.,:()]+")
+# The fault of an empty line among lines of JSON.
+EMPTY_LINE = "an empty line, which is not JSON."
 
 
 class Line(NamedTuple):
-    """A text to predict for.
+    """A text of a file.
 
     Attributes:
       place: such as `news.txt, line 7`.
@@ -93,9 +95,9 @@ def open_inputs(
     found = []
     for name in files:
         if name == "-" or _is_stream(name):
-            found.append(Input(name, "", partial(_streamed, name, text)))
+            found.append(Input(name, "", partial(_streamed, name, text, f"{layout.flag}.text")))
         else:
-            found += [_opened(path, text, format, layout) for path in _paths(name)]
+            found += [open_input(path, text, format, layout) for path in _paths(name)]
     return found
 
 
@@ -130,7 +132,8 @@ def _paths(name: str) -> list[Path]:
         raise UserError(str(error).removeprefix(f"{_EXPANDED}: ")) from None
 
 
-def _opened(path: Path, text: str, format: str, layout: Layout) -> Input:
+def open_input(path: Path, text: str, format: str, layout: Layout) -> Input:
+    """Recognizes a file or a folder as `files.expand` gives it; for the rest see `open_inputs`."""
     if path.is_file() and not path.stat().st_size:
         return Input(str(path), "", lambda: iter(()))
     beginning = head(path)
@@ -232,24 +235,24 @@ def _from_rows(path: Path, reader: Reader, spec: str, layout: Layout) -> _Found:
         found = reader.read(path, layout)
         return (row for row in found if row.fields or row.text is not None)
 
-    first = list(islice(rows(), _SAMPLE))
+    first, flag = list(islice(rows(), _SAMPLE)), f"{layout.flag}.text"
     try:
-        keys = _keys(first, spec) if first else ()
+        keys = _keys(first, spec, flag) if first else ()
     except UserError as error:
         if spec != "auto" or extension(path) not in _PLAIN_EXTENSIONS:
             raise
         line = f"{layout.flag}.format={PLAIN}"
         raise UserError(f"{error}; if each line is a text, add {line}") from None
     numbered = reader.name in ("csv", "tsv")
-    return lambda: (_line(row, keys, spec, numbered) for row in rows()), _where(keys)
+    return lambda: (_line(row, keys, spec, flag, numbered) for row in rows()), _where(keys)
 
 
-def _keys(rows: Sequence[Row], spec: str) -> tuple[str, ...]:
+def _keys(rows: Sequence[Row], spec: str, flag: str) -> tuple[str, ...]:
     """The keys that hold the text, as in training; () if the reader says what it is."""
-    keys = text_keys(rows, spec, _FLAG)
+    keys = text_keys(rows, spec, flag)
     if keys or rows[0].text is not None or any(row.tokens for row in rows):
         return keys
-    return remaining_text(rows, None, _FLAG)
+    return remaining_text(rows, None, flag)
 
 
 def _where(keys: tuple[str, ...]) -> str:
@@ -257,10 +260,10 @@ def _where(keys: tuple[str, ...]) -> str:
     return f", text from {' and '.join(shown)}" if keys else ""
 
 
-def _line(row: Row, keys: tuple[str, ...], spec: str, numbered: bool) -> Line:
+def _line(row: Row, keys: tuple[str, ...], spec: str, flag: str, numbered: bool) -> Line:
     """The line of a row; if `numbered`, numbers of columns are left out where these have names."""
     try:
-        text, _ = text_of(row, keys, spec, _FLAG)
+        text, _ = text_of(row, keys, spec, flag)
     except UserError as error:  # the place of a fault is in its line
         return Line(str(row.place), "", str(error).removeprefix(f"{row.place}: "))
     fields = row.fields
@@ -291,16 +294,16 @@ def _from_objects(head: Head, spec: str, layout: Layout) -> _Found:
         for number, line in enumerate(_plain(head, layout), start=1):
             yield _parsed(line, Place(head.path, number))
 
-    first = list(islice(rows(), _SAMPLE))
+    first, flag = list(islice(rows(), _SAMPLE)), f"{layout.flag}.text"
     sound = [row for row in first if isinstance(row, Row)]
     if not sound:
         broken = next(row for row in first if isinstance(row, Line))
         raise UserError(f"{broken.place}: {broken.fault}")
-    keys = _keys(sound, spec)
+    keys = _keys(sound, spec, flag)
 
     def lines() -> Iterator[Line]:
         for row in rows():
-            yield row if isinstance(row, Line) else _line(row, keys, spec, numbered=False)
+            yield row if isinstance(row, Line) else _line(row, keys, spec, flag, numbered=False)
 
     return lines, _where(keys)
 
@@ -310,7 +313,7 @@ def _parsed(line: Line, place: Place) -> Row | Line:
     if line.fault:
         return line
     if not line.text.strip():
-        return line._replace(text="", fault="an empty line, which is not JSON.")
+        return line._replace(text="", fault=EMPTY_LINE)
     try:
         value = json.loads(line.text)
     except (ValueError, RecursionError) as error:
@@ -340,7 +343,7 @@ def _plain(head: Head, layout: Layout) -> Iterator[Line]:
         yield from _decoded(stream, encoding, str(head.path))
 
 
-def _streamed(name: str, spec: str) -> Iterator[Line]:
+def _streamed(name: str, spec: str, flag: str) -> Iterator[Line]:
     """The lines of standard input or a pipe; JSON if the first one begins with a brace."""
     shown, is_json = _STANDARD_INPUT if name == "-" else name, name.endswith((".jsonl", ".ndjson"))
     keys: tuple[str, ...] | None = None
@@ -350,8 +353,8 @@ def _streamed(name: str, spec: str) -> Iterator[Line]:
             row = _parsed(line, Place(Path(shown), number)) if is_json else line
             if isinstance(row, Row):
                 try:
-                    keys = _keys([row], spec) if keys is None else keys
-                    row = _line(row, keys, spec, numbered=False)
+                    keys = _keys([row], spec, flag) if keys is None else keys
+                    row = _line(row, keys, spec, flag, numbered=False)
                 except UserError as error:
                     row = line._replace(text="", fault=str(error).removeprefix(f"{line.place}: "))
             yield row

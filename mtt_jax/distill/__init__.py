@@ -1,0 +1,1 @@
+"""Distillation: what teachers say about the training sentences, before a run begins."""
