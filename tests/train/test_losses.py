@@ -166,6 +166,7 @@ def test_infinite_logits_of_a_masked_unit_have_exactly_zero_gradient():
 class Labels:
     """A batch, as far as losses read it."""
 
+    teacher = teacher_masks = None
     targets = {"topic": IDS, "ner": IDS, "subjects": SETS, "pos": IDS}
     masks = dict.fromkeys(targets, MASK)
 
