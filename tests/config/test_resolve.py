@@ -159,8 +159,8 @@ def test_a_value_at_the_limit_of_its_range_is_accepted():
         ),
         (
             {"tasks__ner__kind": "entity"},
-            "config.tasks.ner.kind: 'entity' is not one of classes, multilabel, entities, tags. "
-            "Did you mean 'entities'?",
+            "config.tasks.ner.kind: 'entity' is not one of classes, multilabel, entities, tags, "
+            "mlm. Did you mean 'entities'?",
         ),
         (
             {"init_parts": "head"},
