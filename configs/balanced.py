@@ -2,7 +2,7 @@
 
     python launch.py --config=configs/balanced.py
 
-Two cores: 3 minutes. Test: topic accuracy 0.99, strict entity F1 0.83. For comparison, a bag of
+Two cores: 3 minutes. Test: topic accuracy 0.999, strict entity F1 0.901. For comparison, a bag of
 words with logistic regression reaches 0.79 on topics, and a gazetteer of the training entities F1
 0.25.
 """
