@@ -674,9 +674,12 @@ def default_config(tasks: Mapping[str, TaskConfig] | None = None) -> Any:
     plain: dict[str, Any] = {name: as_plain(section()) for name, section in SECTIONS.items()}
     plain["tasks"] = {name: as_plain(task) for name, task in tasks.items()}
     plain["data"] |= {name: as_plain(task.data) for name, task in tasks.items()}
-    # A kind under its old name is one that answers.
-    kinds = {name: KINDS.get(task.kind, Task) for name, task in tasks.items()}
-    scored = [name for name, kind in kinds.items() if issubclass(kind, Task)]
+    # A kind that is not in the table is the old name of one that answers.
+    scored = [
+        name
+        for name, task in tasks.items()
+        if task.kind not in KINDS or issubclass(KINDS[task.kind], Task)
+    ]
     plain["train"]["score"] = ", ".join(f"{name}=1" for name in scored)
     plain |= {f.name: f.default for f in fields(Config) if f.name in TOP}
     return ConfigDict({**plain, "phases": ()}, sort_keys=False)

@@ -148,11 +148,13 @@ def assert_same_numbers(run, other):
     }
 
 
+@pytest.mark.peers  # slow: two processes share the cores
 def test_two_processes_with_sharded_parameters_give_the_numbers_of_one(two, alone):
     run, _ = two
     assert_same_numbers(run, alone)
 
 
+@pytest.mark.peers  # slow: two processes share the cores
 def test_only_process_0_prints_and_writes(two):
     run, [(out, _), (silence, _)] = two
     assert "CPU" in out
@@ -173,6 +175,7 @@ def test_four_processes_give_the_numbers_of_one(alone, arguments, tmp_path):
     assert_same_numbers(tmp_path / "run", alone)
 
 
+@pytest.mark.peers  # slow: two processes share the cores
 def test_resume_in_one_process_from_a_checkpoint_of_two(two, alone, arguments, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(two[0], run)

@@ -29,6 +29,7 @@ def study(raw, tmp_path_factory):
     return out, report, console.rich.file.getvalue()
 
 
+@pytest.mark.peers  # slow: the diagnosis trains every arm twice
 def test_every_arm_is_scored_on_dev_for_every_seed(study):
     _, report, printed = study
     assert set(report["scores"]["tone"]) == {"joint", "tone alone"}
@@ -45,6 +46,7 @@ def test_every_arm_is_scored_on_dev_for_every_seed(study):
         assert verdict["text"] in printed
 
 
+@pytest.mark.peers  # slow: the diagnosis trains every arm twice
 def test_gradients_are_compared_during_training_and_layer_by_layer(study):
     _, report, _ = study
     assert [point["step"] for point in report["gradients"]] == list(range(3, 25, 3))
@@ -55,6 +57,7 @@ def test_gradients_are_compared_during_training_and_layer_by_layer(study):
         assert 0 <= row["conflict_rate"]["mean"] <= 1
 
 
+@pytest.mark.peers  # slow: the diagnosis trains every arm twice
 def test_the_report_opens_offline(study):
     out, report, _ = study
     page = (out / "report.html").read_text(encoding="utf-8")
@@ -65,6 +68,7 @@ def test_the_report_opens_offline(study):
     assert elements.counts["svg"] == 3
 
 
+@pytest.mark.peers  # slow: the diagnosis trains every arm twice
 def test_a_resumed_diagnosis_trains_only_what_is_missing(raw, study, tmp_path):
     out, report, _ = study
     again = tmp_path / "again"
@@ -79,6 +83,7 @@ def test_a_resumed_diagnosis_trains_only_what_is_missing(raw, study, tmp_path):
     assert console.rich.file.getvalue().count("run 6 of 6: who alone, seed 1") == 1
 
 
+@pytest.mark.peers  # slow: the diagnosis trains every arm twice
 def test_a_diagnosis_is_not_resumed_on_other_data(raw, study, tmp_path):
     out, _, _ = study
     again = tmp_path / "again"
@@ -105,6 +110,7 @@ def test_after_a_mistake_in_the_data_the_same_folder_can_be_used(raw, tmp_path):
         diagnose(resolve(plain), tmp_path / "out", 2, (), quiet())
 
 
+@pytest.mark.peers  # slow: the diagnosis trains every arm twice
 def test_a_diagnosis_is_not_resumed_with_another_config(raw, study):
     other = resolve({**raw.to_dict(), "seed": 7})
     with pytest.raises(UserError, match=r"a diagnosis with another config:\n  .*seed"):

@@ -198,6 +198,7 @@ def quiet():
     return Console(RichConsole(file=io.StringIO(), width=120))
 
 
+@pytest.mark.peers  # slow: several runs
 def test_a_student_learns_a_task_that_has_no_labels_and_is_compared_with_its_teacher(
     configured, answers, unlabelled, tmp_path
 ):
@@ -221,6 +222,7 @@ def test_a_student_learns_a_task_that_has_no_labels_and_is_compared_with_its_tea
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["distill"] == distill
 
 
+@pytest.mark.peers  # slow: several runs
 def test_a_run_that_was_stopped_resumes_to_the_same_bits(
     configured, answers, tmp_path, monkeypatch
 ):

@@ -73,7 +73,11 @@ def test_its_gradient_reaches_the_table_of_the_encoder(both, examples, tokenizer
 
 @pytest.mark.parametrize(
     ("balance", "on"),
-    [("random", "parameters"), ("upgrad", "parameters"), ("upgrad", "features")],
+    [
+        ("random", "parameters"),
+        pytest.param("upgrad", "parameters", marks=pytest.mark.peers),
+        ("upgrad", "features"),
+    ],
 )
 def test_the_table_gets_the_gradient_of_the_output_layer_however_tasks_are_balanced(
     both, examples, tokenizer, balance, on

@@ -160,6 +160,7 @@ def test_a_run_on_texts_alone_answers_nothing_and_says_so(alone, capsys):
     assert '"tasks": {}' in capsys.readouterr().out
 
 
+@pytest.mark.peers  # slow: two more runs
 def test_a_run_with_tasks_starts_from_the_encoder_of_a_run_on_texts(alone, files):
     folder, _, _ = alone
     config = a_config(files, steps=1)
