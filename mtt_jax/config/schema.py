@@ -675,8 +675,8 @@ def default_config(tasks: Mapping[str, TaskConfig] | None = None) -> Any:
     plain["tasks"] = {name: as_plain(task) for name, task in tasks.items()}
     plain["data"] |= {name: as_plain(task.data) for name, task in tasks.items()}
     # A kind under its old name is one that answers.
-    kinds = {name: KINDS.get(task.kind, Task) for name, task in tasks.items()}
-    scored = [name for name, kind in kinds.items() if issubclass(kind, Task)]
+    silent = [kind for kind, objective in KINDS.items() if not issubclass(objective, Task)]
+    scored = [name for name, task in tasks.items() if task.kind not in silent]
     plain["train"]["score"] = ", ".join(f"{name}=1" for name in scored)
     plain |= {f.name: f.default for f in fields(Config) if f.name in TOP}
     return ConfigDict({**plain, "phases": ()}, sort_keys=False)
