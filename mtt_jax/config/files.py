@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from mtt_jax.config.aliases import FORMAT, rename, renamed_field, upgrade, warn_renamed
-from mtt_jax.config.resolve import resolve
+from mtt_jax.config.resolve import MLM, resolve
 from mtt_jax.config.schema import (
     SECTIONS,
     TOP,
@@ -253,6 +253,8 @@ def override(config: Any, overrides: Iterable[Override]) -> None:
     Raises:
       UserError: for a field that does not exist, or a value that is not of its type.
     """
+    overrides = list(overrides)
+    _declare_mlm(config, overrides)
     for flag, text in overrides:
         path = flag.removeprefix("config.")
         new = renamed_field(path, config.get("tasks", {}))
@@ -260,6 +262,27 @@ def override(config: Any, overrides: Iterable[Override]) -> None:
             warn_renamed(f"--{flag}", f"--config.{new}")
         parent, name, old = _field(config, f"config.{new}")
         parent[name] = _typed(old, text, f"config.{new}")
+
+
+def _declare_mlm(config: Any, overrides: Sequence[Override]) -> None:
+    """Declares the task that train.mlm adds, if a field of it is to be changed.
+
+    Raises:
+      UserError: if nothing adds that task.
+    """
+    flag = next((flag for flag, _ in overrides if flag.startswith(f"config.tasks.{MLM}.")), None)
+    if not flag or MLM in config.tasks:
+        return
+    given = [text for name, text in overrides if name == "config.train.mlm"]
+    weight = _typed(0.0, given[-1], "config.train.mlm") if given else config.train.mlm
+    if not weight:
+        raise UserError(f"--{flag}: there is no task {MLM!r}; add it with --config.train.mlm=0.5.")
+    from ml_collections import ConfigDict
+
+    task = TaskConfig(kind=MLM, weight=weight)
+    with config.unlocked():
+        config.tasks[MLM] = ConfigDict(as_plain(task), sort_keys=False)
+        config.data[MLM] = ConfigDict(as_plain(task.data), sort_keys=False)
 
 
 def _field(config: Any, flag: str) -> tuple[Any, str, Any]:

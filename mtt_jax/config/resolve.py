@@ -44,7 +44,7 @@ _FREEZES = {
     "head_rate": "heads/.*",
 }
 # The kind of the task that train.mlm adds, and its name.
-_MLM = "mlm"
+MLM = "mlm"
 _TYPE_NAMES = {str: "a string", int: "a whole number", float: "a number", bool: "a boolean"}
 
 
@@ -84,14 +84,14 @@ def resolve(config: Any) -> Config:
 def _with_mlm(tasks: dict[str, Any], train: TrainConfig) -> dict[str, Any]:
     """The tasks, and the one that train.mlm asks for if there is none of its kind."""
     kinds = [task.get("kind") for task in tasks.values() if isinstance(task, Mapping)]
-    if not train.mlm or not tasks or _MLM in kinds:
+    if not train.mlm or not tasks or MLM in kinds:
         return tasks
-    if _MLM in tasks:
+    if MLM in tasks:
         raise UserError(
-            f"config.train.mlm: adds a task named {_MLM}, which is the name of another task; "
+            f"config.train.mlm: adds a task named {MLM}, which is the name of another task; "
             "rename that one."
         )
-    return {**tasks, _MLM: {"kind": _MLM, "weight": train.mlm}}
+    return {**tasks, MLM: {"kind": MLM, "weight": train.mlm}}
 
 
 def answering(config: Config) -> Config:

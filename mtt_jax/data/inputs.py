@@ -23,7 +23,7 @@ from mtt_jax.data.readers.json_items import fault as json_fault
 from mtt_jax.data.readers.objects import row_of
 from mtt_jax.data.readers.rows import Head, Layout, Place, Row
 from mtt_jax.data.readers.texts import text_of
-from mtt_jax.errors import UserError
+from mtt_jax.errors import UserError, did_you_mean
 from mtt_jax.tasks.schemes import SEPARATORS
 
 # The format of a file whose lines are texts; all others are names of readers.
@@ -163,6 +163,12 @@ def _recognized(head: Head, format: str, layout: Layout) -> tuple[Reader | None,
     if format != "auto":
         if format == PLAIN:
             return None, "plain text"
+        names = [PLAIN, *(reader.name for reader in READERS)]
+        if format not in names:
+            raise UserError(
+                f"{head.path}: unknown format {format!r}; the formats are {', '.join(names)}."
+                f"{did_you_mean(format, names)}"
+            )
         opened = read_rows(head.path, layout, format)
         return opened.reader, opened.description
     is_plain = head.extension in _PLAIN_EXTENSIONS and bool(head.text)

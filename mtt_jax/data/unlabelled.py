@@ -111,7 +111,9 @@ def _with_own_flags(message: str) -> str:
     """A message of a reader, with the flags that these files have."""
     message = re.sub(rf"{FLAG}\.(text|format)\b", rf"{FLAG}_\1", message)
     return re.sub(
-        rf"(?:set )?{FLAG}\.\w+(?: to one of|=\S+| to)?", "convert it with mtt convert", message
+        rf"(?:set )?{FLAG}\.\w+(?: to one of|=[^\s;,]+| to)?",
+        "convert it with mtt convert",
+        message,
     )
 
 

@@ -8,7 +8,7 @@ have different tokenizers, vocabularies and tag schemes.
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -101,11 +101,11 @@ class RunTeacher(Teacher):
         return found
 
 
-class _Line(NamedTuple):
-    """The answers of a file to one text."""
+class _Answer(NamedTuple):
+    """What a line of a file answers to one task."""
 
     place: Place
-    values: Mapping[str, Any]
+    value: Any
 
 
 class FileTeacher(Teacher):
@@ -121,16 +121,17 @@ class FileTeacher(Teacher):
         return checksum([self._file])
 
     @cached_property
-    def _lines(self) -> dict[str, _Line]:
-        """Text -> its first line that has an answer."""
-        found: dict[str, _Line] = {}
+    def _answers(self) -> dict[str, dict[str, _Answer]]:
+        """Text -> task -> the first answer to it; several lines may have the same text."""
+        found: dict[str, dict[str, _Answer]] = {}
         names = {task.name for task in self.tasks}
         for place, value in items(self._file, self._encoding):
             if not isinstance(value, dict) or not isinstance(value.get("text"), str):
                 raise UserError(f'{place}: expected an object with a text, as in {{"text": ...}}.')
-            values = {name: value[name] for name in names & value.keys()}
-            if values:
-                found.setdefault(value["text"], _Line(place, values))
+            for name in names & value.keys():
+                if value[name] is not None:
+                    answers = found.setdefault(value["text"], {})
+                    answers.setdefault(name, _Answer(place, value[name]))
         return found
 
     def answer(
@@ -143,22 +144,20 @@ class FileTeacher(Teacher):
         """
         found: dict[str, list[np.ndarray]] = {task.name: [] for task in self.tasks}
         for text, places in zip(texts, words, strict=True):
-            line = self._lines.get(text)
+            answers = self._answers.get(text, {})
             for task in self.tasks:
-                probs = line and self._read(task, line, places)
+                answer = answers.get(task.name)
+                probs = self._read(task, answer, places) if answer else None
                 found[task.name].append(no_answer(task, places) if probs is None else probs)
         return found
 
-    def _read(self, task: Task, line: _Line, words: np.ndarray) -> np.ndarray | None:
-        value = line.values.get(task.name)
-        if value is None:
-            return None
+    def _read(self, task: Task, answer: _Answer, words: np.ndarray) -> np.ndarray | None:
         try:
-            return task.from_answer(value, words, partial(self._label, task, line.place))
+            return task.from_answer(answer.value, words, partial(self._label, task, answer.place))
         except UserError:
             raise
         except ValueError as error:
-            raise UserError(f"{line.place}: {task.name}: {error}.") from None
+            raise UserError(f"{answer.place}: {task.name}: {error}.") from None
 
     def _label(self, task: Task, place: Place, name: str) -> str:
         label = self.rename[task.name].get(name, name)
@@ -206,6 +205,11 @@ def _opened(only: str, path: str, config: Config) -> Teacher:
     if not (folder / "model.safetensors").is_file():
         raise UserError(f"{FLAG}: {path}: an exported graph; name the run it was exported from.")
     trained = trained_tasks(teacher)
+    if not trained:
+        raise UserError(
+            f"{FLAG}: {path}: was trained on texts without labels, and answers nothing; name a run "
+            "that trained a task."
+        )
     if only and only not in trained:
         raise UserError(
             f"{FLAG}: {path}: did not train a task {only!r}, only {', '.join(trained)}."

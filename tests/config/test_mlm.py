@@ -3,7 +3,7 @@
 import pytest
 
 from mtt_jax.config import TaskConfig, default_config, phase
-from mtt_jax.config.files import from_json, to_json
+from mtt_jax.config.files import from_json, override, to_json
 from mtt_jax.config.resolve import answering, resolve
 from mtt_jax.errors import UserError
 from tests.helpers import make_config
@@ -86,3 +86,15 @@ def test_other_contradictions_are_errors():
     assert "rename that one" in complaint(taken)
     two = default_config({"a": TaskConfig(kind="mlm"), "b": TaskConfig(kind="mlm")})
     assert "a and b train on the same texts" in complaint(two)
+
+
+def test_flags_change_fields_of_the_task_that_train_mlm_adds():
+    flags = [("config.tasks.mlm.masked", "0.3"), ("config.train.mlm", "0.5")]
+    config = default_config()
+    override(config, flags)
+    found = resolve(config).tasks["mlm"]
+    assert (found.masked, found.weight) == (0.3, 0.5)
+    with pytest.raises(
+        UserError, match=r"mlm.masked: there is no task 'mlm'; add it with --config"
+    ):
+        override(default_config(), flags[:1])

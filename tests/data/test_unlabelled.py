@@ -90,6 +90,13 @@ def test_what_cannot_be_read_is_named_with_its_flag_and_a_remedy(tmp_path):
     assert "with --config.data.unlabelled_text=..." in complaint(rows)
     lines = written(tmp_path, "tags.txt", "Rome LOC\nOslo LOC\n")
     assert "add --config.data.unlabelled_format=text" in complaint(lines)
+    tabs = written(tmp_path, "tabs.txt", "One\tand two\nThree\tand four\n")
+    assert complaint(tabs).endswith(
+        "with --config.data.unlabelled_text=NUMBER or, if the file begins with column names, "
+        "convert it with mtt convert; if each line is a text, add "
+        "--config.data.unlabelled_format=text"
+    )
+    assert "the formats are text, " in complaint(lines, unlabelled_format="txt")
     broken = written(tmp_path, "broken.jsonl", '{"text": "One ."}\n{"text": \n')
     assert f"{broken}, line 2: not valid JSON" in complaint(broken)
     assert "Correct the line, or leave it out." in complaint(broken)

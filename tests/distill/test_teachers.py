@@ -1,14 +1,16 @@
 """Teachers: what runs and files say about the student's words, in the student's classes."""
 
 import json
+import shutil
 
 import jax
 import numpy as np
 import pytest
 
 from mtt_jax import Predictor
+from mtt_jax.config.files import to_json
 from mtt_jax.config.resolve import resolve
-from mtt_jax.config.schema import as_plain, phase
+from mtt_jax.config.schema import TaskConfig, as_plain, default_config, phase
 from mtt_jax.data.encode import encode_texts, reading_of
 from mtt_jax.data.tokenizer import train as train_tokenizer
 from mtt_jax.data.tokenizer import vocabulary_size
@@ -110,6 +112,16 @@ def test_a_text_that_a_file_does_not_have_has_no_answer(tokenizers, configured, 
     assert [np.isfinite(row).all() for row in found["topic"]] == [i == 1 for i in range(10)]
 
 
+def test_lines_with_the_same_text_answer_different_tasks(tokenizers, configured, tmp_path):
+    rows = [{"text": TEXTS[1], **answer} for answer in (
+        {"topic": "sports"}, {"topic": "politics", "ner": None}, {"ner": []}
+    )]  # fmt: skip
+    file = write(tmp_path / "a.jsonl", rows)
+    found = answers(configured(distill__teachers=file), tokenizers[0])
+    assert found["topic"][1].tolist() == [1, 0]
+    assert np.isfinite(found["ner"][1]).all()
+
+
 def test_labels_of_a_file_are_mapped_as_those_of_the_data(tokenizers, configured, tmp_path):
     rows = [{"text": TEXTS[0], "topic": "Sport"}, {"text": TEXTS[1], "topic": "sports"}]
     options = {"distill__teachers": write(tmp_path / "a.jsonl", rows)}
@@ -133,7 +145,9 @@ def test_only_tasks_that_a_run_trained_count(configured, raw):
     assert trained_tasks(resolve(config)) == ("topic",)
 
 
-def test_teachers_that_cannot_teach_are_refused_in_one_line(run, tokenizers, configured, tmp_path):
+def test_teachers_that_cannot_teach_are_refused_in_one_line(
+    run, tokenizers, configured, raw, tmp_path
+):
     assert complaint(configured(distill__teachers="runs/none")) == (
         "config.distill.teachers: runs/none: no such directory or file; name a run, as in "
         "runs/balanced, or a JSONL file with predictions."
@@ -153,6 +167,13 @@ def test_teachers_that_cannot_teach_are_refused_in_one_line(run, tokenizers, con
     strange = save(tmp_path / "strange", other, tokenizers[0])
     (teacher,) = open_teachers(configured(distill__teachers=f"ner={strange}"))
     assert [task.name for task in teacher.tasks] == ["ner"]
+    silent = str(shutil.copytree(run, tmp_path / "silent"))
+    texts = resolve(default_config({"mlm": TaskConfig(kind="mlm")}))
+    (tmp_path / "silent" / "config.json").write_text(to_json(texts))
+    assert complaint(configured(distill__teachers=silent)).endswith(
+        "silent: was trained on texts without labels, and answers nothing; name a run that trained "
+        "a task."
+    )
     file = write(tmp_path / "a.jsonl", [{"text": "a", "sentiment": "good"}])
     assert complaint(configured(distill__teachers=file)).endswith(
         "has no answers to topic or ner; its keys besides the text are sentiment."
