@@ -147,12 +147,13 @@ class FileTeacher(Teacher):
             answers = self._answers.get(text, {})
             for task in self.tasks:
                 answer = answers.get(task.name)
-                probs = self._read(task, answer, places) if answer else None
+                probs = self._read(task, answer, text, places) if answer else None
                 found[task.name].append(no_answer(task, places) if probs is None else probs)
         return found
 
-    def _read(self, task: Task, answer: _Answer, words: np.ndarray) -> np.ndarray | None:
+    def _read(self, task: Task, answer: _Answer, text: str, words: np.ndarray) -> np.ndarray | None:
         try:
+            _check_offsets(answer.value, text)
             return task.from_answer(answer.value, words, partial(self._label, task, answer.place))
         except UserError:
             raise
@@ -168,6 +169,27 @@ class FileTeacher(Teacher):
                 f"be mapped with --config.data.{task.name}.label_map."
             )
         return label
+
+
+def _check_offsets(value: Any, text: str) -> None:
+    """Checks that spans are in the text, and are what the file says they are.
+
+    Raises:
+      ValueError: for one that would teach other words.
+    """
+    counted = "offsets count characters from 0, and end is exclusive"
+    for span in value if isinstance(value, list) else ():
+        start, end = (span.get("start"), span.get("end")) if isinstance(span, dict) else ("", "")
+        if type(start) is not int or type(end) is not int:
+            continue  # which the task refuses
+        if not 0 <= start < end <= len(text):
+            raise ValueError(
+                f"span {start}:{end} is outside the text, which has {len(text)} characters; "
+                f"{counted}"
+            )
+        given, there = span.get("text"), text[start:end]
+        if isinstance(given, str) and given.split() != there.split():
+            raise ValueError(f"span {start}:{end} is {there!r}, not {given!r}; {counted}")
 
 
 def no_answer(task: Task, words: np.ndarray) -> np.ndarray:
@@ -241,11 +263,16 @@ def _tasks_of_file(only: str, file: Path, path: str, config: Config) -> list[Tas
     """
     wanted = [task for task in config.task_list if only in ("", task.name)]
     keys: dict[str, None] = {}
-    for _, value in items(file, config.data.encoding):
-        if isinstance(value, dict):
-            keys |= dict.fromkeys(value)
-        if all(task.name in keys for task in wanted):
-            break
+    try:
+        for _, value in items(file, config.data.encoding):
+            if isinstance(value, dict):
+                keys |= dict.fromkeys(value)
+            if all(task.name in keys for task in wanted):
+                break
+    except UserError as error:
+        raise UserError(
+            f"{FLAG}: {error} A teacher is a run, or a JSONL file with predictions."
+        ) from None
     found = [task for task in wanted if task.name in keys]
     if not found:
         there = ", ".join(key for key in keys if key not in _OTHER_KEYS) or "none"

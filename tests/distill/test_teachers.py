@@ -196,3 +196,25 @@ def test_a_line_that_is_no_answer_is_named(tokenizers, configured, tmp_path):
     file.write_text(json.dumps({"text": TEXTS[0], "topic": {"score": 2, "label": "sports"}}))
     with pytest.raises(UserError, match=r"a.jsonl, line 1: topic: expected a score from 0 to 1"):
         answers(configured(distill__teachers=str(file)), tokenizers[0])
+
+
+@pytest.mark.parametrize(
+    ("span", "said"),
+    [
+        ({"start": 0, "end": 99}, "span 0:99 is outside the text, which has 26 characters"),
+        ({"start": 3, "end": 3}, "span 3:3 is outside the text"),
+        ({"start": 1, "end": 4, "text": "Ann"}, "span 1:4 is 'nn ', not 'Ann'"),
+    ],
+)
+def test_a_span_that_would_teach_other_words_is_named(tokenizers, configured, tmp_path, span, said):
+    rows = [{"text": TEXTS[0], "ner": [{"label": "PER", **span}]}]
+    with pytest.raises(UserError, match=f"a.jsonl, line 1: ner: {said}.*end is exclusive"):
+        answers(configured(distill__teachers=write(tmp_path / "a.jsonl", rows)), tokenizers[0])
+
+
+def test_a_file_that_holds_no_predictions_is_refused_with_what_a_teacher_is(configured, tmp_path):
+    file = tmp_path / "texts.txt"
+    file.write_text("Ann won.\n")
+    said = complaint(configured(distill__teachers=str(file)))
+    assert said.startswith(f"config.distill.teachers: {file}, line 1: not valid JSON")
+    assert said.endswith("A teacher is a run, or a JSONL file with predictions.")
