@@ -156,9 +156,10 @@ def with_shards(config: Config) -> Config:
 
 def open_directory(run: Path, config: Config) -> dict | None:
     """`open_run` in process 0; its result in all processes."""
-    if config.init_from:
-        saved_model.find(config.init_from)  # a wrong path is an error before anything is created
-    open_teachers(config)  # likewise
+    if not (run / "metrics.json").is_file():  # a finished run needs neither any more
+        if config.init_from:
+            saved_model.find(config.init_from)  # a wrong path is an error before anything is made
+        open_teachers(config)
     finished = processes.together(lambda: open_run(run, config) if processes.is_main() else None)
     return json.loads(processes.texts(json.dumps(finished))[0])
 

@@ -19,6 +19,8 @@ from mtt_jax.report.console import Console
 from mtt_jax.tasks import Score
 from mtt_jax.train.checkpoint import Checkpoints
 from mtt_jax.train.loop import train
+from mtt_jax.train.run_directory import RUN, open_folder
+from mtt_jax.train.setup import open_directory
 from mtt_jax.train.stop import InterruptedRunError
 from mtt_jax.weights import saved_model
 from tests.distill.conftest import sentence, write
@@ -141,6 +143,16 @@ def test_a_changed_teacher_is_noticed_when_a_run_is_resumed(configured, answers,
     file.write_text(file.read_text().replace("0.9", "0.8"))
     with pytest.raises(UserError, match=r"a.jsonl has changed since the run started"):
         taught(config, run)
+
+
+def test_a_finished_run_needs_its_teachers_no_more(configured, tmp_path):
+    config, run = configured(distill__teachers=str(tmp_path / "gone")), tmp_path / "run"
+    with pytest.raises(UserError, match="gone: no such directory or file"):
+        open_directory(run, config)
+    assert not run.exists()
+    open_folder(run, config, RUN)
+    (run / "metrics.json").write_text('{"steps": 4}')
+    assert open_directory(run, config) == {"steps": 4}
 
 
 @pytest.fixture
