@@ -169,6 +169,18 @@ def test_only_process_0_prints_and_writes(two):
     }  # fmt: skip
 
 
+@pytest.mark.peers  # slow: three more starts of a run
+def test_hidden_words_and_teachers_are_the_same_in_two_processes(alone, arguments, tmp_path):
+    flags = ["--config.train.mlm=0.5", f"--config.distill.teachers={alone}"]
+    run_in(1, [*arguments(tmp_path / "one"), *flags])
+    run_in(2, [*arguments(tmp_path / "two"), *flags, "--config.mesh.fsdp=4"], devices=2)
+    assert_same_numbers(tmp_path / "two", tmp_path / "one")
+    found = [json.loads((tmp_path / run / "metrics.json").read_text()) for run in ("one", "two")]
+    assert found[0]["distill"]["filled"] == found[1]["distill"]["filled"]
+    held_out = [run["held_out"]["mlm"]["perplexity"] for run in found]
+    np.testing.assert_allclose(*held_out, rtol=1e-4)
+
+
 @pytest.mark.peers  # slow: four processes share the cores
 def test_four_processes_give_the_numbers_of_one(alone, arguments, tmp_path):
     run_in(4, arguments(tmp_path / "run"))
