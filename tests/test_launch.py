@@ -223,9 +223,8 @@ def test_a_run_stopped_by_a_signal_saves_a_checkpoint_and_is_resumed_to_the_same
     assert_same_outcome(run, uninterrupted[0])
 
 
-@pytest.mark.parametrize(
-    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.peers)]
-)
+@pytest.mark.peers  # slow: it waits for a compilation to be under way
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_run_is_stopped_at_once_while_it_compiles(number, arguments, tmp_path):
     big = ["--config.encoder.layers=24", f"--config.encoder.width={48 + 16 * number.value}"]
     process = command(*arguments(tmp_path / "run"), *big)

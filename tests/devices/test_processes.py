@@ -199,6 +199,7 @@ def test_resume_in_one_process_from_a_checkpoint_of_two(two, alone, arguments, t
     assert_same_numbers(run, alone)
 
 
+@pytest.mark.peers  # slow: two processes share the cores
 def test_signal_to_one_process_stops_all_at_the_same_saved_step(alone, arguments, tmp_path):
     run = tmp_path / "run"
     started = start_all(2, [*arguments(run), "--config.train.steps=5000"])
