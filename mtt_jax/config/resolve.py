@@ -382,9 +382,7 @@ def _contradictions(config: Config) -> Iterator[str]:
                 f"config.train.score: '{name}' answers nothing that could be scored; leave it out."
             )
     check_names(train.score, answered or config.tasks, "config.train.score")
-    if not answered:
-        pass
-    elif not any(weight > 0 for weight in train.score.values()):
+    if answered and not any(weight > 0 for weight in train.score.values()):
         yield "config.train.score: give at least one task a weight above 0, as in 'ner=1'."
     elif answered & config.trained and not any(train.score.get(n) for n in config.trained):
         yield (

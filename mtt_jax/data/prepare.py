@@ -12,7 +12,8 @@ import json
 import os
 import shutil
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -113,9 +114,8 @@ def with_labels(config: Config, given_tokenizer: Tokenizer | None = None) -> Con
         _make(folder.parent)
         _write(folder, *_encode(filled, given_tokenizer, records, notes))
     _make(file.parent)
-    fresh = file.with_name(f".{file.name}-{os.getpid()}")
-    fresh.write_text(json.dumps(found), encoding="utf-8")
-    fresh.replace(file)
+    with in_one_step(file) as fresh:
+        fresh.write_text(json.dumps(found), encoding="utf-8")
     return filled
 
 
@@ -214,8 +214,20 @@ def _folder(config: Config, made_of: dict[str, Any]) -> Path:
 
 
 def _key(made_of: dict[str, Any]) -> str:
-    content = json.dumps([_LAYOUT, made_of], sort_keys=True)
-    return hashlib.sha256(content.encode()).hexdigest()[:32]
+    return checksum_of([_LAYOUT, made_of])
+
+
+def checksum_of(about: Any) -> str:
+    """A short checksum of a JSON value, for the name of what the cache holds about it."""
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:32]
+
+
+@contextmanager
+def in_one_step(file: Path) -> Iterator[Path]:
+    """Yields a path to write to; it then becomes `file`, which is whole whenever it exists."""
+    fresh = file.with_name(f".{file.stem}-{os.getpid()}{file.suffix}")
+    yield fresh
+    fresh.replace(file)
 
 
 def _stored_labels(file: Path) -> dict[str, list[str]] | None:
@@ -242,11 +254,11 @@ def _made_of(config: Config, given: Tokenizer | None) -> dict[str, Any]:
                     files[field] = _checksums(spec, f"--config.{field}")
         gazetteer = Path(fields.gazetteer).expanduser()
         if fields.gazetteer and gazetteer.is_file():
-            files[f"data.{name}.gazetteer"] = _checksum(gazetteer)
+            files[f"data.{name}.gazetteer"] = file_checksum(gazetteer)
     if config.tokenizer.file and Path(config.tokenizer.file).expanduser().is_file():
-        files["tokenizer.file"] = _checksum(Path(config.tokenizer.file).expanduser())
+        files["tokenizer.file"] = file_checksum(Path(config.tokenizer.file).expanduser())
         for file in tokenizer.settings_files(config.tokenizer.file):
-            files[f"tokenizer.file: {file.name}"] = _checksum(file)
+            files[f"tokenizer.file: {file.name}"] = file_checksum(file)
     if config.reads_texts and config.data.unlabelled:
         files[_UNLABELLED] = _checksums(config.data.unlabelled, FLAG)
     drawn = any(fields.limit or fields.synthetic for fields in sources.values())
@@ -275,7 +287,7 @@ def _checksums(spec: str, flag: str) -> str:
     """A checksum of all that a path, a glob or several of them name; of one file, its own."""
     paths = expand(spec, flag)
     if len(paths) == 1 and paths[0].is_file():
-        return _checksum(paths[0])
+        return file_checksum(paths[0])
     # In a folder the names of folders count too: they may be labels.
     named = [
         (file.relative_to(path.parent), file)
@@ -283,11 +295,16 @@ def _checksums(spec: str, flag: str) -> str:
         for file in (sorted(path.rglob("*")) if path.is_dir() else [path])
         if file.is_file()
     ]
-    each = "\n".join(f"{name} {_checksum(file)}" for name, file in named)
+    each = "\n".join(f"{name} {file_checksum(file)}" for name, file in named)
     return hashlib.sha256(each.encode()).hexdigest()
 
 
-def _checksum(path: Path) -> str:
+def file_checksum(path: Path) -> str:
+    """A checksum of the content of a file.
+
+    Raises:
+      UserError: for a file that cannot be read.
+    """
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

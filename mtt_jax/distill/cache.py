@@ -9,9 +9,7 @@ data.cache_dir/teachers/KEY/
 A computation that was stopped goes on after the last whole file.
 """
 
-import hashlib
 import json
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -20,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from mtt_jax.data.encode import ExampleSet
-from mtt_jax.data.prepare import unwritable
+from mtt_jax.data.prepare import checksum_of, in_one_step, unwritable
 from mtt_jax.distill.teachers import Teacher, Texts
 from mtt_jax.errors import UserError
 
@@ -121,17 +119,13 @@ def stored(
         try:
             folder.mkdir(parents=True, exist_ok=True)
             _compute(teacher, folder, examples, texts(), say)
-            _save_text(folder / "index.json", json.dumps(about, indent=2) + "\n")
+            with in_one_step(folder / "index.json") as fresh:
+                fresh.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
             for file in folder.glob("*-*.npy"):
                 file.unlink(missing_ok=True)
         except OSError as error:
             raise unwritable(folder, error) from None
     return key, Stored(folder, about["tasks"], examples.arrays["word_ends"])
-
-
-def checksum_of(about: Any) -> str:
-    """A short checksum of a JSON value."""
-    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def _compute(
@@ -162,7 +156,8 @@ def _compute(
         found = teacher.answer([texts[i] for i in here], words)
         for task in teacher.tasks:
             rows = [row.reshape(-1, len(task.classes)) for row in found[task.name]]
-            _save(parts[index][task.name], np.concatenate(rows).astype(np.float16))
+            with in_one_step(parts[index][task.name]) as fresh:
+                np.save(fresh, np.concatenate(rows).astype(np.float16))
         done += len(here)
         if time.monotonic() - said > _SILENCE:
             said = time.monotonic()
@@ -194,20 +189,7 @@ def _join(
                 f"the {len(examples):,} training texts; texts are matched exactly."
             )
         answered[task.name] = known
-        _save(folder / f"{task.name}.npy", rows)
-    fresh = folder / f".answered-{os.getpid()}.npz"
-    np.savez(fresh, **answered)
-    fresh.replace(folder / "answered.npz")
-
-
-def _save(file: Path, array: np.ndarray) -> None:
-    """Writes an array in one step."""
-    fresh = file.with_name(f".{file.stem}-{os.getpid()}.npy")
-    np.save(fresh, array)
-    fresh.replace(file)
-
-
-def _save_text(file: Path, text: str) -> None:
-    fresh = file.with_name(f".{file.name}-{os.getpid()}")
-    fresh.write_text(text, encoding="utf-8")
-    fresh.replace(file)
+        with in_one_step(folder / f"{task.name}.npy") as fresh:
+            np.save(fresh, rows)
+    with in_one_step(folder / "answered.npz") as fresh:
+        np.savez(fresh, **answered)

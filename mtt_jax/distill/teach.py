@@ -2,7 +2,6 @@
 
 import functools
 import json
-import os
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -12,9 +11,16 @@ from tokenizers import Tokenizer
 
 from mtt_jax.config.schema import Config
 from mtt_jax.data.encode import ExampleSet, encode_records, reading_of
-from mtt_jax.data.prepare import Prepared, data_key, texts_of, unwritable
+from mtt_jax.data.prepare import (
+    Prepared,
+    checksum_of,
+    data_key,
+    in_one_step,
+    texts_of,
+    unwritable,
+)
 from mtt_jax.data.unlabelled import TrainingSet, unlabelled_files, unlabelled_texts
-from mtt_jax.distill.cache import Stored, checksum_of, stored
+from mtt_jax.distill.cache import Stored, stored
 from mtt_jax.distill.teachers import FLAG, Teacher, checksum, open_teachers
 from mtt_jax.errors import UserError
 from mtt_jax.types import Record
@@ -142,9 +148,8 @@ def _encoded(
             records = [Record(text, {}) for text in texts()]
             found = encode_records(records, tokenizer, tasks, reading_of(config))
             file.parent.mkdir(parents=True, exist_ok=True)
-            fresh = file.with_name(f".{file.stem}-{os.getpid()}.npz")
-            found.save(fresh)
-            fresh.replace(file)
+            with in_one_step(file) as fresh:
+                found.save(fresh)
         return ExampleSet.load(file, tasks)
     except UserError:
         raise

@@ -17,6 +17,7 @@ import numpy as np
 
 from mtt_jax.config.schema import Config
 from mtt_jax.data.encode import encode_texts, reading_of
+from mtt_jax.data.prepare import file_checksum
 from mtt_jax.data.readers.json_items import items
 from mtt_jax.data.readers.rows import Place
 from mtt_jax.errors import UserError, did_you_mean
@@ -318,11 +319,7 @@ def checksum(paths: Sequence[Path]) -> str:
     for path in paths:
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
             if file.is_file():
-                try:
-                    with file.open("rb") as stream:
-                        each.append([file.name, hashlib.file_digest(stream, "sha256").hexdigest()])
-                except OSError as error:
-                    raise UserError(f"{file}: cannot be read: {error.strerror}.") from None
+                each.append([file.name, file_checksum(file)])
     return hashlib.sha256(json.dumps(each).encode()).hexdigest()
 
 
