@@ -352,7 +352,7 @@ def ours_ready_made(sentences, config):
     def piece(tokens):
         units = {"sentence": (), "word": (len(tokens),)}  # a label per subword
         none = np.zeros((len(tokens), 0), np.int32)
-        return Piece(tokens, none, {
+        return Piece(tokens, none, starts=np.arange(0), targets={
             task.name: (random_targets(task, units[task.unit], rng), np.ones(units[task.unit]))
             for task in tasks
         })  # fmt: skip

@@ -19,6 +19,7 @@ FORMAT = 4
 # Section -> old field -> new field; TASK and PHASE stand for any of them.
 _FIELDS: dict[str, dict[str, str]] = {
     "tokenizer": {"kind": "algorithm"},
+    "encoder": {"token_dropout": "word_dropout"},
     "data.TASK": {"synthetic_ways": "synthetic_methods"},
 }
 # Section and field -> old value -> new value.

@@ -334,9 +334,10 @@ class EncoderConfig:
     dropout: float = option(
         0.1, "dropout of embeddings and block outputs, to the nearest 1/256", low=0, high=0.99
     )
-    token_dropout: float = option(
+    word_dropout: float = option(
         0.0,
-        "share of subwords hidden in training, to make context count (Gal & Ghahramani 2016)",
+        "share of words hidden in training, all but their shape, so that context counts (Gal & "
+        "Ghahramani 2016)",
         low=0,
         high=0.99,
     )

@@ -31,10 +31,12 @@ class Feature(NamedTuple):
     Attributes:
       rows: of its table; the first is for positions that belong to no word.
       of: word -> its value.
+      tells: whether it tells much about which word it is, so that it is hidden with the word.
     """
 
     rows: int
     of: Callable[[str], str]
+    tells: bool = True
 
 
 def shape_of(word: str) -> str:
@@ -48,7 +50,7 @@ def shape_of(word: str) -> str:
 FEATURES = {
     "prefix": Feature(1000, lambda word: word[:1]),
     "suffix": Feature(2500, lambda word: word[-3:]),
-    "shape": Feature(1000, shape_of),
+    "shape": Feature(1000, shape_of, tells=False),
     "lower": Feature(5000, str.lower),
 }
 
@@ -56,6 +58,11 @@ FEATURES = {
 def rows_of(names: Sequence[str]) -> tuple[int, ...]:
     """Rows of each feature's table."""
     return tuple(FEATURES[name].rows for name in names)
+
+
+def hidden_with_word(names: Sequence[str]) -> np.ndarray:
+    """Bool [F], whether a word that is hidden loses each feature."""
+    return np.array([FEATURES[name].tells for name in names], bool)
 
 
 def feature_ids(text: str, words: np.ndarray, names: Sequence[str]) -> np.ndarray:
@@ -81,9 +88,9 @@ def _of_word(word: str, names: tuple[str, ...]) -> tuple[int, ...]:
 
 
 def _hashed(name: str, word: str) -> int:
-    rows, of = FEATURES[name]
+    feature = FEATURES[name]
     # CRC-32 is the same in every process and version of Python, as `hash` is not.
-    return 1 + zlib.crc32(f"{name} {of(word)}".encode()) % (rows - 1)
+    return 1 + zlib.crc32(f"{name} {feature.of(word)}".encode()) % (feature.rows - 1)
 
 
 def by_subword(ids: np.ndarray, starts: np.ndarray, count: int) -> np.ndarray:

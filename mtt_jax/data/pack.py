@@ -22,12 +22,14 @@ class Piece(NamedTuple):
       tokens: int32 [n].
       features: uint16 [n, F] ids of word features.
       targets: task -> (values, mask) as `Objective.target` returns them; absent without a label.
+      starts: int [w] position of the first subword of each word that may be hidden.
       teacher: task -> (probabilities, mask) as `_taught` returns them; absent without an answer.
     """
 
     tokens: np.ndarray
     features: np.ndarray
     targets: dict[str, tuple[Any, Any]]
+    starts: np.ndarray
     teacher: Mapping[str, tuple[Any, Any]] = {}  # noqa: RUF012  never changed
 
 
@@ -41,6 +43,8 @@ def piece_of(
     example = cut(example, max_length)
     words = np.flatnonzero(example.starts >= 0)
     piece = _piece(example, tasks, example, words, example.starts[words])
+    if any(task.redrawn and task.name in piece.targets for task in tasks):
+        piece = piece._replace(starts=piece.starts[:0])  # its objective has hidden words already
     if not distill or not example.teacher:
         return piece
     return piece._replace(teacher=_taught(example, tasks, piece, words, distill))
@@ -77,7 +81,7 @@ def _piece(
         for task in tasks
         if task.name in example.labels
     }
-    return Piece(tokens, part.features, targets)
+    return Piece(tokens, part.features, targets, starts)
 
 
 def assign_rows(lengths: Sequence[int], row_length: int, slots: int) -> list[list[int]]:

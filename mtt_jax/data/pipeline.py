@@ -4,6 +4,8 @@ r"""The training stream: Grain from examples to packed batches.
     task B's sentences -> shuffle, repeat  - mix by weight -> pack by windows -> batch -> prefetch
     texts -> shuffle, repeat, hide words  /
 
+With encoder.word_dropout, words are hidden in what a window packs (hide.py).
+
 A window of sentences is packed as a whole, longest first, which fills rows better than packing them
 in the order in which they come; its rows are then shuffled. Every stage is seeded, and the state of
 the iterator is a small dict that goes into the checkpoint.
@@ -22,6 +24,8 @@ import numpy as np
 
 from mtt_jax.config.schema import Config
 from mtt_jax.data.encode import ExampleSet, cut
+from mtt_jax.data.features import hidden_with_word
+from mtt_jax.data.hide import hide_words
 from mtt_jax.data.pack import Piece, assign_rows, lay_out, piece_of
 from mtt_jax.data.sampling import (
     annealed_selection,
@@ -124,11 +128,17 @@ def training_stream(
     rows = config.train.batch_rows // shards
     taught = examples.answers.tasks if examples.answers else ()
     # An epoch of a small corpus ends with its window; a window holds several of a tiny one.
+    share, vocabulary = config.encoder.word_dropout, examples.vocabulary
+    lost = hidden_with_word(config.encoder.word_features)
     window = min(max(sum(map(len, parts.values())) // shards, length), _WINDOW * length)
 
     def pack(pieces: list[Piece], rng: np.random.Generator) -> list[list[Piece]]:
         packed = assign_rows([len(piece.tokens) for piece in pieces], length, slots)
-        return [[pieces[i] for i in packed[row]] for row in rng.permutation(len(packed))]
+        order = rng.permutation(len(packed))
+        if share:
+            assert vocabulary is not None, "a set to train on has its vocabulary"
+            pieces = hide_words(pieces, share, vocabulary.mask, lost, rng)
+        return [[pieces[i] for i in packed[row]] for row in order]
 
     windows = (
         _mixed(examples, parts, config, shard, shards)

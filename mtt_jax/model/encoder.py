@@ -182,7 +182,7 @@ class Encoder(nn.Module):
           Token vectors and sentence vectors, in the spec's `dtype`.
         """
         spec = self.spec
-        x = self._embed(tokens, positions, features, train).astype(jnp.dtype(spec.dtype))
+        x = self._embed(tokens, positions, features).astype(jnp.dtype(spec.dtype))
         if spec.norm == "post" or spec.embedding_norm:
             x = Norm(spec.norm_epsilon, name="embedding_norm")(x)
         x = Dropout(spec.dropout)(x, train)
@@ -196,14 +196,10 @@ class Encoder(nn.Module):
         tokens: Int[Array, "B L"],
         positions: Int[Array, "B L"],
         features: Int[Array, "B L F"] | None,
-        train: bool,
     ) -> Float32[Array, "B L D"]:
         spec = self.spec
         table = nn.Embed(spec.vocab_size, spec.width, embedding_init=_INIT, name="token_embedding")
         x = table(tokens)
-        # Whole vectors, and before positions are added: the model knows that a word is there, but
-        # not which.
-        x = nn.Dropout(spec.token_dropout, broadcast_dims=(-1,), deterministic=not train)(x)
         for index, (name, rows) in enumerate(spec.word_features):
             table = nn.Embed(rows, spec.width, embedding_init=_INIT, name=f"{name}_embedding")
             assert features is not None, "the spec names word features, and the batch has none"

@@ -27,7 +27,6 @@ class EncoderSpec:
       gated: multiply the activation by a second projection.
       word_features: (name, rows of its table) of each word feature that is added to the embedding.
       dropout: of embeddings and block outputs.
-      token_dropout: share of subwords hidden in training.
       attention_dropout: of attention weights.
       attention: the implementation, "plain", "blocked", "fused" or "cudnn" (attention.py).
       lora_rank: rank of the LoRA update of every projection; 0 for none.
@@ -58,7 +57,6 @@ class EncoderSpec:
     gated: bool
     word_features: tuple[tuple[str, int], ...]
     dropout: float
-    token_dropout: float
     attention_dropout: float
     attention: str
     lora_rank: int

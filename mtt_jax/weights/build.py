@@ -49,7 +49,8 @@ def encoder_spec(
 ) -> EncoderSpec:
     """The spec of a config's encoder on this machine; for the arguments see `build_model`."""
     fields = dataclasses.asdict(encoder)
-    del fields["init"]  # where its parameters come from is not part of what it is
+    # Where its parameters come from and what training hides from it are not part of what it is.
+    del fields["init"], fields["word_dropout"]
     fields["attention"] = _attention_here(attention or encoder.attention, encoder)
     names = encoder.word_features
     fields["word_features"] = tuple(zip(names, rows_of(names), strict=True))

@@ -225,6 +225,7 @@ def test_config_json_of_version_0_1_resolves_without_a_warning(run):
     assert [part.tasks for part in config.phases] == [
         tuple(part["tasks"]) for part in raw["phases"]
     ]
+    assert config.encoder.word_dropout == raw["encoder"].pop("token_dropout")
     # Whatever has the same name has the same value.
     plain = json.loads(json.dumps(to_plain(config)))
     for section in ("encoder", "train", "mesh", "phases", "seed"):

@@ -24,7 +24,7 @@ from mtt_jax.types import Batch
 from mtt_jax.weights.build import encoder_spec
 
 VARIANTS = [
-    {"attention": "plain", "positions": "learned", "dropout": 0.1, "token_dropout": 0.1},
+    {"attention": "plain", "positions": "learned", "dropout": 0.1},
     {"attention": "blocked", "attention_dropout": 0.1, "scan": True, "remat": True},
     {"positions": "rotary", "window": 2, "gated": True, "embedding_norm": True, "pooling": "max"},
     {"positions": "sinusoidal", "norm": "post", "pooling": "attention", "lora_rank": 2},
