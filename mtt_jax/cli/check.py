@@ -87,14 +87,14 @@ def run(options: argparse.Namespace) -> int:
     from mtt_jax.devices import startup
     from mtt_jax.predict.engines import load_for
     from mtt_jax.report.console import Console, silent
-    from mtt_jax.weights import pretrained
+    from mtt_jax.weights.initial import complete
 
     startup.prepare()
     model = load_for("jax", options.run) if options.run else None
     if model:
         examined = examine(_moved(model.config, options.overrides), model.tokenizer)
     else:
-        examined = examine(pretrained.complete(_with_labels(options.loaded)))
+        examined = examine(complete(_with_labels(options.loaded)))
     console = silent() if options.json else Console()
     show(examined, console)
     out = Path(options.out or f"{options.run}/check").expanduser()

@@ -604,7 +604,10 @@ class Config:
     seed: int = option(0, "seed of all randomness", low=0)
     init_from: str = option("", "run or model directory whose parameters start this run")
     init_parts: str = option(
-        "all", "what to take from init_from", choices=("all", "encoder", "heads")
+        "all",
+        "what to take from init_from; embedding: only its subword vectors, reduced to "
+        "encoder.width by principal components",
+        choices=("all", "encoder", "heads", "embedding"),
     )
 
     @property

@@ -26,10 +26,10 @@ from mtt_jax.scoring.evaluate import sentence_tallies
 from mtt_jax.scoring.infer import infer, make_forward
 from mtt_jax.tasks import Task
 from mtt_jax.train.loop import train
-from mtt_jax.train.run_directory import Layout, keep_labels, open_folder
-from mtt_jax.weights import pretrained, saved_model
+from mtt_jax.train.run_directory import Layout, keep_labels, keep_tokenizer, open_folder
+from mtt_jax.weights import saved_model
 from mtt_jax.weights.build import build_model
-from mtt_jax.weights.initial import keep_source_labels
+from mtt_jax.weights.initial import complete, keep_source_labels
 
 _DIAGNOSIS = Layout(name="diagnosis", flag="--out", config="diagnose.json", work="runs")
 
@@ -96,7 +96,7 @@ def prepare_study(
         raise UserError(f"--seeds: {seeds} is too few to measure chance; use at least 2.")
     for name in balancers:
         one_of("--balancers", name, BALANCERS[1:])
-    config = pretrained.complete(config)
+    config = complete(keep_tokenizer(out, config, _DIAGNOSIS))
     # The same dev split and training sentences for all seeds.
     config = dataclasses.replace(
         config, data=dataclasses.replace(config.data, seed=config.data_seed)

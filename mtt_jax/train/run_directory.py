@@ -60,6 +60,26 @@ def keep_labels(folder: Path, config: Config, layout: Layout) -> Config:
     return labels_of(config, there)
 
 
+def keep_tokenizer(folder: Path, config: Config, layout: Layout) -> Config:
+    """The config with the tokenizer that a folder's work has begun with, if it is another run's.
+
+    That run may be gone since.
+
+    Args:
+      folder: which may not exist yet.
+      config: with a tokenizer file or without.
+      layout: what kind of folder it is.
+
+    Raises:
+      UserError: if the folder's config is damaged.
+    """
+    path = folder / layout.config
+    if not config.init_from or config.tokenizer.file or not _begun(folder, layout):
+        return config
+    there = config_files.from_json(path.read_text(encoding="utf-8"), str(path))
+    return dataclasses.replace(config, tokenizer=there.tokenizer)
+
+
 def _begun(folder: Path, layout: Layout) -> bool:
     work = folder / layout.work
     return work.is_dir() and any(work.iterdir())

@@ -41,12 +41,12 @@ from mtt_jax.train.losses import make_sums
 from mtt_jax.train.optim import make_optimizers
 from mtt_jax.train.phases import Phase, plan, shortened, stop_early
 from mtt_jax.train.progress import History
-from mtt_jax.train.run_directory import RUN, keep_labels, open_run
+from mtt_jax.train.run_directory import RUN, keep_labels, keep_tokenizer, open_run
 from mtt_jax.train.step import TrainState, state_shapes
 from mtt_jax.train.stop import Asked, stop_if_asked
-from mtt_jax.weights import pretrained, saved_model
+from mtt_jax.weights import saved_model
 from mtt_jax.weights.build import attention_of, build_model, init_params
-from mtt_jax.weights.initial import keep_source_labels, starting_params
+from mtt_jax.weights.initial import complete, keep_source_labels, starting_params
 
 
 class Setup(NamedTuple):
@@ -119,7 +119,7 @@ def complete_config(config: Config, run: Path) -> Config:
       UserError: if the pretrained encoder cannot be read, the processes do not divide the data, or
         labels are left to data that cannot be read.
     """
-    config = processes.together(lambda: pretrained.complete(with_shards(config)))
+    config = processes.together(lambda: complete(keep_tokenizer(run, with_shards(config), RUN)))
     check_used(config)
     if all(task.labels for task in config.task_list):
         return config

@@ -1,12 +1,14 @@
 """Initial parameters: what a run starts from other than random numbers.
 
-init_from      encoder, heads or both of another run, by parameter path
+init_from      encoder, heads or both of another run, by parameter path; or its subword vectors
 encoder.init   a pretrained encoder
 """
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 from tokenizers import Tokenizer
 
@@ -20,13 +22,26 @@ from mtt_jax.weights import pretrained, saved_model
 from mtt_jax.weights.saved_model import SavedModel, stack_layers, unstack_layers
 
 
+def complete(config: Config) -> Config:
+    """The config with what the parameters that it starts from decide: sizes and tokenizer.
+
+    Raises:
+      UserError: if they are not there, or cannot be read.
+    """
+    if config.init_from and not config.tokenizer.file:
+        file = str(saved_model.find(config.init_from) / "tokenizer.json")
+        tokenizer = dataclasses.replace(config.tokenizer, file=file)
+        config = dataclasses.replace(config, tokenizer=tokenizer)
+    return pretrained.complete(config)
+
+
 def keep_source_labels(config: Config) -> Config:
     """The config with labels left at auto taken from the model whose heads the run starts from.
 
     Raises:
       UserError: if there is no such model.
     """
-    if not config.init_from or config.init_parts == "encoder":
+    if not config.init_from or config.init_parts not in ("all", "heads"):
         return config
     return labels_of(config, saved_model.config_of(saved_model.find(config.init_from)))
 
@@ -37,7 +52,7 @@ def starting_params(
     """Fresh parameters, with those of `init_from` and `encoder.init` in their places.
 
     Args:
-      config: complete, as returned by `pretrained.complete`.
+      config: complete, as returned by `complete`.
       tokenizer: the run's.
       fresh: parameters on the host.
       say: told of added tokens for which the pretrained encoder has no vectors.
@@ -53,14 +68,53 @@ def starting_params(
                 f"config.init_from: {config.init_from} was trained with another tokenizer; add "
                 f"--config.tokenizer.file={source.path / 'tokenizer.json'}."
             )
-        if config.init_parts != "encoder":
+        if config.init_parts in ("all", "heads"):
             _same_order(config, source.config)
-        params = graft(params, source, config.init_parts, config.encoder.scan)
+        if config.init_parts == "embedding":
+            params = _with_embedding(params, source)
+        else:
+            params = graft(params, source, config.init_parts, config.encoder.scan)
     if config.encoder.init:
         size, needed = vocabulary_size(tokenizer), size_without_added(tokenizer)
         encoder = pretrained.encoder(config, size, params["encoder"], needed, say)
         params = {**params, "encoder": encoder}
     return params
+
+
+def _with_embedding(params: Any, source: SavedModel) -> Any:
+    """`params` with the subword vectors of another model, which may be wider.
+
+    Raises:
+      UserError: if they have fewer dimensions there.
+    """
+    encoder = params["encoder"]
+    fresh = encoder["token_embedding"]["embedding"]
+    given = source.params["encoder"]["token_embedding"]["embedding"]
+    if given.shape[1] < fresh.shape[1]:
+        raise UserError(
+            f"config.encoder.width: {fresh.shape[1]} is more than the {given.shape[1]} dimensions "
+            f"of the subword vectors of {source.path}; use at most that many, or "
+            "--config.init_from= to start without them."
+        )
+    table = project(np.asarray(given), fresh.shape[1]) * np.float32(np.std(fresh))
+    return {**params, "encoder": {**encoder, "token_embedding": {"embedding": table}}}
+
+
+def project(vectors: np.ndarray, width: int) -> np.ndarray:
+    """Vectors on their first principal components, with mean 0 and standard deviation 1.
+
+    Args:
+      vectors: float [V, D].
+      width: components to keep, at most D.
+
+    Returns:
+      float32 [V, width]; the standard deviation is that of all values together, so that the
+      components keep their proportions.
+    """
+    centered = vectors.astype(np.float64) - vectors.mean(axis=0, dtype=np.float64)
+    _, axes = np.linalg.eigh(centered.T @ centered)  # ascending
+    kept = centered @ axes[:, ::-1][:, :width]
+    return (kept / max(kept.std(), np.finfo(np.float32).tiny)).astype(np.float32)
 
 
 def _same_order(config: Config, source: Config) -> None:

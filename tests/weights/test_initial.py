@@ -12,7 +12,7 @@ from mtt_jax.data.tokenizer import train as train_tokenizer
 from mtt_jax.errors import UserError
 from mtt_jax.model.hf import bert
 from mtt_jax.weights import saved_model
-from mtt_jax.weights.initial import graft, starting_params
+from mtt_jax.weights.initial import complete, graft, project, starting_params
 from tests.helpers import assert_trees_equal, make_config, model_and_params
 
 
@@ -93,3 +93,55 @@ def test_encoder_init_replaces_the_encoder_and_leaves_the_heads(tokenizer, tmp_p
     result = starting_params(config, tokenizer, fresh)
     assert_trees_equal(result["encoder"], theirs["encoder"])
     assert_trees_equal(result["heads"], fresh["heads"])
+
+
+# Subword vectors of a wider model
+
+
+def test_projection_keeps_the_directions_of_largest_variance_with_mean_0_and_standard_deviation_1():
+    rng = np.random.default_rng(0)
+    latent = rng.normal(size=(500, 2)) * (5, 3)
+    basis, _ = np.linalg.qr(rng.normal(size=(6, 6)))
+    vectors = latent @ basis[:2] + 0.01 * rng.normal(size=(500, 6)) + 7
+    found = project(vectors, 2)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found.mean(axis=0), 0, atol=1e-5)
+    np.testing.assert_allclose(found.std(), 1, rtol=1e-5)
+    # Distances are those between the latent points, up to one scale.
+    ours, theirs = (
+        np.linalg.norm(points[:, None] - points[None], axis=-1)[np.triu_indices(500, 1)]
+        for points in (found, latent)
+    )
+    assert np.corrcoef(ours, theirs)[0, 1] > 0.9999
+
+
+def test_embedding_takes_only_the_subword_vectors_at_the_scale_of_fresh_ones(source, tokenizer):
+    config = make_config(
+        init_from=str(source.path), init_parts="embedding", encoder__width=8, encoder__layers=1
+    )
+    _, params = model_and_params(config, tokenizer)
+    fresh = jax.device_get(params)
+    result = starting_params(config, tokenizer, fresh)
+    table = result["encoder"].pop("token_embedding")["embedding"]
+    before = fresh["encoder"].pop("token_embedding")["embedding"]
+    assert_trees_equal(result, fresh)
+    theirs = source.params["encoder"]["token_embedding"]["embedding"]
+    np.testing.assert_allclose(table, project(theirs, 8) * before.std(), rtol=1e-6)
+    assert table.shape == before.shape
+
+
+def test_embedding_of_a_narrower_model_is_refused(source, tokenizer):
+    config = make_config(init_from=str(source.path), init_parts="embedding", encoder__width=64)
+    _, params = model_and_params(config, tokenizer)
+    with pytest.raises(UserError, match="config.encoder.width: 64 is more than the 16 dimensions"):
+        starting_params(config, tokenizer, jax.device_get(params))
+
+
+@pytest.mark.parametrize("parts", ["all", "encoder", "heads", "embedding"])
+def test_run_that_starts_from_another_takes_its_tokenizer(source, parts):
+    config = make_config(init_from=str(source.path), init_parts=parts)
+    assert complete(config).tokenizer.file == str(source.path / "tokenizer.json")
+    named = dataclasses.replace(
+        config, tokenizer=dataclasses.replace(config.tokenizer, file="mine.json")
+    )
+    assert complete(named) == named
