@@ -21,7 +21,7 @@ def get_config():
     config.tasks.ner.scheme = "iob2"
     config.encoder.positions = "rotary"
     config.encoder.dropout = 0.2
-    config.encoder.word_dropout = 0.3
+    config.encoder.word_dropout = 0.4
     config.train.learning_rate = 2e-3
     config.train.steps = 480
     config.train.eval_every = 120

@@ -1,5 +1,7 @@
 """A small, fast student of a bigger run: its subword vectors, two layers, and its answers.
 
+The teacher is a run of configs/pretrained.py, or any other run with the same tasks.
+
     mtt distill --config=student --teachers=runs/pretrained --config.init_from=runs/pretrained \
         --config.data.topic.train=topics.csv --config.data.topic.test=topics_test.csv \
         --config.data.ner.train=train.conll --config.data.ner.dev=dev.conll \

@@ -77,6 +77,7 @@ class Batch(NamedTuple):
         unit is the word; the task gives dtype and further axes.
       masks: task -> float32 [B, S] or [B, L]; 0 where the task has no label.
       features: int32 [B, L, F] word features, 0 where empty; None for F = 0.
+      hidden: bool [B, L], True for the subwords of hidden words; None without word dropout.
       teacher: task -> float32 [B, S, C] or [B, L, C] probabilities of the teachers; None without
         teachers. A task that no teacher answers is absent.
       teacher_masks: task -> float32 [B, S] or [B, L], the weight of the teachers' answer; 0 where
@@ -90,6 +91,7 @@ class Batch(NamedTuple):
     targets: dict[str, Array]
     masks: dict[str, Array]
     features: Array | None = None
+    hidden: Array | None = None
     teacher: dict[str, Array] | None = None
     teacher_masks: dict[str, Array] | None = None
 

@@ -43,7 +43,7 @@ class ExampleSet:
       arrays: name -> array, as `encode_records` lays them out; those of a task begin with its name
         and a slash.
       tasks: the tasks whose labels the arrays hold.
-      vocabulary: of its subwords; None unless it is trained on, which may hide words.
+      vocabulary: of its subwords; None for a set from which no words are hidden.
       answers: what teachers say about each example; None without teachers.
       for_teachers: how many sentences at its end are texts that only teachers label.
     """
@@ -119,9 +119,7 @@ class ExampleSet:
             if name.endswith("_ends"):
                 more = more + (array[-1] if len(array) else 0)
             arrays[name] = np.concatenate([array, more])
-        joined = ExampleSet(arrays, self.tasks)
-        joined.vocabulary = self.vocabulary
-        return joined
+        return ExampleSet(arrays, self.tasks)
 
     @staticmethod
     def load(path: Path, tasks: Sequence[Task]) -> "ExampleSet":

@@ -55,16 +55,6 @@ FEATURES = {
 }
 
 
-def rows_of(names: Sequence[str]) -> tuple[int, ...]:
-    """Rows of each feature's table."""
-    return tuple(FEATURES[name].rows for name in names)
-
-
-def hidden_with_word(names: Sequence[str]) -> np.ndarray:
-    """Bool [F], whether a word that is hidden loses each feature."""
-    return np.array([FEATURES[name].tells for name in names], bool)
-
-
 def feature_ids(text: str, words: np.ndarray, names: Sequence[str]) -> np.ndarray:
     """Ids of the features of a text's words, int32 [w, F], from 1 to rows - 1.
 

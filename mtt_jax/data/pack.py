@@ -23,6 +23,7 @@ class Piece(NamedTuple):
       features: uint16 [n, F] ids of word features.
       targets: task -> (values, mask) as `Objective.target` returns them; absent without a label.
       starts: int [w] position of the first subword of each word that may be hidden.
+      hidden: bool [n], True for the subwords of words that are; None without word dropout.
       teacher: task -> (probabilities, mask) as `_taught` returns them; absent without an answer.
     """
 
@@ -30,6 +31,7 @@ class Piece(NamedTuple):
     features: np.ndarray
     targets: dict[str, tuple[Any, Any]]
     starts: np.ndarray
+    hidden: np.ndarray | None = None
     teacher: Mapping[str, tuple[Any, Any]] = {}  # noqa: RUF012  never changed
 
 
@@ -136,6 +138,8 @@ def lay_out(
     masks = {name: np.zeros((count, size), np.float32) for name, size in room.items()}
     width = next((piece.features.shape[1] for row in rows for piece in row), 0)
     features = np.zeros((count, row_length, width), np.int32) if width else None
+    hides = any(piece.hidden is not None for row in rows for piece in row)
+    hidden = np.zeros((count, row_length), bool) if hides else None
     for row, slot, offset, piece in _places(rows):
         length = len(piece.tokens)
         here = slice(offset, offset + length)
@@ -144,9 +148,11 @@ def lay_out(
         positions[row, here] = np.arange(length)
         if features is not None:
             features[row, here] = piece.features
+        if hidden is not None:
+            hidden[row, here] = piece.hidden
         for name, found in piece.targets.items():
             by_name[name].put(targets[name][row], masks[name][row], slot, offset, found)
-    batch = Batch(tokens, segments, positions, targets, masks, features)
+    batch = Batch(tokens, segments, positions, targets, masks, features, hidden)
     if not taught:
         return batch
     return _with_teacher(batch, rows, [task for task in tasks if task.name in taught])

@@ -24,7 +24,6 @@ import numpy as np
 
 from mtt_jax.config.schema import Config
 from mtt_jax.data.encode import ExampleSet, cut
-from mtt_jax.data.features import hidden_with_word
 from mtt_jax.data.hide import hide_words
 from mtt_jax.data.pack import Piece, assign_rows, lay_out, piece_of
 from mtt_jax.data.sampling import (
@@ -128,16 +127,14 @@ def training_stream(
     rows = config.train.batch_rows // shards
     taught = examples.answers.tasks if examples.answers else ()
     # An epoch of a small corpus ends with its window; a window holds several of a tiny one.
-    share, vocabulary = config.encoder.word_dropout, examples.vocabulary
-    lost = hidden_with_word(config.encoder.word_features)
+    share = config.encoder.word_dropout
     window = min(max(sum(map(len, parts.values())) // shards, length), _WINDOW * length)
 
     def pack(pieces: list[Piece], rng: np.random.Generator) -> list[list[Piece]]:
         packed = assign_rows([len(piece.tokens) for piece in pieces], length, slots)
         order = rng.permutation(len(packed))
         if share:
-            assert vocabulary is not None, "a set to train on has its vocabulary"
-            pieces = hide_words(pieces, share, vocabulary.mask, lost, rng)
+            pieces = hide_words(pieces, share, rng)
         return [[pieces[i] for i in packed[row]] for row in order]
 
     windows = (

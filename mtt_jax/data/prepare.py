@@ -487,11 +487,11 @@ def unwritable(folder: Path, error: OSError) -> UserError:
 
 def _read(folder: Path, tasks: Sequence[Task]) -> Prepared:
     try:
-        loaded = tokenizer.load(folder / "tokenizer.json", "config.data.cache_dir")
-        splits = {name: ExampleSet.load(folder / f"{name}.npz", tasks) for name in SPLITS}
-        splits["train"].vocabulary = tokenizer.subwords(loaded)
-        notes = json.loads((folder / "notes.json").read_text(encoding="utf-8"))
-        return Prepared(loaded, splits, tuple(notes))
+        return Prepared(
+            tokenizer.load(folder / "tokenizer.json", "config.data.cache_dir"),
+            {name: ExampleSet.load(folder / f"{name}.npz", tasks) for name in SPLITS},
+            tuple(json.loads((folder / "notes.json").read_text(encoding="utf-8"))),
+        )
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise _damaged(folder, error) from None
 

@@ -108,7 +108,7 @@ def with_teachers(
             f"sentences; {int((answered & ~labelled).sum()):,} of these have no label of it."
         )
     train = ExampleSet(train.arrays, train.tasks, taught)
-    train.for_teachers, train.vocabulary = len(train) - count, whole.vocabulary
+    train.for_teachers = len(train) - count
     if isinstance(whole, TrainingSet):
         assert whole.vocabulary is not None
         train = TrainingSet(train, whole.parts[1:], whole.vocabulary)

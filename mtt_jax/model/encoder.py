@@ -17,7 +17,7 @@ from mtt_jax.model.dropout import Dropout
 from mtt_jax.model.lora import Linear
 from mtt_jax.model.matmul import bfloat16_dot_general
 from mtt_jax.model.pooling import Pooling
-from mtt_jax.model.shapes import Array, Float, Float32, Int
+from mtt_jax.model.shapes import Array, Bool, Float, Float32, Int
 from mtt_jax.model.spec import EncoderSpec
 
 ACTIVATIONS: dict[str, Callable] = {
@@ -168,6 +168,7 @@ class Encoder(nn.Module):
         positions: Int[Array, "B L"],
         train: bool = False,
         features: Int[Array, "B L F"] | None = None,
+        hidden: Bool[Array, "B L"] | None = None,
     ) -> tuple[Float[Array, "B L D"], Float[Array, "B S D"]]:
         """Encodes packed rows.
 
@@ -177,12 +178,14 @@ class Encoder(nn.Module):
           positions: position inside its sentence.
           train: applies dropout, with the random stream "dropout".
           features: ids of word features, if the spec names any.
+          hidden: positions whose word is hidden, if training hides words.
 
         Returns:
           Token vectors and sentence vectors, in the spec's `dtype`.
         """
         spec = self.spec
-        x = self._embed(tokens, positions, features).astype(jnp.dtype(spec.dtype))
+        x = self._embed(tokens, positions, features, hidden if train else None)
+        x = x.astype(jnp.dtype(spec.dtype))
         if spec.norm == "post" or spec.embedding_norm:
             x = Norm(spec.norm_epsilon, name="embedding_norm")(x)
         x = Dropout(spec.dropout)(x, train)
@@ -196,14 +199,22 @@ class Encoder(nn.Module):
         tokens: Int[Array, "B L"],
         positions: Int[Array, "B L"],
         features: Int[Array, "B L F"] | None,
+        hidden: Bool[Array, "B L"] | None,
     ) -> Float32[Array, "B L D"]:
         spec = self.spec
         table = nn.Embed(spec.vocab_size, spec.width, embedding_init=_INIT, name="token_embedding")
-        x = table(tokens)
-        for index, (name, rows) in enumerate(spec.word_features):
+        told: list[Array] = [table(tokens)]  # what tells words apart
+        shapes: list[Array] = []  # and what does not
+        for index, (name, rows, tells) in enumerate(spec.word_features):
             table = nn.Embed(rows, spec.width, embedding_init=_INIT, name=f"{name}_embedding")
             assert features is not None, "the spec names word features, and the batch has none"
-            x = x + table(features[..., index])
+            (told if tells else shapes).append(table(features[..., index]))
+        x = sum(told[1:], told[0])
+        if hidden is not None:
+            # A vector of its own for hidden words would tell the model when to use what it knows by
+            # heart: with 0 it cannot tell, and the others are scaled up as in any dropout.
+            x = jnp.where(hidden[..., None], 0.0, x / (1.0 - spec.word_dropout))
+        x = sum(shapes, x)
         if spec.positions == "learned":
             table = nn.Embed(
                 spec.max_positions, spec.width, embedding_init=_INIT, name="position_embedding"

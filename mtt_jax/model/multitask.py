@@ -42,7 +42,9 @@ class MultiTask(nn.Module):
         self, batch: Batch, train: bool = False
     ) -> tuple[Float[Array, "B L D"], Float[Array, "B S D"]]:
         """What the tasks share: token vectors and sentence vectors."""
-        return self.encoder(batch.tokens, batch.segments, batch.positions, train, batch.features)
+        return self.encoder(
+            batch.tokens, batch.segments, batch.positions, train, batch.features, batch.hidden
+        )
 
     def answer(
         self,

@@ -25,7 +25,9 @@ class EncoderSpec:
       embedding_norm: normalize the embeddings and not the first layer's input; for norm "pre".
       activation: a key of `ACTIVATIONS` in encoder.py.
       gated: multiply the activation by a second projection.
-      word_features: (name, rows of its table) of each word feature that is added to the embedding.
+      word_features: (name, rows of its table, whether it is hidden with its word) of each word
+        feature that is added to the embedding.
+      word_dropout: share of words whose vectors training sets to 0.
       dropout: of embeddings and block outputs.
       attention_dropout: of attention weights.
       attention: the implementation, "plain", "blocked", "fused" or "cudnn" (attention.py).
@@ -55,7 +57,8 @@ class EncoderSpec:
     embedding_norm: bool
     activation: str
     gated: bool
-    word_features: tuple[tuple[str, int], ...]
+    word_features: tuple[tuple[str, int, bool], ...]
+    word_dropout: float
     dropout: float
     attention_dropout: float
     attention: str

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from flax.core import FrozenDict
 
 from mtt_jax.config.schema import Config, EncoderConfig
-from mtt_jax.data.features import rows_of
+from mtt_jax.data.features import FEATURES
 from mtt_jax.model.attention import fits
 from mtt_jax.model.multitask import MultiTask
 from mtt_jax.model.spec import EncoderSpec, HeadSpec
@@ -49,11 +49,11 @@ def encoder_spec(
 ) -> EncoderSpec:
     """The spec of a config's encoder on this machine; for the arguments see `build_model`."""
     fields = dataclasses.asdict(encoder)
-    # Where its parameters come from and what training hides from it are not part of what it is.
-    del fields["init"], fields["word_dropout"]
+    del fields["init"]  # where its parameters come from is not part of what it is
     fields["attention"] = _attention_here(attention or encoder.attention, encoder)
-    names = encoder.word_features
-    fields["word_features"] = tuple(zip(names, rows_of(names), strict=True))
+    fields["word_features"] = tuple(
+        (name, FEATURES[name].rows, FEATURES[name].tells) for name in encoder.word_features
+    )
     fields["dtype"], fields["matmul_dtype"] = _dtypes_here(encoder.dtype)
     return EncoderSpec(**fields, vocab_size=vocab_size, slots=slots)
 

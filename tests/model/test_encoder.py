@@ -136,3 +136,31 @@ def test_encoder_dropout_acts_only_in_training_and_is_determined_by_its_key(toke
     np.testing.assert_array_equal(train(1), train(1))
     assert np.abs(train(1) - train(2)).max() > 1e-3
     assert np.abs(train(1) - evaluated).max() > 1e-3
+
+
+def test_what_a_hidden_word_is_does_not_reach_the_model_in_training_and_its_shape_does(
+    tokenizer, examples
+):
+    config = make_config(encoder__layers=1, encoder__word_dropout=0.5, encoder__dropout=0.0)
+    model, params = model_and_params(config, tokenizer)
+    batch = batch_of(examples, config).batch
+    hidden = np.zeros(batch.tokens.shape, bool)
+    hidden[0, 1:3] = True
+    batch = batch._replace(hidden=hidden)
+    names = config.encoder.word_features
+    others = {
+        name: batch._replace(features=np.where(
+            hidden[..., None] & (np.arange(len(names)) == index), 7, batch.features))
+        for index, name in enumerate(names)
+    } | {"token": batch._replace(tokens=np.where(hidden, 9, batch.tokens))}  # fmt: skip
+
+    def sentences(batch, train):
+        return model.apply({"params": params}, batch, train, rngs={"dropout": jax.random.key(0)})[1]
+
+    for name, other in others.items():
+        assert (np.abs(sentences(batch, False) - sentences(other, False)) > 0).any(), name
+        same = np.array_equal(sentences(batch, True), sentences(other, True))
+        assert same == (name != "shape"), name
+    np.testing.assert_array_equal(
+        sentences(batch, False), sentences(batch._replace(hidden=None), False)
+    )
