@@ -6,11 +6,11 @@
         --arm="longer: --config.train.steps=960"
 
 Every arm is the config with the flags after its name, trained by launch.py once per seed; flags
-after `--` go to all arms. In the flags, {seed} is the seed and {out} the folder of --out, so that an
-arm can be taught by an earlier one: --config.distill.teachers={out}/as_shipped/{seed}. Finished runs are kept in --out, so that the same command resumes and a
-further arm costs only its own runs. An interval is Student's t over the seeds, 95%; a difference is
-paired by seed, from the first arm. Choose by dev; test is for the arm that was chosen. The last
-line is JSON.
+after `--` go to all arms. In the flags, {seed} is the seed and {out} the folder of --out, so that
+an arm can be taught by an earlier one: --config.distill.teachers={out}/as_shipped/{seed}. Finished
+runs are kept in --out, so that the same command resumes and a further arm costs only its own runs.
+An interval is Student's t over the seeds, 95%; a difference is paired by seed, from the first arm.
+Choose by dev; test is for the arm that was chosen. The last line is JSON.
 """
 
 import argparse

@@ -13,7 +13,7 @@ The peer is AutoModelForSequenceClassification and AutoModelForTokenClassificati
 warm-up and linear decay, batches grouped by length. Test is read once per run and chooses nothing.
 
 Finished runs are kept in --out, so the same command resumes: twelve of them, eight of which train
-a single task. The last line is JSON.
+a single task. --sides=ours leaves out the peer's. The last line is JSON.
 """
 
 import argparse
@@ -50,7 +50,8 @@ ROW_LENGTH = 128
 
 def main():
     options = parse()
-    peers.require()
+    if "peer" in options.sides:
+        peers.require()
     files = first_lines(options)
     config = pretrained_config(files)
     records, _ = read_records(config)
@@ -58,7 +59,8 @@ def main():
         "ours": lambda task, rate, seed: train_ours(options, files, records, rate, seed),
         "peer": lambda task, rate, seed: train_peer(options, config, records, task, rate, seed),
     }
-    jobs = {("ours", task): "both" for task in FIGURES} | {("peer", t): t for t in FIGURES}
+    trained = {"ours": lambda task: "both", "peer": lambda task: task}
+    jobs = {(side, task): trained[side](task) for side in options.sides for task in FIGURES}
 
     def outcome(side, task, rate, seed):
         file = options.out / f"{side}-{jobs[side, task]}-{rate:g}-{seed}.json"
@@ -76,9 +78,9 @@ def main():
         (side, task): max(options.rates, key=lambda rate: dev(side, task, rate))
         for side, task in jobs
     }
-    result = {"ours": {}, "peer": {}, "ratio": {}, "seeds": len(options.seeds)}
+    result = {**{side: {} for side in options.sides}, "ratio": {}, "seeds": len(options.seeds)}
     for task, figure in FIGURES.items():
-        for side in ("ours", "peer"):
+        for side in options.sides:
             scores = [
                 outcome(side, task, chosen[side, task], seed)["test"][task]
                 for seed in options.seeds
@@ -92,8 +94,9 @@ def main():
                 f"{task} {figure}, {side}: {mean(scores):.4f} (sd {spread:.4f}, "
                 f"learning rate {chosen[side, task]:g})"
             )
-        ours, peer = (result[side][task][figure] for side in ("ours", "peer"))
-        result["ratio"][task] = ours / peer if peer else None
+        if len(options.sides) > 1:
+            ours, peer = (result[side][task][figure] for side in ("ours", "peer"))
+            result["ratio"][task] = ours / peer if peer else None
     print(json.dumps(result))
 
 
@@ -109,6 +112,8 @@ def parse():
     parser.add_argument("--batch", default=32, type=int, help="sentences per batch")
     parser.add_argument("--rates", default=[1e-4, 3e-4], type=float, nargs="+")
     parser.add_argument("--seeds", default=[0, 1, 2], type=int, nargs="+")
+    sides = ("ours", "peer")
+    parser.add_argument("--sides", default=sides, choices=sides, nargs="+")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     return options
