@@ -22,7 +22,6 @@ float32, `ours` with the engine jax, `peer` with ONNX Runtime; `ratio` is above 
 """
 
 import argparse
-import csv
 import json
 import os
 import sys
@@ -35,7 +34,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.common import peers
-from benchmarks.common.corpora import generated_texts
+from benchmarks.common.corpora import generated_texts, texts_of_file
 from benchmarks.common.flags import existing_file, positive
 from benchmarks.common.models import INIT, save_fresh_model, with_one_task
 from benchmarks.common.rounds import median_seconds
@@ -49,7 +48,8 @@ from mtt_jax.weights import saved_model
 def main():
     options = parse()
     startup.prepare()
-    texts = read(options)
+    count = options.count
+    texts = texts_of_file(options.texts, count) if options.texts else generated_texts(count)
     with tempfile.TemporaryDirectory() as folder:
         run = options.run or save_fresh_model(Path(folder) / "both")
         engines = {f"ours, {name}": Predictor.load(run, engine=name) for name in ENGINES}
@@ -124,20 +124,6 @@ def parse():
     )
     parser.add_argument("--rounds", type=positive, default=5)
     return parser.parse_args()
-
-
-def read(options):
-    """The texts that all sides read."""
-    if not options.texts:
-        return generated_texts(options.count)
-    with options.texts.open(encoding="utf-8", newline="") as file:
-        if options.texts.suffix == ".csv":
-            found = [
-                row[-1] for _, row in zip(range(options.count), csv.reader(file), strict=False)
-            ]
-        else:
-            found = [line.strip() for _, line in zip(range(options.count), file, strict=False)]
-    return [text for text in found if text]
 
 
 def only(run, task, folder):

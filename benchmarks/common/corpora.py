@@ -1,6 +1,7 @@
 """Texts: generated ones, as lists, files and subword ids, and the first sentences of real files."""
 
 import csv
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,13 @@ _TOPICS = {"politics": "1", "sports": "2", "others": "3"}
 def generated_texts(count):
     """Sentences of the embedded corpus's grammar."""
     return [sentence.text for sentence in generate("test", count, seed=0)]
+
+
+def texts_of_file(path, count):
+    """The first texts of a file: the last column of a CSV file, or one text per line."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = csv.reader(file) if path.suffix == ".csv" else ([line.strip()] for line in file)
+        return [row[-1] for row in islice(rows, count) if row and row[-1]]
 
 
 def write_corpus(folder, count):
