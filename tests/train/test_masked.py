@@ -166,9 +166,6 @@ def test_a_run_with_tasks_starts_from_the_encoder_of_a_run_on_texts(alone, files
     config = a_config(files, steps=1)
     config.data.unlabelled = ""
     config.init_from, config.init_parts = str(folder), "encoder"
-    with pytest.raises(UserError, match="add --config.tokenizer.file="):
-        a_run(config, files / "other")
-    config.tokenizer.file = str(folder / "model" / "tokenizer.json")
     config.train.learning_rate = 1e-9
     a_run(config, files / "tuned")
     ours, theirs = (saved_model.load(x, encoder_is_enough=True) for x in (files / "tuned", folder))
