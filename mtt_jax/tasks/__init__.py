@@ -5,11 +5,12 @@ A new kind is a file of its own here and a row in `KINDS`; docs/tasks.md walks t
 
 from typing import Any
 
-from mtt_jax.tasks.base import UNITS, Objective, Task, Vocabulary
+from mtt_jax.tasks.base import Task
 from mtt_jax.tasks.classes import Classes
 from mtt_jax.tasks.entities import Entities
 from mtt_jax.tasks.masked import Masked
 from mtt_jax.tasks.multilabel import Multilabel
+from mtt_jax.tasks.objective import UNITS, Objective, Vocabulary
 from mtt_jax.tasks.score import Score
 from mtt_jax.tasks.tags import Tags
 

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mtt_jax.tasks.base import Objective, Vocabulary
+from mtt_jax.tasks.objective import Objective, Vocabulary
 from mtt_jax.types import Example
 
 # Shares of the chosen words that become the mask, and random subwords.

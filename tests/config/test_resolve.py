@@ -164,7 +164,8 @@ def test_a_value_at_the_limit_of_its_range_is_accepted():
         ),
         (
             {"init_parts": "head"},
-            "config.init_parts: 'head' is not one of all, encoder, heads, embedding. Did you mean 'heads'?",
+            "config.init_parts: 'head' is not one of all, encoder, heads, embedding. "
+            "Did you mean 'heads'?",
         ),
     ],
 )
