@@ -14,7 +14,7 @@ def get_config():
     config = default_config()
     config.train.mixing = "explicit"
     config.tasks.topic.sampling = 3.0
-    config.tasks.ner.sampling = 1.0
+    config.tasks.ner.sampling = 2.0
     # A small vocabulary splits names into pieces, so that the model learns to use their context
     # instead of memorizing them.
     config.tokenizer.vocab_size = 2000
@@ -23,6 +23,6 @@ def get_config():
     config.encoder.dropout = 0.2
     config.encoder.word_dropout = 0.4
     config.train.learning_rate = 2e-3
-    config.train.steps = 480
-    config.train.eval_every = 120
+    config.train.steps = 900
+    config.train.eval_every = 150
     return config
