@@ -1,4 +1,4 @@
-"""Both tasks on the embedded corpus; the scarce one makes up a quarter of the training sentences.
+"""Both tasks on the embedded corpus; two of five training sentences are of the scarce one.
 
     python launch.py --config=configs/balanced.py
 

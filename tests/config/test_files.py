@@ -332,7 +332,7 @@ def test_base_config_gives_a_shipped_config_to_change(tmp_path, monkeypatch):
     config.train.steps = 7
     config.train.warmup = 1
     assert resolve(config).train.steps == 7
-    assert resolve(base_config("balanced")).train.steps == 480  # each call runs the file
+    assert resolve(base_config("balanced")).train.steps == 900  # each call runs the file
     with pytest.raises(UserError, match="Did you mean 'balanced'"):
         base_config("balancde")
 
