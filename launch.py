@@ -37,7 +37,11 @@ _PROCESS = flags.DEFINE_integer("process", None, "Index of this process, from 0.
 _DISTRIBUTED = flags.DEFINE_bool(
     "distributed", False, "Take all three from Slurm, Open MPI, Kubernetes or a TPU pod."
 )
-_FLAGS = ("config", "workdir", "coordinator", "processes", "process", "distributed", "help")
+_DRY_RUN = flags.DEFINE_bool(
+    "dry_run", False, "Only say what would be trained on what, and the memory and time to expect."
+)
+_FLAGS = ("config", "workdir", "coordinator", "processes", "process", "distributed", "dry_run",
+          "help")  # fmt: skip
 
 
 def main(argv: list[str]) -> int:
@@ -68,6 +72,7 @@ def _train(argv: list[str]) -> int:
         _PROCESSES.value,
         _PROCESS.value,
         _DISTRIBUTED.value,
+        _DRY_RUN.value,
     )
 
 

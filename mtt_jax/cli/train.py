@@ -1,6 +1,7 @@
 """Train, or resume, the run of a config.
 
     mtt train --config=balanced --workdir=runs/other --config.train.steps=500
+    mtt train --config=balanced --dry-run
 
 Every field of the config can be set on the command line; `mtt fields` lists them.
 """
@@ -21,6 +22,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     add_config(parser, "the run")
     parser.add_argument("--workdir", help="run directory; runs/NAME of the config by default")
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="only say what would be trained on what, and the memory and time to expect",
+    )
     parser.add_argument(
         "--coordinator", help="HOST:PORT of process 0, in a run of several processes"
     )
@@ -43,6 +49,7 @@ def run(options: argparse.Namespace) -> int:
         options.processes,
         options.process,
         options.distributed,
+        options.dry_run,
     )
 
 
@@ -54,6 +61,7 @@ def train_config(
     processes: int | None = None,
     process: int | None = None,
     distributed: bool = False,
+    dry: bool = False,
 ) -> int:
     """What `mtt train` and `launch.py` do.
 
@@ -65,6 +73,7 @@ def train_config(
       processes: how many processes there are.
       process: which one this is.
       distributed: detect all three.
+      dry: only say what to expect.
 
     Raises:
       UserError: for errors a user can fix.
@@ -75,9 +84,13 @@ def train_config(
     from mtt_jax.devices import processes as several
     from mtt_jax.devices import startup
     from mtt_jax.report.console import Console
+    from mtt_jax.train.dry_run import dry_run
     from mtt_jax.train.loop import train
 
     startup.prepare()
     several.start(coordinator, processes, process, distributed)
+    if dry:
+        dry_run(config, Console())
+        return 0
     train(config, workdir or f"runs/{find_file(name).stem}", Console())
     return 0
