@@ -13,6 +13,7 @@ from typing import NoReturn
 from mtt_jax import __version__
 from mtt_jax.cli import (
     check,
+    completion,
     convert,
     diagnose,
     distill,
@@ -39,6 +40,7 @@ COMMANDS: dict[str, ModuleType] = {
     "convert": convert,
     "info": info,
     "fields": fields,
+    "completion": completion,
 }
 
 _FREE = (
@@ -117,6 +119,7 @@ def _command(arguments: list[str]) -> int:
         allow_abbrev=False,
     )
     command.add_arguments(parser)
+    parser.set_defaults(commands=COMMANDS)
     return command.run(command.parse(parser, arguments[1:]))
 
 
