@@ -111,7 +111,7 @@ def mistake(number: int, found: Mapping[str, Any], labels: Sequence[str] = ()) -
     about = (
         f"{number}. probability of the label {found['probability']:.2g}; loss {found['loss']:.2f}"
     )
-    cut = f"; the first {len(found['text']):,} characters" if found.get("cut") else ""
+    cut = "; part of a longer text" if found.get("cut") else ""
     return (
         f'<div class="mistake"><p class="note">{escape(about + cut)}</p>'
         f"{compared(found['text'], found['given'], found['found'], labels)}</div>"
