@@ -2,8 +2,9 @@
 
 Why Vega-Lite: a chart is plain data that tests can read, its SVG has real text and takes the page's
 colors, the width follows the container, and the library is one package without dependencies
-(vl-convert-python) whose JavaScript makes a page of 0.9 MB. Plotly's would make it 4.8 MB; Bokeh
-(1.3 MB) draws on a canvas and needs Pillow, Tornado and five more packages; matplotlib has no hover.
+(vl-convert-python) whose JavaScript makes a page of 1 MB. Plotly's would make it 5 MB; Bokeh
+(1.3 MB) draws on a canvas and needs Pillow, Tornado and five more packages; matplotlib has no
+hover.
 
 https://vega.github.io/vega-lite/docs/
 """
@@ -12,6 +13,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from html import escape
+from pathlib import Path
 from typing import Any, NamedTuple
 
 # What a page with a chart contains.
@@ -40,15 +42,8 @@ _CONFIG: dict[str, Any] = {
     },
     "legend": {"disable": True},
 }
-_START = """
-for (const data of document.querySelectorAll("figure > script[type='application/json']")) {
-  const holder = data.parentElement.querySelector(".chart");
-  vegaEmbed(holder, JSON.parse(data.textContent), {
-    mode: "vega-lite", renderer: "svg", actions: false, ast: true,
-    tooltip: { disableDefaultStyle: true }
-  }).catch(error => { holder.textContent = "This chart could not be drawn: " + error.message; });
-}
-"""
+# Draws the charts of a page.
+_START = Path(__file__).with_name("page.js")
 
 
 class Series(NamedTuple):
@@ -84,7 +79,9 @@ def scripts() -> tuple[str, str]:
         "/* Vega, Vega-Lite and Vega-Embed, (c) University of Washington Interactive Data Lab, "
         "BSD-3-Clause: vega (dot) github (dot) io */\n"
     )
-    return notice + vl_convert.javascript_bundle().replace("</script", "<\\/script"), _START
+    return notice + vl_convert.javascript_bundle().replace(
+        "</script", "<\\/script"
+    ), _START.read_text(encoding="utf-8")
 
 
 def figure(title: str, spec: Mapping[str, Any], legend: str = "", note: str = "") -> str:
@@ -135,7 +132,8 @@ def lines(
     kept = [one for one in series if one.points]
     if not kept:
         return ""
-    rows, values = [], []
+    rows: list[dict[str, Any]] = []
+    values: list[float] = []
     for index, one in enumerate(kept):
         stride = max(1, -(-len(one.points) // _POINTS))
         thinned = [*one.points[:-1:stride], one.points[-1]]
@@ -266,7 +264,7 @@ def dots(title: str, rows: Sequence[tuple[str, Mapping[str, float | None]]]) -> 
     if not rows:
         return ""
     figures = list(dict.fromkeys(figure for _, values in rows for figure in values))
-    values = [
+    values: list[dict[str, Any]] = [
         {"name": name, "figure": figure, "value": value}
         for name, found in rows
         for figure, value in found.items()
@@ -276,14 +274,15 @@ def dots(title: str, rows: Sequence[tuple[str, Mapping[str, float | None]]]) -> 
     lowest = math.floor(10 * min((row["value"] for row in values), default=0.0)) / 10
     shapes = ["circle", "square", "triangle-up", "diamond"]
     spec = {
-        "height": {"step": 24},
+        "height": 24 * len(rows),
         "data": {"values": values},
         "mark": {"type": "point", "filled": True, "size": 75, "opacity": 1},
         "encoding": {
             "x": {"field": "value", "type": "quantitative", "title": None,
                   "scale": {"domain": [min(lowest, 0.9), 1]}, "axis": {"tickCount": 5}},
             "y": {"field": "name", "type": "nominal", "title": None, "sort": None,
-                  "axis": {"labelLimit": 110, "grid": True, "domain": False, "ticks": False}},
+                  "axis": {"labelLimit": 110, "labelPadding": 9, "grid": True, "domain": False,
+                           "ticks": False}},
             "color": {"field": "figure", "type": "nominal", "scale": {
                 "domain": figures, "range": [color(i) for i in range(len(figures))]}},
             "shape": {"field": "figure", "type": "nominal", "scale": {
@@ -399,7 +398,7 @@ def intervals(title: str, rows: Sequence[Interval]) -> str:
     down = {"field": "name", "type": "nominal", "title": None, "sort": None,
             "axis": {"labelLimit": 110, "domain": False, "ticks": False}}  # fmt: skip
     spec = {
-        "height": {"step": 30},
+        "height": 30 * len(rows),
         "data": {"values": values},
         "layer": [
             {

@@ -5,7 +5,7 @@ unknown direction: each stands in an element of its own with dir="auto", so that
 is laid out as such and the label of a span does not change its order.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -55,7 +55,8 @@ def _key(span: Mapping[str, Any]) -> tuple[int, int, str]:
 def chips(labels: Sequence[str], others: Sequence[str]) -> str:
     """Labels of a whole text; one that is not among the others is outlined."""
     shown = [
-        f'<span class="chip{"" if label in others else " differs"}"><bdi>{escape(label)}</bdi></span>'
+        f'<span class="{"chip" if label in others else "chip differs"}">'
+        f"<bdi>{escape(label)}</bdi></span>"
         for label in labels
     ]
     return f"<p>{''.join(shown) or escape(_NONE)}</p>"
@@ -80,12 +81,12 @@ def compared(text: str, given: Any, found: Any, labels: Sequence[str] = ()) -> s
     """
     if _has_spans(given) or _has_spans(found):
         ours, theirs = _spans(given), _spans(found)
-        order = list(labels) or sorted({str(span["label"]) for span in (*ours, *theirs)})
+        order = list(labels) or label_order((ours, theirs))
         sides = (marked(text, ours, theirs, order), marked(text, theirs, ours, order))
         return _side("label", sides[0]) + _side("model", sides[1])
-    ours, theirs = labels_of(given), labels_of(found)
+    label, answer = labels_of(given), labels_of(found)
     plain = f'<p dir="auto">{escape(text)}</p>'
-    return plain + _side("label", chips(ours, theirs)) + _side("model", chips(theirs, ours))
+    return plain + _side("label", chips(label, answer)) + _side("model", chips(answer, label))
 
 
 def _has_spans(answer: Any) -> bool:
@@ -100,19 +101,21 @@ def _side(who: str, inner: str) -> str:
     return f'<div class="side"><span class="who">{who}</span><div>{inner}</div></div>'
 
 
-def mistake(number: int, found: Mapping[str, Any], labels: Sequence[str] = ()) -> str:
-    """A sentence that went wrong.
+def label_order(answers: Iterable[Any]) -> list[str]:
+    """The labels of all spans of some results, in an order that gives each its color."""
+    spans = (span for answer in answers if _has_spans(answer) for span in _spans(answer))
+    return sorted({str(span["label"]) for span in spans})
+
+
+def card(title: str, text: str, given: Any, found: Any, labels: Sequence[str] = ()) -> str:
+    """A sentence with its label and the model's answer, framed.
 
     Args:
-      number: its rank.
-      found: as mistakes.json holds it.
-      labels: what decides the colors of spans.
+      title: what is said about it.
+      text: as for `compared`, like the rest.
+      given: see `compared`.
+      found: see `compared`.
+      labels: see `compared`.
     """
-    about = (
-        f"{number}. probability of the label {found['probability']:.2g}; loss {found['loss']:.2f}"
-    )
-    cut = "; part of a longer text" if found.get("cut") else ""
-    return (
-        f'<div class="mistake"><p class="note">{escape(about + cut)}</p>'
-        f"{compared(found['text'], found['given'], found['found'], labels)}</div>"
-    )
+    inner = compared(text, given, found, labels)
+    return f'<div class="card"><p class="note">{escape(title)}</p>{inner}</div>'

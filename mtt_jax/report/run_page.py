@@ -11,9 +11,10 @@ from typing import Any
 
 from mtt_jax.report.charts import Curve, Series, dots, lines, reliability
 from mtt_jax.report.console import beside_teachers, calibration
-from mtt_jax.report.marked import mistake
+from mtt_jax.report.marked import card, label_order
 from mtt_jax.report.page import (
     Cell,
+    cards,
     contents,
     document,
     folded,
@@ -214,13 +215,9 @@ def _mistakes(mistakes: Mapping[str, Mapping[str, Rows]]) -> str:
         for task, found in by_task.items():
             if not found:
                 continue
-            spans = [
-                s for one in found for side in ("given", "found") for s in _spans_of(one[side])
-            ]
-            labels = sorted({str(span["label"]) for span in spans})
-            shown = "".join(mistake(i, one, labels) for i, one in enumerate(found, start=1))
-            wrong = f"{task}: {len(found)} sentences of {split}"
-            parts.append(folded(wrong, shown))
+            order = label_order(answer for one in found for answer in (one["given"], one["found"]))
+            shown = [_mistake(i, one, order) for i, one in enumerate(found, start=1)]
+            parts.append(folded(f"{task}: {len(found)} sentences of {split}", cards(shown)))
     note = paragraph(
         "The labels that the model finds least likely, among the sentences it gets wrong: mistakes "
         "of the model, or of the label. Outlined is what label and model do not share."
@@ -228,8 +225,12 @@ def _mistakes(mistakes: Mapping[str, Mapping[str, Rows]]) -> str:
     return section("Sentences that went most wrong", note, *parts) if parts else ""
 
 
-def _spans_of(answer: Any) -> list[Mapping[str, Any]]:
-    return [part for part in answer if isinstance(part, Mapping)] if isinstance(answer, list) else []
+def _mistake(number: int, found: Mapping[str, Any], labels: Sequence[str]) -> str:
+    part = "; part of a longer text" if found.get("cut") else ""
+    title = (
+        f"{number}. probability of the label {found['probability']:.2g}; loss {found['loss']:.2f}"
+    )
+    return card(title + part, found["text"], found["given"], found["found"], labels)
 
 
 def _phases(rows: Rows) -> str:
@@ -237,7 +238,7 @@ def _phases(rows: Rows) -> str:
     tasks = dict.fromkeys(task for row in rows for task in row["after"])
     if not tasks:
         return ""
-    body, forgot = [], []
+    body, forgotten = [], []
     for row in rows:
         cells: list[Any] = [row["name"], f"{row['start'] + 1:,} to {row['end']:,}"]
         cells.append(", ".join(row["tasks"]))
@@ -248,10 +249,11 @@ def _phases(rows: Rows) -> str:
             text = "" if change is None else f"{change:+.4f}"
             cells += [before, after, Cell(text, "error" if lost else "")]
             if lost:
-                forgot.append(f"{task} {text} in {row['name']}")
+                forgotten.append((change, f"{task} {text} in the phase {row['name']}"))
         body.append(cells)
     titles = [title for task in tasks for title in (f"{task} before", "after", "change")]
-    note = f"Forgotten: {'; '.join(forgot)}." if forgot else "No phase made a task worse."
+    worst = "; ".join(text for _, text in sorted(forgotten))
+    note = f"Forgotten: {worst}." if forgotten else "No phase made a task worse."
     return section(
         "What each phase did to the scores on dev",
         table(("phase", "steps", "trains", *titles), body, text=3),
@@ -304,7 +306,7 @@ def _speed(history: Rows) -> str:
         grid(
             lines("Subwords per second", _one(train, "tokens_per_second"), number=",.0f"),
             lines("Share of padding", [Series("padding", padding)], number=".2%", axis=".1%"),
-            lines("Share of the device's FLOPs", _one(train, "utilisation"), number=".1%", axis="%"),
+            lines("FLOPs used", _one(train, "utilisation"), number=".1%", axis="%"),
         ),
     )
 
@@ -324,14 +326,14 @@ def speed(history: Rows) -> dict[str, float]:
 
 def _data(about: Mapping[str, Any]) -> str:
     """What was read, and what the check of the data said."""
-    splits = list(about.get("sentences", {}))
-    tasks = dict.fromkeys(task for by_task in about.get("sentences", {}).values() for task in by_task)
-    rows = [(task, *(about["sentences"][split].get(task) for split in splits)) for task in tasks]
-    notes = list(about.get("notes", []))
-    more = folded(f"{len(notes) - _NOTES:,} more", listing(notes[_NOTES:])) if notes[_NOTES:] else ""
+    counts, notes = about.get("sentences", {}), list(about.get("notes", []))
+    tasks = dict.fromkeys(task for of_split in counts.values() for task in of_split)
+    rows = [(task, *(of_split.get(task) for of_split in counts.values())) for task in tasks]
+    rest = notes[_NOTES:]
+    more = folded(f"{len(rest):,} more", listing(rest)) if rest else ""
     return section(
         "Data",
-        table(("labeled sentences", *splits), rows) if rows else "",
+        table(("labeled sentences", *counts), rows) if rows else "",
         listing(notes[:_NOTES]) + more if notes else "",
     )
 
