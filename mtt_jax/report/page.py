@@ -94,7 +94,8 @@ def _anchor(title: str) -> str:
 
 def paragraph(text: str, css: str = "note") -> str:
     """A paragraph; "" for an empty text."""
-    return f'<p class="{css}">{escape(text)}</p>' if text else ""
+    start = f'<p class="{css}">' if css else "<p>"
+    return f"{start}{escape(text)}</p>" if text else ""
 
 
 def grid(*parts: str) -> str:
