@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from mtt_jax.errors import UserError
 from mtt_jax.report.run_files import RunFiles, read_run
 from mtt_jax.report.run_page import render
 from tests.helpers import (
@@ -264,8 +265,6 @@ def test_a_damaged_file_of_a_run_is_named(tmp_path):
     for name in ("config.json", "metrics.json"):
         (tmp_path / name).write_bytes((old / name).read_bytes())
     (tmp_path / "metrics.json").write_text("{")
-    from mtt_jax.errors import UserError
-
     with pytest.raises(UserError, match=r"metrics.json: is damaged .* leave this run out"):
         read_run(tmp_path)
     with pytest.raises(UserError, match="not found; name one, such as runs/balanced"):
