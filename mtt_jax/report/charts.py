@@ -9,6 +9,7 @@ hover.
 https://vega.github.io/vega-lite/docs/
 """
 
+import functools
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -71,17 +72,17 @@ class Interval(NamedTuple):
     high: float
 
 
+@functools.cache
 def scripts() -> tuple[str, str]:
     """The scripts of a page with charts: Vega, and what draws each chart of the page."""
-    import vl_convert  # takes a second to bundle; only a page with charts needs it
+    import vl_convert  # it takes a second to bundle Vega, which only a page with charts needs
 
+    vega = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     notice = (
-        "/* Vega, Vega-Lite and Vega-Embed, (c) University of Washington Interactive Data Lab, "
-        "BSD-3-Clause: vega (dot) github (dot) io */\n"
+        "/* Vega, Vega-Lite and Vega-Embed, https://vega.github.io; (c) University of Washington "
+        "Interactive Data Lab and contributors, BSD-3-Clause */\n"
     )
-    return notice + vl_convert.javascript_bundle().replace(
-        "</script", "<\\/script"
-    ), _START.read_text(encoding="utf-8")
+    return notice + vega.replace("</script", "<\\/script"), _START.read_text(encoding="utf-8")
 
 
 def figure(title: str, spec: Mapping[str, Any], legend: str = "", note: str = "") -> str:
@@ -113,7 +114,7 @@ def lines(
     series: Sequence[Series],
     *,
     x: str = "step",
-    number: str = ".4~g",
+    number: str = ".4g",
     axis: str = "",
     log: bool = False,
     starts: Sequence[tuple[str, float]] = (),
@@ -122,21 +123,23 @@ def lines(
 
     Args:
       title: caption.
-      series: the curves; those without points are left out.
+      series: the curves; values that are NaN or infinite are left out.
       x: title of the x axis.
-      number: format of a value beside the mouse (d3-format).
-      axis: format of the y axis; Vega's own by default.
+      number: format of a value beside the mouse, as in Python.
+      axis: format of the y axis (d3-format); Vega's own by default.
       log: whether the y axis is logarithmic if the values differ by orders of magnitude.
       starts: (name, x) of where phases begin, drawn as vertical lines.
     """
-    kept = [one for one in series if one.points]
+    finite = [
+        one._replace(points=[(a, b) for a, b in one.points if math.isfinite(b)]) for one in series
+    ]
+    kept = [one for one in finite if one.points]
     if not kept:
         return ""
     rows: list[dict[str, Any]] = []
     values: list[float] = []
     for index, one in enumerate(kept):
-        stride = max(1, -(-len(one.points) // _POINTS))
-        thinned = [*one.points[:-1:stride], one.points[-1]]
+        thinned = _thinned(one.points)
         rows += [{"x": a, "y": b, "s": f"s{index}"} for a, b in thinned]
         values += [b for _, b in thinned]
     keys = [f"s{index}" for index in range(len(kept))]
@@ -151,13 +154,6 @@ def lines(
     }
     colors = {"domain": keys, "range": [color for color, _ in looks]}
     dashes = {"domain": keys, "range": [list(dash) or [1, 0] for _, dash in looks]}
-    tips = [
-        {
-            "calculate": f"isValid(datum.{key}) ? format(datum.{key}, '{number}') : '\u2013'",
-            "as": f"t{index}",
-        }
-        for index, key in enumerate(keys)
-    ]
     across = {"field": "x", "type": "quantitative", "title": x, "axis": {"format": ",.0f",
               "tickCount": 5, "labelOverlap": True}, "scale": {"nice": False}}  # fmt: skip
     layers: list[dict[str, Any]] = [
@@ -169,34 +165,31 @@ def lines(
                 "strokeDash": {"field": "s", "type": "nominal", "scale": dashes},
             },
         },
+        *_starts(starts, max(row["x"] for row in rows)),
         {
-            "transform": [{"pivot": "s", "value": "y", "groupby": ["x"]}, *tips],
-            "mark": {"type": "rule", "color": "var(--soft)", "strokeWidth": 1},
+            "data": {"values": _bands(kept, number)},
+            "mark": {"type": "rect", "color": "var(--soft)"},
             "params": [
-                {
-                    "name": "near",
-                    "select": {
-                        "type": "point", "fields": ["x"], "nearest": True,
-                        "on": "pointerover", "clear": "pointerout",
-                    },
-                }
+                {"name": "near", "select": {"type": "point", "on": "pointerover",
+                                            "clear": "pointerout"}}
             ],
             "encoding": {
+                "x": {**across, "field": "from"},
+                "x2": {"field": "to"},
                 "opacity": {
-                    "condition": {"param": "near", "empty": False, "value": 0.7},
+                    "condition": {"param": "near", "empty": False, "value": 0.25},
                     "value": 0,
                 },
                 "tooltip": [
                     {"field": "x", "type": "quantitative", "title": x, "format": ",.0f"},
                     *(
-                        {"field": f"t{index}", "type": "nominal", "title": one.name}
-                        for index, one in enumerate(kept)
+                        {"field": key, "type": "nominal", "title": one.name}
+                        for key, one in zip(keys, kept, strict=True)
                     ),
                 ],
             },
         },
     ]  # fmt: skip
-    layers += _starts(starts, max(row["x"] for row in rows))
     spec = {
         "height": _HEIGHT,
         "data": {"values": rows},
@@ -205,6 +198,31 @@ def lines(
     }
     named = [(one.name, *look) for one, look in zip(kept, looks, strict=True)]
     return figure(title, spec, legend(named) if len(kept) > 1 else "")
+
+
+def _bands(series: Sequence[Series], number: str) -> list[dict[str, Any]]:
+    """For each x a band that reaches halfway to its neighbors, with the values of all series."""
+    values = [dict(one.points) for one in series]
+    places = _thinned(sorted({x for found in values for x in found}))
+    last = len(places) - 1
+    return [
+        {
+            "x": x,
+            "from": (x + places[max(i - 1, 0)]) / 2 if last else x - 0.5,
+            "to": (x + places[min(i + 1, last)]) / 2 if last else x + 0.5,
+            **{
+                f"s{index}": format(found[x], number) if x in found else "\u2013"
+                for index, found in enumerate(values)
+            },
+        }
+        for i, x in enumerate(places)
+    ]
+
+
+def _thinned(values: Sequence[Any]) -> list[Any]:
+    """At most 400 of some values, evenly spaced, the last among them."""
+    stride = max(1, -(-len(values) // _POINTS))
+    return [*values[:-1:stride], values[-1]]
 
 
 def _starts(starts: Sequence[tuple[str, float]], last: float) -> list[dict[str, Any]]:

@@ -177,7 +177,7 @@ def _curves(names: Sequence[str], runs: Sequence[RunFiles]) -> list[str]:
                 Series(name, one[title].get(task, ()), color=i)
                 for i, (name, one) in enumerate(zip(names, of_runs, strict=True))
             ]
-            charts.append(lines(f"{task}: {title}", series, log=kind == "train", number=".4~g"))
+            charts.append(lines(f"{task}: {title}", series, log=kind == "train"))
     return charts
 
 

@@ -139,7 +139,7 @@ def _task(split: str, task: str, score: Score) -> str:
         for label, row in score.rows.items()
     ]
     many = len(by_label) > _OPEN
-    drawn = "" if many else dots(f"{task}: precision, recall and F1", by_label)
+    drawn = "" if many else dots(f"{task}, {split}: precision, recall and F1", by_label)
     return (
         heading(3, task)
         + paragraph(f"{figures}; {score.sentences:,} sentences.", "")

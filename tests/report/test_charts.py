@@ -68,6 +68,21 @@ def test_losses_of_several_magnitudes_are_on_a_logarithmic_scale():
     assert scale([1.0, 0.0]) is None
 
 
+def test_values_that_json_cannot_hold_are_left_out():
+    html = charts.lines("t", [Series("a", [(1, 2.0), (2, float("nan")), (3, float("inf"))])])
+    assert [(p["x"], p["y"]) for p in spec(html)["data"]["values"]] == [(1, 2.0)]
+    assert "NaN" not in html
+    assert "Infinity" not in html
+
+
+def test_a_chart_names_the_values_of_each_step_and_a_dash_where_there_is_none():
+    bands = spec(LINES)["layer"][-1]["data"]["values"]
+    assert [(b["x"], b["from"], b["to"], b["s0"], b["s1"]) for b in bands] == [
+        (1, 1, 1.5, "2", "\u2013"),
+        (2, 1.5, 2, "3", "1"),
+    ]
+
+
 def test_labels_near_1_are_told_apart():
     domain = spec(DOTS)["encoding"]["x"]["scale"]["domain"]
     assert domain == [0.9, 1]
