@@ -16,6 +16,7 @@ from mtt_jax.report.page import (
     listing,
     paragraph,
     section,
+    sentences,
     table,
 )
 
@@ -104,5 +105,5 @@ def _suspects(suspects: Sequence[Suspect]) -> str:
             )
             for one in own
         ]
-        parts.append(folded(f"{task}: {len(own):,} sentences", cards(shown), opened=True))
+        parts.append(folded(f"{task}: {sentences(len(own))}", cards(shown), opened=True))
     return "".join(parts)

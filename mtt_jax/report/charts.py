@@ -150,12 +150,14 @@ def lines(
         "type": "quantitative",
         "title": None,
         "axis": {"tickCount": 5, **({"format": axis} if axis else {})},
-        "scale": {"type": "log"} if spread else {"zero": False, "nice": True},
+        "scale": {"type": "log"} if spread else _scale(values),
     }
     colors = {"domain": keys, "range": [color for color, _ in looks]}
     dashes = {"domain": keys, "range": [list(dash) or [1, 0] for _, dash in looks]}
-    across = {"field": "x", "type": "quantitative", "title": x, "axis": {"format": ",.0f",
-              "tickCount": 5, "labelOverlap": True}, "scale": {"nice": False}}  # fmt: skip
+    across = {
+        "field": "x", "type": "quantitative", "title": x, "scale": {"nice": False},
+        "axis": {"format": ",.0f", "tickCount": 5, "tickMinStep": 1, "labelOverlap": True},
+    }  # fmt: skip
     layers: list[dict[str, Any]] = [
         {
             "mark": {"type": "line", "strokeWidth": 1.8, "point": len(rows) < 6 * len(kept)},
@@ -198,6 +200,15 @@ def lines(
     }
     named = [(one.name, *look) for one, look in zip(kept, looks, strict=True)]
     return figure(title, spec, legend(named) if len(kept) > 1 else "")
+
+
+def _scale(values: Sequence[float]) -> dict[str, Any]:
+    """A linear scale; around a constant, of which Vega would round the only tick to an integer."""
+    low, high = min(values), max(values)
+    if low == high:
+        margin = abs(low) / 10 or 1.0
+        return {"domain": [low - margin, high + margin]}
+    return {"zero": False, "nice": True}
 
 
 def _bands(series: Sequence[Series], number: str) -> list[dict[str, Any]]:

@@ -157,6 +157,11 @@ def shown(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:.4f}"
 
 
+def sentences(count: int, split: str = "") -> str:
+    """A number of sentences in words, such as `1 dev sentence` or `1,200 sentences`."""
+    return " ".join(word for word in (f"{count:,}", split, "sentence" + "s" * (count != 1)) if word)
+
+
 def settings(config: Mapping[str, Any]) -> dict[str, Any]:
     """Field -> value of a config as nested dicts, such as {"train.steps": 4}."""
     found: dict[str, Any] = {}

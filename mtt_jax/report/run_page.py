@@ -23,6 +23,7 @@ from mtt_jax.report.page import (
     listing,
     paragraph,
     section,
+    sentences,
     settings,
     table,
 )
@@ -142,7 +143,7 @@ def _task(split: str, task: str, score: Score) -> str:
     drawn = "" if many else dots(f"{task}, {split}: precision, recall and F1", by_label)
     return (
         heading(3, task)
-        + paragraph(f"{figures}; {score.sentences:,} sentences.", "")
+        + paragraph(f"{figures}; {sentences(score.sentences)}.", "")
         + grid(
             f"<div>{label_table(score)}{drawn}</div>",
             _confusion(score.confusion),
@@ -217,7 +218,7 @@ def _mistakes(mistakes: Mapping[str, Mapping[str, Rows]]) -> str:
                 continue
             order = label_order(answer for one in found for answer in (one["given"], one["found"]))
             shown = [_mistake(i, one, order) for i, one in enumerate(found, start=1)]
-            parts.append(folded(f"{task}: {len(found)} sentences of {split}", cards(shown)))
+            parts.append(folded(f"{task}: {sentences(len(found), split)}", cards(shown)))
     note = paragraph(
         "The labels that the model finds least likely, among the sentences it gets wrong: mistakes "
         "of the model, or of the label. Outlined is what label and model do not share."

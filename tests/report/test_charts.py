@@ -83,6 +83,18 @@ def test_a_chart_names_the_values_of_each_step_and_a_dash_where_there_is_none():
     ]
 
 
+def test_a_constant_is_drawn_on_a_scale_around_it():
+    html = charts.lines("t", [Series("a", [(1, 0.6), (2, 0.6)])])
+    svg = vl_convert.vegalite_to_svg({**spec(html), "width": 350})
+    assert ">0.60</text>" in svg
+
+
+def test_a_few_steps_are_whole_numbers_each_named_once():
+    html = charts.lines("t", [Series("a", [(1, 0.1), (2, 0.2)])])
+    svg = vl_convert.vegalite_to_svg({**spec(html), "width": 350})
+    assert [svg.count(f">{step}</text>") for step in (1, 2)] == [1, 1]
+
+
 def test_labels_near_1_are_told_apart():
     domain = spec(DOTS)["encoding"]["x"]["scale"]["domain"]
     assert domain == [0.9, 1]

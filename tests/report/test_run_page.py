@@ -136,7 +136,7 @@ def test_sentences_that_went_most_wrong_are_shown_with_label_and_answer_marked()
     html = render(RunFiles("r", CONFIG, [], FINAL, {"dev": {"ner": [MISTAKE], "topic": []}}))
     found = Elements(html)
     assert found.open == []
-    assert "ner: 1 sentences of dev" in found.text
+    assert "ner: 1 dev sentence" in found.text
     assert "1. probability of the label 0.013; loss 2.50" in found.text
     assert "&lt;i&gt;<mark" in html
     assert ">Ann<span" in html
