@@ -154,9 +154,12 @@ def lines(
     }
     colors = {"domain": keys, "range": [color for color, _ in looks]}
     dashes = {"domain": keys, "range": [list(dash) or [1, 0] for _, dash in looks]}
+    first, last = min(row["x"] for row in rows), max(row["x"] for row in rows)
+    # Of few steps Vega would draw ticks between whole numbers, and round their labels.
+    ticks = {"values": list(range(int(first), int(last) + 1))} if last - first < 10 else {}
     across = {
         "field": "x", "type": "quantitative", "title": x, "scale": {"nice": False},
-        "axis": {"format": ",.0f", "tickCount": 5, "tickMinStep": 1, "labelOverlap": True},
+        "axis": {"format": ",.0f", "tickCount": 5, "labelOverlap": True, **ticks},
     }  # fmt: skip
     layers: list[dict[str, Any]] = [
         {
@@ -167,7 +170,7 @@ def lines(
                 "strokeDash": {"field": "s", "type": "nominal", "scale": dashes},
             },
         },
-        *_starts(starts, max(row["x"] for row in rows)),
+        *_starts(starts, last),
         {
             "data": {"values": _bands(kept, number)},
             "mark": {"type": "rect", "color": "var(--soft)"},
