@@ -17,6 +17,8 @@ from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mtt_jax.errors import UserError
+
 # What a page with a chart contains.
 HOLDER = '<div class="chart"'
 # More points than pixels make the page larger and no curve clearer.
@@ -74,9 +76,18 @@ class Interval(NamedTuple):
 
 @functools.cache
 def scripts() -> tuple[str, str]:
-    """The scripts of a page with charts: Vega, and what draws each chart of the page."""
-    import vl_convert  # it takes a second to bundle Vega, which only a page with charts needs
+    """The scripts of a page with charts: Vega, and what draws each chart of the page.
 
+    Raises:
+      UserError: if vl-convert-python is not installed.
+    """
+    try:
+        import vl_convert  # it takes a second to bundle Vega, which only a page with charts needs
+    except ModuleNotFoundError:
+        raise UserError(
+            "charts need vl-convert-python, which requirements.txt names: pip install "
+            "vl-convert-python, and run the same command again."
+        ) from None
     vega = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     notice = (
         "/* Vega, Vega-Lite and Vega-Embed, https://vega.github.io; (c) University of Washington "

@@ -1,14 +1,15 @@
 """Charts are valid Vega-Lite with the values that they were given."""
 
 import re
+import sys
 
 import pytest
+import vl_convert
 
+from mtt_jax.errors import UserError
 from mtt_jax.report import charts
 from mtt_jax.report.charts import Curve, Interval, Series
 from tests.helpers import Elements
-
-vl_convert = pytest.importorskip("vl_convert")
 
 LINES = charts.lines(
     "Loss", [Series("a.b[0]", [(1, 2.0), (2, 3.0)]), Series("c", [(2, 1.0)], dashed=True)],
@@ -93,6 +94,12 @@ def test_a_few_steps_are_whole_numbers_each_named_once():
     html = charts.lines("t", [Series("a", [(1, 0.1), (2, 0.2)])])
     svg = vl_convert.vegalite_to_svg({**spec(html), "width": 350})
     assert [svg.count(f">{step}</text>") for step in (1, 2)] == [1, 1]
+
+
+def test_a_missing_library_ends_in_one_line_that_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "vl_convert", None)
+    with pytest.raises(UserError, match="pip install vl-convert-python, and run the same command"):
+        charts.scripts.__wrapped__()
 
 
 def test_labels_near_1_are_told_apart():
