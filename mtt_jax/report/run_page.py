@@ -239,25 +239,25 @@ def _phases(rows: Rows) -> str:
     tasks = dict.fromkeys(task for row in rows for task in row["after"])
     if not tasks:
         return ""
-    body, forgotten = [], []
+    body: list[Sequence[Any]] = []
+    forgotten = []
     for row in rows:
-        cells: list[Any] = [row["name"], f"{row['start'] + 1:,} to {row['end']:,}"]
-        cells.append(", ".join(row["tasks"]))
         for task in tasks:
             before, after = row["before"].get(task), row["after"].get(task)
             change = None if before is None or after is None else after - before
             lost = change is not None and round(change, 4) < 0
             text = "" if change is None else f"{change:+.4f}"
-            cells += [before, after, Cell(text, "error" if lost else "")]
+            trained = f"{task}, trained" if task in row["tasks"] else task
+            steps = f"{row['start'] + 1:,} to {row['end']:,}"
+            moved = Cell(text, "error" if lost else "")
+            body.append((row["name"], steps, trained, before, after, moved))
             if lost:
                 forgotten.append((change, f"{task} {text} in the phase {row['name']}"))
-        body.append(cells)
-    titles = [title for task in tasks for title in (f"{task} before", "after", "change")]
     worst = "; ".join(text for _, text in sorted(forgotten))
     note = f"Forgotten: {worst}." if forgotten else "No phase made a task worse."
     return section(
         "What each phase did to the scores on dev",
-        table(("phase", "steps", "trains", *titles), body, text=3),
+        table(("phase", "steps", "task", "before", "after", "change"), body, text=3),
         paragraph(note),
     )
 

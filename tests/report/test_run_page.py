@@ -151,8 +151,8 @@ def test_page_shows_the_scores_before_and_after_each_phase_and_what_was_forgotte
         "before": {"topic": 0.75, "ner": 0.5}, "after": {"topic": 0.5, "ner": 0.875},
     }  # fmt: skip
     found = page({**FINAL, "phases": [row]}, history(2))
-    cells = ["0.7500", "0.5000", "-0.2500", "0.5000", "0.8750", "+0.3750"]
-    assert ["<a>", "1 to 1,000", "topic, ner", *cells] in found.rows
+    assert ["<a>", "1 to 1,000", "topic, trained", "0.7500", "0.5000", "-0.2500"] in found.rows
+    assert ["<a>", "1 to 1,000", "ner, trained", "0.5000", "0.8750", "+0.3750"] in found.rows
     assert "Forgotten: topic -0.2500 in the phase <a>." in found.text
     better = {**row, "after": {"topic": 0.75, "ner": 0.875}}
     assert "No phase made a task worse." in page({**FINAL, "phases": [better]}).text
