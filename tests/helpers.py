@@ -303,26 +303,64 @@ FINAL = {"best_step": 3, "steps": 4, "parameters": 5678, "seconds": 61.2, "devic
 
 
 class Elements(HTMLParser):
-    """Counts elements, and notes which are still open and what a browser would fetch."""
+    """A page as a browser parses it.
 
-    VOID = ("meta", "line", "polyline", "br")
+    Attributes:
+      counts: tag -> how often it occurs.
+      open: tags that are not closed; [] for a well-formed page.
+      fetched: what a browser would load.
+      headings: texts of h1 to h3.
+      text: what a reader sees, without scripts and styles.
+      rows: the cells of each row of all tables.
+      charts: caption -> Vega-Lite specification.
+    """
+
+    VOID = ("meta", "br")
 
     def __init__(self, page):
         super().__init__()
         self.counts, self.open, self.fetched = {}, [], []
+        self.headings, self.text, self.rows, self.charts = [], "", [], {}
+        self._caption = ""
         self.feed(page)
 
     def handle_starttag(self, tag, attrs):
         self.counts[tag] = self.counts.get(tag, 0) + 1
-        self.fetched += [value for name, value in attrs if name in ("src", "href")]
+        self.fetched += [
+            value for name, value in attrs if name in ("src", "href") and value[0] != "#"
+        ]
         if tag not in self.VOID:
             self.open.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+        elif tag in ("td", "th"):
+            self.rows[-1].append("")
+        elif tag in ("h1", "h2", "h3"):
+            self.headings.append("")
+        elif tag == "figcaption":
+            self._caption = ""
 
     def handle_startendtag(self, tag, attrs):
         self.counts[tag] = self.counts.get(tag, 0) + 1
 
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        within = self.open[-1] if self.open else ""
+        if within == "script":
+            if "figure" in self.open:
+                self.charts[self._caption] = json.loads(data)
+            return
+        if within == "style":
+            return
+        self.text += data
+        if within in ("td", "th"):
+            self.rows[-1][-1] += data
+        elif within in ("h1", "h2", "h3"):
+            self.headings[-1] += data
+        elif within == "figcaption":
+            self._caption += data
 
 
 # Tasks of all four kinds

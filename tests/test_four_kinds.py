@@ -22,7 +22,7 @@ from mtt_jax.diagnose.study import diagnose
 from mtt_jax.report.console import Console
 from mtt_jax.train.loop import train
 from mtt_jax.train.stop import InterruptedRunError
-from tests.helpers import ROOT
+from tests.helpers import ROOT, Elements
 
 TASKS = {"topic", "subjects", "ner", "pos"}
 SUBJECT_OF = {"PER": "people", "LOC": "places", "ORG": "business", "MISC": "science"}
@@ -228,6 +228,20 @@ def test_report_and_card_show_all_four_tasks(run):
         assert f"<h3>{task}</h3>" in page
         assert f"| test | {task} | {title}" in card
     assert f"{final['test']['subjects']['micro_f1']:.4f}" in page
+
+
+def test_a_run_records_its_mistakes_on_dev_and_what_its_data_are(run):
+    folder, final, _ = run
+    mistakes = json.loads((folder / "mistakes.json").read_text(encoding="utf-8"))
+    assert set(mistakes["dev"]) == set(final["dev"])
+    assert not any(mistakes.get("test", {}).get(task) for task in final["dev"])
+    page = Elements((folder / "report.html").read_text(encoding="utf-8"))
+    for task in ("topic", "subjects"):  # other texts have labels between their words
+        assert mistakes["dev"][task]
+        assert all(one["text"] in page.text for one in mistakes["dev"][task])
+    assert page.counts["mark"] > 0
+    assert set(final["data"]["sentences"]) == {"train", "dev", "test"}
+    assert all(note in page.text for note in final["data"]["notes"])
 
 
 @pytest.mark.peers  # slow: it trains five models

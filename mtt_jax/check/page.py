@@ -1,14 +1,24 @@
 """check.html: a check of the data in one file that opens offline."""
 
 from collections.abc import Sequence
-from html import escape
-from typing import Any
 
 from mtt_jax.check.examine import Examined
-from mtt_jax.check.show import one_line, totals
+from mtt_jax.check.show import totals
 from mtt_jax.check.suspects import Suspect
 from mtt_jax.data.splits import SPLITS
-from mtt_jax.report.run_page import page
+from mtt_jax.report.marked import card, label_order
+from mtt_jax.report.page import (
+    cards,
+    contents,
+    document,
+    folded,
+    heading,
+    listing,
+    paragraph,
+    section,
+    sentences,
+    table,
+)
 
 # How many places of a finding, and how many suspects, the page shows; the JSON files hold all.
 _PLACES, _SUSPECTS = 50, 300
@@ -23,71 +33,77 @@ def render(name: str, examined: Examined, suspects: Sequence[Suspect] = ()) -> s
       suspects: the least likely labels first.
     """
     parts = [
-        f"<h1>Data of {escape(name)}</h1>",
-        f'<p class="note">{totals(examined)}</p>',
-        "<h2>Findings</h2>",
-        _findings(examined),
-        "<h2>Labels</h2>",
-        _counts(examined),
-        "<h2>Texts</h2>",
-        _figures(examined),
-        _mixture(examined),
-        "<h2>What was read</h2>",
-        "".join(f"<p>{escape(note)}</p>" for note in examined.notes),
+        section("Findings", _findings(examined)),
+        section("Labels", _counts(examined)),
+        section("Texts", _figures(examined), _mixture(examined)),
+        section("What was read", *(paragraph(note, "") for note in examined.notes)),
+        section("Least likely labels", _suspects(suspects)),
     ]
-    if suspects:
-        parts += ["<h2>Least likely labels</h2>", _suspects(suspects)]
-    return page(name, parts)
+    title = f"Data of {name}"
+    shown = [part for part in parts if part]
+    return document(
+        title, [heading(1, title), paragraph(totals(examined)), contents(shown), *shown]
+    )
 
 
 def _findings(examined: Examined) -> str:
     lines = []
     for finding in examined.findings:
         places = list(dict.fromkeys(place for place in finding.places if place))
-        listed = "".join(f"<li>{escape(place)}</li>" for place in places[:_PLACES])
-        more = f"<li>and {len(places) - _PLACES:,} more</li>" if len(places) > _PLACES else ""
-        where = f"<details><summary>where</summary><ul>{listed}{more}</ul></details>"
-        text = f"<b>{escape(finding.severity)}</b>: {escape(finding.text)}"
-        lines.append(f"<p>{text}</p>{where if places else ''}")
-    return "".join(lines) or "<p>None.</p>"
+        more = [f"and {len(places) - _PLACES:,} more"] if len(places) > _PLACES else []
+        where = folded("where", listing([*places[:_PLACES], *more])) if places else ""
+        lines.append(paragraph(f"{finding.severity}: {finding.text}", finding.severity) + where)
+    return "".join(lines) or paragraph("None.", "")
 
 
 def _counts(examined: Examined) -> str:
-    lines = [_row("th", "task", "label", *SPLITS)]
-    for task, label, counts in examined.rows():
-        cells = [f"{counts[split]:,}" if split in counts else "" for split in SPLITS]
-        lines.append(_row("td", task, label, *cells))
-    return f"<table>{''.join(lines)}</table>"
+    rows = [
+        (task, label, *(counts.get(split) for split in SPLITS))
+        for task, label, counts in examined.rows()
+    ]
+    return table(("task", "label", *SPLITS), rows, text=2)
 
 
 def _figures(examined: Examined) -> str:
+    rows = [
+        (
+            split,
+            int(figures["sentences"]),
+            figures["subwords_mean"],
+            int(figures["subwords_max"]),
+            f"{figures['cut_share']:.1%}",
+            f"{figures['unknown_share']:.2%}",
+        )
+        for split, figures in examined.figures.items()
+    ]
     titles = ("texts", "mean subwords", "longest", "share cut", "share of unknown subwords")
-    lines = [_row("th", "split", *titles)]
-    for split, figures in examined.figures.items():
-        lines.append(_row("td", split, *figures.values()))
-    return f"<table>{''.join(lines)}</table>"
+    return table(("split", *titles), rows) if rows else ""
 
 
 def _mixture(examined: Examined) -> str:
-    lines = [_row("th", "task", "sentences", "share of what training draws", "times each")]
-    for task, part in examined.mixture.items():
-        cells = (f"{part['sentences']:,}", f"{part['share']:.0%}", f"{part['epochs']:g}")
-        lines.append(_row("td", task, *cells))
-    return f"<table>{''.join(lines)}</table>" if examined.mixture else ""
+    rows = [
+        (task, int(part["sentences"]), f"{part['share']:.0%}", f"{part['epochs']:g}")
+        for task, part in examined.mixture.items()
+    ]
+    head = ("task", "sentences", "share of what training draws", "times each")
+    return table(head, rows) if rows else ""
 
 
 def _suspects(suspects: Sequence[Suspect]) -> str:
-    lines = [_row("th", "probability", "task", "place", "text", "label", "model")]
-    for suspect in suspects[:_SUSPECTS]:
-        lines.append(
-            _row(
-                "td", f"{suspect.probability:.4f}", suspect.task, suspect.place, suspect.text,
-                one_line(suspect.given), one_line(suspect.found),
+    """A card per suspect, by task."""
+    parts = []
+    for task in dict.fromkeys(suspect.task for suspect in suspects[:_SUSPECTS]):
+        own = [suspect for suspect in suspects[:_SUSPECTS] if suspect.task == task]
+        order = label_order(answer for one in own for answer in (one.given, one.found))
+        shown = [
+            card(
+                f"{one.probability:.4f}, {one.place}" if one.place else f"{one.probability:.4f}",
+                one.text,
+                one.given,
+                one.found,
+                order,
             )
-        )  # fmt: skip
-    return f"<table>{''.join(lines)}</table>"
-
-
-def _row(cell: str, *values: Any) -> str:
-    cells = "".join(f"<{cell}>{escape(str(value))}</{cell}>" for value in values)
-    return f"<tr>{cells}</tr>"
+            for one in own
+        ]
+        parts.append(folded(f"{task}: {sentences(len(own))}", cards(shown), opened=True))
+    return "".join(parts)

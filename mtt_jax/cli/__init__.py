@@ -22,6 +22,7 @@ from mtt_jax.cli import (
     fields,
     info,
     predict,
+    report,
     train,
 )
 from mtt_jax.cli.options import Parser
@@ -35,6 +36,7 @@ COMMANDS: dict[str, ModuleType] = {
     "evaluate": evaluate,
     "predict": predict,
     "export": export,
+    "report": report,
     "diagnose": diagnose,
     "check": check,
     "convert": convert,

@@ -90,6 +90,12 @@ class ExampleSet:
         teacher = self.answers[index] if self.answers else {}
         return Example(tokens, starts, words, labels, features, teacher)
 
+    def text(self, index: int) -> str | None:
+        """The text of an example, "?" for a lone surrogate; None in a set that keeps no texts."""
+        if "text_ends" not in self.arrays:
+            return None
+        return part_of(self.arrays, "text", index).tobytes().decode("utf-8")
+
     def lengths(self) -> np.ndarray:
         """int64 [n] subwords of each example."""
         return np.diff(self.arrays["token_ends"], prepend=0)
@@ -240,7 +246,11 @@ def _with_subwords(units: np.ndarray, subwords: np.ndarray) -> tuple[np.ndarray,
 
 
 def encode_records(
-    records: Sequence[Record], tokenizer: Tokenizer, tasks: Sequence[Task], reading: Reading
+    records: Sequence[Record],
+    tokenizer: Tokenizer,
+    tasks: Sequence[Task],
+    reading: Reading,
+    texts: bool = False,
 ) -> ExampleSet:
     """Encodes records whole, whatever their length.
 
@@ -249,6 +259,7 @@ def encode_records(
       tokenizer: cuts words into subwords.
       tasks: whose labels to encode.
       reading: of the model.
+      texts: whether to keep the texts, for a report that shows them.
     """
     encoded = list(encode_texts(tokenizer, [record.text for record in records], reading))
     words = [found.words for found in encoded]
@@ -256,6 +267,9 @@ def encode_records(
     arrays |= ragged("start", [found.starts for found in encoded], np.int32)
     arrays |= ragged("word", words, np.int32)
     arrays |= ragged("feature", [found.features for found in encoded], np.uint16)
+    if texts:
+        kept = [record.text.encode("utf-8", "replace") for record in records]
+        arrays |= ragged("text", [np.frombuffer(text, np.uint8) for text in kept], np.uint8)
     for task in tasks:
         labels = [record.labels.get(task.name) for record in records]
         encoded_labels = task.encode(labels, words)

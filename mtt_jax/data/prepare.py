@@ -50,7 +50,7 @@ from mtt_jax.types import Record
 # Increase it if the same data is encoded differently, so that older runs are not resumed on them.
 _VERSION = 5
 # Increase it if the arrays of the cache are laid out differently.
-_LAYOUT = 3
+_LAYOUT = 4
 # Fields of config.data that labeled sentences do not depend on.
 _NOT_ENCODED = (
     "cache_dir", "overlap", "seed", "shards", "unlabelled", "unlabelled_text", "unlabelled_format",
@@ -350,7 +350,9 @@ def _encode(
     real, records["train"] = training_records(records, config, notes)
     chosen = given or open_tokenizer(config, real)
     splits = {
-        name: encode_records(records[name], chosen, config.task_list, reading_of(config))
+        name: encode_records(
+            records[name], chosen, config.task_list, reading_of(config), texts=name != "train"
+        )
         for name in SPLITS
     }
     notes += [

@@ -1,86 +1,84 @@
-"""report.html: a run's curves, scores and confusion matrices in one file that opens offline."""
+"""report.html: what a run did and how well, in one file that opens offline.
 
-from collections.abc import Callable, Mapping, Sequence
+Each part is made from what the run recorded; a part about which it recorded nothing is left out, so
+that runs of earlier versions and unfinished ones have a page as well.
+"""
+
+import statistics
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from mtt_jax.report.charts import Curve, Series, dots, lines, reliability
 from mtt_jax.report.console import beside_teachers, calibration
+from mtt_jax.report.marked import card, label_order
+from mtt_jax.report.page import (
+    Cell,
+    cards,
+    contents,
+    document,
+    folded,
+    grid,
+    heading,
+    listing,
+    paragraph,
+    section,
+    sentences,
+    settings,
+    table,
+)
+from mtt_jax.report.run_files import RunFiles
 from mtt_jax.tasks import Score
-from mtt_jax.tasks.score import Reliability, Row
+from mtt_jax.tasks.score import Confusion, Row
 
-# More points than pixels make the page larger and no curve clearer.
-_POINTS = 400
-_WIDTH, _HEIGHT, _LEFT, _BOTTOM = 560, 220, 52, 24
-_COLOURS = ("#1f6fb4", "#d1622b", "#2f8f4e", "#8a4fb0", "#b0892a", "#4b4b4b")
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem;
-       color: #1c1c1c; background: #fff }
-h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin-top: 2.2rem }
-table { border-collapse: collapse; margin: .6rem 0 }
-th, td { padding: .2rem .7rem; text-align: right; border-bottom: 1px solid #ddd }
-th:first-child, td:first-child { text-align: left }
-.charts, .pair { display: flex; flex-wrap: wrap; gap: 1.5rem; align-items: flex-start }
-figure { margin: 0 } figcaption { font-weight: 600 }
-.note { color: #555 } .total td { font-weight: 600 }
-td.cell { min-width: 3.2rem } pre { background: #f6f6f6; padding: .8rem; overflow: auto }
-"""
+# How many rows of a table, or cells of a confusion matrix, are shown without a click.
+_OPEN = 12
+# How many notes on the data are shown without a click.
+_NOTES = 8
 
-Curve = Sequence[tuple[float, float]]
+Rows = Sequence[Mapping[str, Any]]
 
 
-def render(
-    name: str,
-    config: Mapping[str, Any],
-    history: Sequence[Mapping[str, Any]],
-    final: Mapping[str, Any],
-) -> str:
-    """The page.
-
-    Args:
-      name: of the run.
-      config: as nested dicts, as in config.json.
-      history: rows of metrics.jsonl.
-      final: as in metrics.json.
-    """
+def render(run: RunFiles) -> str:
+    """The page of a run."""
+    final, history = run.final, run.history
     parts = [
-        f"<h1>{escape(name)}</h1>",
-        f'<p class="note">{_summary(final)}</p>',
-        *(f'<p class="note">{_stopped(stop)}</p>' for stop in final.get("stopped_early", [])),
         *(_split(split, final[split]) for split in ("test", "dev") if final.get(split)),
+        _mistakes(run.mistakes),
         _teachers(final),
         _held_out(final.get("held_out", {})),
         _best_by_task(final),
         _phases(final.get("phases", [])),
-        f'<h2>Training</h2><div class="charts">{"".join(_charts(history))}</div>',
-        f"<h2>Config</h2><pre>{escape(_settings(config))}</pre>",
+        section("Training", grid(*curves(run))),
+        _speed(history),
+        _data(final.get("data", {})),
+        section("Config", folded("every field", f"<pre>{_config(run.config)}</pre>")),
     ]
-    return page(name, parts)
+    top = [
+        heading(1, run.name),
+        paragraph(_summary(final, history)),
+        *(paragraph(_stopped(stop)) for stop in final.get("stopped_early", [])),
+        contents([part for part in parts if part]),
+    ]
+    return document(run.name, [*top, *parts])
 
 
-def page(title: str, parts: Sequence[str]) -> str:
-    """A complete HTML page made of parts, with its style and no external resources."""
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width">'
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head>\n<body>\n"
-        + "\n".join(parts)
-        + "\n</body></html>\n"
-    )
-
-
-def _summary(final: Mapping[str, Any]) -> str:
+def _summary(final: Mapping[str, Any], history: Rows) -> str:
+    if not final:
+        done = max((row["step"] for row in history), default=0)
+        return f"This run is not finished: {done:,} steps are done."
     facts = [
         f"step {final['best_step']:,} of {final['steps']:,} kept",
         f"{final['parameters']:,} parameters",
         f"{final['seconds']:,.0f} seconds",
         str(final["device"]),
     ]
-    return escape("; ".join(facts) + ". Chosen on dev; test was read once, at the end.")
+    return "; ".join(facts) + ". Chosen on dev; test was read once, at the end."
 
 
 def _stopped(stop: Mapping[str, Any]) -> str:
     return (
-        f"Stopped early: {escape(stop['phase'])} ended at step {stop['step']:,} of "
+        f"Stopped early: {stop['phase']} ended at step {stop['step']:,} of "
         f"{stop['planned']:,}, since its score on dev was best at step {stop['best_step']:,} "
         f"({stop['best_score']:.4f})."
     )
@@ -88,29 +86,24 @@ def _stopped(stop: Mapping[str, Any]) -> str:
 
 def _held_out(texts: Mapping[str, Mapping[str, Any]]) -> str:
     """The perplexity of what trains on texts without labels."""
-    lines = [
-        f'<p class="note">{escape(name)}: perplexity {found["perplexity"]:,.2f} on '
-        f"{found['count']:,} hidden subwords of held-out text.</p>"
+    lines_ = [
+        paragraph(
+            f"{name}: perplexity {found['perplexity']:,.2f} on {found['count']:,} hidden subwords "
+            "of held-out text."
+        )
         for name, found in texts.items()
     ]
-    return "".join(["<h2>Held-out text</h2>", *lines]) if lines else ""
+    return section("Held-out text", *lines_)
 
 
 def _best_by_task(final: Mapping[str, Any]) -> str:
-    """The checkpoints that are best by one task, beside the one that was chosen for all."""
-    if not final.get("best_by_task"):
-        return ""
-    lines = [
-        "<h2>Best checkpoint by each task</h2><table><tr><th>task</th><th>step</th>"
-        "<th>dev</th><th>dev, chosen for all</th></tr>"
-    ]
-    for task, best in final["best_by_task"].items():
+    """The checkpoints that are best by one task, and the one that was chosen for all."""
+    rows = []
+    for task, best in final.get("best_by_task", {}).items():
         own, shared = (Score.from_json(x).headline for x in (best["dev"], final["dev"][task]))
-        lines.append(
-            f"<tr><td>{escape(task)}</td><td>{best['step']:,}</td><td>{own:.4f}</td>"
-            f"<td>{shared:.4f}</td></tr>"
-        )
-    return "".join(lines) + "</table>"
+        rows.append((task, best["step"], own, shared))
+    head = ("task", "step", "dev", "dev, chosen for all")
+    return section("Best checkpoint by each task", table(head, rows)) if rows else ""
 
 
 def _teachers(final: Mapping[str, Any]) -> str:
@@ -125,185 +118,237 @@ def _teachers(final: Mapping[str, Any]) -> str:
         f"in place of a missing label: {filled}; weight {fields['weight']:g}, confidence at least "
         f"{fields['floor']:g}."
     )
-    split, rows = beside_teachers(final)
-    lines = [f'<h2>Teachers</h2><p class="note">{escape(facts)}</p>']
-    if rows:
-        lines.append(
-            f"<table><tr><th>task</th><th>teacher</th><th>its score on {split}</th>"
-            "<th>student</th><th>change</th></tr>"
-        )
-        lines += [
-            f"<tr><td>{escape(task)}</td><td>{escape(path)}</td><td>{theirs:.4f}</td>"
-            f"<td>{ours:.4f}</td><td>{ours - theirs:+.4f}</td></tr>"
-            for task, path, theirs, ours in rows
-        ]
-        lines.append("</table>")
-    return "".join(lines)
+    split, found = beside_teachers(final)
+    rows = [
+        (task, path, theirs, ours, f"{ours - theirs:+.4f}") for task, path, theirs, ours in found
+    ]
+    head = ("task", "teacher", f"its score on {split}", "student", "change")
+    return section("Teachers", paragraph(facts), table(head, rows, text=2) if rows else "")
 
 
 def _split(split: str, scores: Mapping[str, Mapping[str, Any]]) -> str:
     read = {task: Score.from_json(plain) for task, plain in scores.items()}
-    return f"<h2>Scores on {split}</h2>" + "".join(
-        f'<h3>{escape(task)}</h3><div class="pair">{_table(score)}{_confusion(score)}'
-        f"{_reliability(score)}</div>" + _ceiling(score)
-        for task, score in read.items()
+    return section(
+        f"Scores on {split}", *(_task(split, task, score) for task, score in read.items())
     )
 
 
-def _phases(rows: Sequence[Mapping[str, Any]]) -> str:
-    """What each phase did to the scores on dev: what was learned, and what was forgotten."""
-    tasks = dict.fromkeys(task for row in rows for task in row["after"])
-    if not tasks:
-        return ""
-    head = "".join(f'<th colspan="3">{escape(task)}: before, after, change</th>' for task in tasks)
-    lines = [
-        "<h2>What each phase did to the scores on dev</h2>"
-        f"<table><tr><th>phase</th><th>steps</th><th>trains</th>{head}</tr>"
+def _task(split: str, task: str, score: Score) -> str:
+    figures = "; ".join(f"{figure.title} {figure.value:.4f}" for figure in score.figures)
+    by_label = [
+        (label, {"precision": row.precision, "recall": row.recall, "F1": row.f1})
+        for label, row in score.rows.items()
     ]
-    for row in rows:
-        moves = "".join(
-            f"<td>{row['before'][task]:.4f}</td><td>{row['after'][task]:.4f}</td>"
-            f"<td>{row['after'][task] - row['before'][task]:+.4f}</td>"
-            for task in tasks
+    many = len(by_label) > _OPEN
+    drawn = "" if many else dots(f"{task}, {split}: precision, recall and F1", by_label)
+    return (
+        heading(3, task)
+        + paragraph(f"{figures}; {sentences(score.sentences)}.", "")
+        + grid(
+            f"<div>{label_table(score)}{drawn}</div>",
+            _confusion(score.confusion),
+            _reliability(split, task, score),
         )
-        lines.append(
-            f"<tr><td>{escape(row['name'])}</td><td>{row['start'] + 1:,} to {row['end']:,}</td>"
-            f"<td>{escape(', '.join(row['tasks']))}</td>{moves}</tr>"
-        )
-    return "".join(lines) + "</table>"
+        + _ceiling(score)
+    )
 
 
-def _table(score: Score) -> str:
+def label_table(score: Score) -> str:
     """Precision, recall and F1 per label, with the overall figures last."""
-    lines = ["<table><tr><th>label</th><th>precision</th><th>recall</th><th>F1</th>"
-             "<th>support</th></tr>"]  # fmt: skip
-    lines += [
-        f"<tr><td>{escape(label)}</td>{_cells(row)}</tr>" for label, row in score.rows.items()
-    ]
-    lines += [
-        f'<tr class="total"><td>{escape(title)}</td>{_cells(row)}</tr>'
-        for title, row in score.totals.items()
-    ]
-    shown = "; ".join(f"{figure.title} {figure.value:.4f}" for figure in score.figures)
-    note = f'<p class="note">{escape(shown)}; {score.sentences:,} sentences.</p>'
-    return f"<div>{''.join(lines)}</table>{note}</div>"
+    rows = [(label, *_cells(row)) for label, row in score.rows.items()]
+    totals = [(title, *_cells(row)) for title, row in score.totals.items()]
+    head = ("label", "precision", "recall", "F1", "support")
+    if len(rows) <= 2 * _OPEN:
+        return table(head, [*rows, *totals], totals=len(totals))
+    worst = sorted(rows, key=lambda row: -1 if row[3] is None else row[3])[:_OPEN]
+    return table(head, [*worst, *totals], totals=len(totals)) + folded(
+        f"all {len(rows):,} labels; above are those with the lowest F1", table(head, rows)
+    )
 
 
-def _cells(row: Row) -> str:
-    figures = ["" if x is None else f"{x:.4f}" for x in (row.precision, row.recall, row.f1)]
-    figures.append("" if row.support is None else f"{row.support:,}")
-    return "".join(f"<td>{figure}</td>" for figure in figures)
+def _cells(row: Row) -> tuple[Any, ...]:
+    return row.precision, row.recall, row.f1, row.support
 
 
-def _confusion(score: Score) -> str:
+def _confusion(confusion: Confusion | None) -> str:
     """Gold per row, predicted per column, each row shaded relative to its own sum."""
-    if not score.confusion:
+    if not confusion:
         return ""
-    labels, counts = score.confusion
-    head = "".join(f"<th>{escape(label)}</th>" for label in labels)
-    lines = [f"<table><tr><th>gold \\ predicted</th>{head}</tr>"]
+    labels, counts = confusion
+    rows = []
     for label, row in zip(labels, counts, strict=True):
-        total = sum(row)
-        cells = "".join(
-            f'<td class="cell" style="background: rgba(31, 111, 180, '
-            f'{0.6 * count / max(total, 1):.2f})">{count:,}</td>'
-            for count in row
-        )
-        lines.append(f"<tr><td>{escape(label)}</td>{cells}</tr>")
-    return "".join(lines) + "</table>"
+        total = max(sum(row), 1)
+        rows.append((label, *(Cell(f"{n:,}", "heat", 0.6 * n / total) for n in row)))
+    inner = table(("gold \\ predicted", *labels), rows)
+    if len(labels) > _OPEN:
+        inner = folded(f"{len(labels):,} labels", inner)
+    return f"<figure><figcaption>Confusion</figcaption>{inner}</figure>"
 
 
 def _ceiling(score: Score) -> str:
     if not score.ceiling or not score.ceiling.reason:
         return ""
-    return (
-        f'<p class="note">Highest F1 that can be reached on these sentences: '
-        f"{score.ceiling.f1:.4f}. Of the entities, {escape(score.ceiling.reason)}.</p>"
+    return paragraph(
+        f"Highest F1 that can be reached on these sentences: {score.ceiling.f1:.4f}. Of the "
+        f"entities, {score.ceiling.reason}."
     )
 
 
-def _reliability(score: Score) -> str:
-    """A reliability diagram: how often decisions with a score are right, a point per bin."""
+def _reliability(split: str, task: str, score: Score) -> str:
+    """A reliability diagram, with and without the temperature if there is one."""
     if not score.calibration:
         return ""
     _, before, after = score.calibration
-    curves = [(after, _COLOURS[0], "with the temperature")]
+    found = [("with the temperature", after)]
     if before != after:
-        curves.insert(0, (before, _COLOURS[1], "without"))
-    side = _HEIGHT - _BOTTOM - 8
-
-    def across(share: float) -> float:
-        return _LEFT + side * share
-
-    def down(share: float) -> float:
-        return 8 + side * (1 - share)
-
-    marks = [
-        f'<line x1="{_LEFT}" x2="{_LEFT + side}" y1="{down(share):.1f}" y2="{down(share):.1f}" '
-        f'stroke="#e2e2e2"/><text x="{_LEFT - 6}" y="{down(share) + 4:.1f}" text-anchor="end" '
-        f'font-size="11">{share:g}</text><text x="{across(share):.1f}" y="{_HEIGHT - 6}" '
-        f'text-anchor="middle" font-size="11">{share:g}</text>'
-        for share in (0.0, 0.5, 1.0)
+        found.append(("without it", before))
+    curves = [
+        Curve(name, [(bin.score, bin.right, bin.size) for bin in one.bins]) for name, one in found
     ]
-    marks.append(
-        f'<line x1="{across(0)}" x2="{across(1)}" y1="{down(0)}" y2="{down(1)}" stroke="#999" '
-        'stroke-dasharray="4 4"/>'
+    about = f"{calibration(score.calibration).capitalize()}. A larger point is more decisions."
+    return reliability(f"{task}, {split}: share that is right, by score", curves, about)
+
+
+def _mistakes(mistakes: Mapping[str, Mapping[str, Rows]]) -> str:
+    """The sentences that went most wrong, by task."""
+    parts = []
+    for split, by_task in mistakes.items():
+        for task, found in by_task.items():
+            if not found:
+                continue
+            order = label_order(answer for one in found for answer in (one["given"], one["found"]))
+            shown = [_mistake(i, one, order) for i, one in enumerate(found, start=1)]
+            parts.append(folded(f"{task}: {sentences(len(found), split)}", cards(shown)))
+    note = paragraph(
+        "The labels that the model finds least likely, among the sentences it gets wrong: mistakes "
+        "of the model, or of the label. Outlined is what label and model do not share."
     )
-    for row, (found, color, label) in enumerate(curves):
-        marks.append(_points(found, color, across, down))
-        marks.append(
-            f'<text x="{across(1) + 14}" y="{24 + 16 * row}" font-size="12" fill="{color}">'
-            f"{label}</text>"
-        )
-    width = _LEFT + side + 150
-    return (
-        f"<figure><figcaption>Share that is right, by score</figcaption>"
-        f'<svg viewBox="0 0 {width} {_HEIGHT}" width="{width}" role="img" '
-        f'aria-label="Reliability">{"".join(marks)}</svg>'
-        f'<p class="note">{escape(calibration(score.calibration).capitalize())}. A larger point is '
-        "more decisions; on the dashed line a score is the share that is right.</p></figure>"
+    return section("Sentences that went most wrong", note, *parts) if parts else ""
+
+
+def _mistake(number: int, found: Mapping[str, Any], labels: Sequence[str]) -> str:
+    part = "; part of a longer text" if found.get("cut") else ""
+    title = (
+        f"{number}. probability of the label {found['probability']:.2g}; loss {found['loss']:.2f}"
+    )
+    return card(title + part, found["text"], found["given"], found["found"], labels)
+
+
+def _phases(rows: Rows) -> str:
+    """What each phase did to the scores on dev: what was learned, and what was forgotten."""
+    tasks = dict.fromkeys(task for row in rows for task in row["after"])
+    if not tasks:
+        return ""
+    body: list[Sequence[Any]] = []
+    forgotten = []
+    for row in rows:
+        for task in tasks:
+            before, after = row["before"].get(task), row["after"].get(task)
+            change = None if before is None or after is None else after - before
+            lost = change is not None and round(change, 4) < 0
+            text = "" if change is None else f"{change:+.4f}"
+            trained = f"{task}, trained" if task in row["tasks"] else task
+            steps = f"{row['start'] + 1:,} to {row['end']:,}"
+            moved = Cell(text, "error" if lost else "")
+            body.append((row["name"], steps, trained, before, after, moved))
+            if lost:
+                forgotten.append((change, f"{task} {text} in the phase {row['name']}"))
+    worst = "; ".join(text for _, text in sorted(forgotten))
+    note = f"Forgotten: {worst}." if forgotten else "No phase made a task worse."
+    return section(
+        "What each phase did to the scores on dev",
+        table(("phase", "steps", "task", "before", "after", "change"), body, text=3),
+        paragraph(note),
     )
 
 
-def _points(
-    found: Reliability,
-    color: str,
-    across: Callable[[float], float],
-    down: Callable[[float], float],
-) -> str:
-    """A circle per bin, whose area is its share of the decisions, and the line through them."""
-    total = sum(bin.size for bin in found.bins)
-    places = [(across(bin.score), down(bin.right), bin.size / total) for bin in found.bins]
-    line = " ".join(f"{x:.1f},{y:.1f}" for x, y, _ in places)
-    circles = "".join(
-        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{2 + 8 * share**0.5:.1f}" fill="{color}" '
-        'fill-opacity="0.5"/>'
-        for x, y, share in places
-    )
-    return f'<polyline fill="none" stroke="{color}" points="{line}"/>{circles}'
+def curves(run: RunFiles) -> list[str]:
+    """One chart per quantity of training that the run recorded, with where its phases begin."""
+    train = [row for row in run.history if row.get("kind") == "train"]
+    dev = [row for row in run.history if row.get("kind") == "dev"]
+    texts = [row for row in run.history if row.get("kind") == "held_out"]
+    starts = [(phase["name"], phase["start"]) for phase in run.final.get("phases", [])]
+    losses, scores = by_task(train, "losses"), by_task(dev, "scores")
+    order = list(dict.fromkeys((*losses, *scores)))
+    loss = [Series(f"{task}, train", points, color=order.index(task))
+            for task, points in losses.items()]  # fmt: skip
+    loss += [Series(f"{task}, dev", points, True, order.index(task))
+             for task, points in _dev_losses(dev).items() if task in order]  # fmt: skip
+    score = [Series(task, points, color=order.index(task)) for task, points in scores.items()]
+    weights = by_task(train, "weights")
+    moves = any(y != 1 for points in weights.values() for _, y in points)
+    return [
+        lines("Loss", loss, log=True, starts=starts),
+        lines("Score on dev", score, number=".4f", starts=starts),
+        lines("Perplexity on held-out text", _plain(by_task(texts, "perplexity")), starts=starts),
+        lines("Learning rate", _one(train, "learning_rate"), axis=".3~g", starts=starts),
+        lines(
+            "Gradient norm, before clipping", _one(train, "gradient_norm"), log=True, starts=starts
+        ),
+        lines("Weight of each task's gradient", _plain(weights), starts=starts) if moves else "",
+    ]
 
 
-def _charts(history: Sequence[Mapping[str, Any]]) -> list[str]:
-    """One chart per quantity: losses, scores, learning rate, gradient norm, speed."""
+def _speed(history: Rows) -> str:
+    """Subwords per second, padding, and use of the device."""
     train = [row for row in history if row.get("kind") == "train"]
-    dev = [row for row in history if row.get("kind") == "dev"]
-    charts = [
-        chart("Training loss", _by_task(train, "losses")),
-        chart("Score on dev", _by_task(dev, "scores")),
-    ]
-    if texts := [row for row in history if row.get("kind") == "held_out"]:
-        charts.append(chart("Perplexity on held-out text", _by_task(texts, "perplexity")))
-    for key, title in (
-        ("learning_rate", "Learning rate"),
-        ("gradient_norm", "Gradient norm, before clipping"),
-        ("tokens_per_second", "Subwords per second"),
-    ):
-        curve = [(row["step"], row[key]) for row in train if key in row]
-        charts.append(chart(title, {key: curve} if curve else {}))
-    return charts
+    about = speed(history)
+    if not about:
+        return ""
+    padding = [(row["step"], 1 - row["fill"]) for row in train if "fill" in row]
+    facts = [f"median {about['tokens_per_second']:,.0f} subwords per second"]
+    if "padding" in about:
+        facts.append(f"{about['padding']:.1%} of the positions are padding")
+    if "utilisation" in about:
+        facts.append(f"{about['utilisation']:.1%} of the device's FLOPs are used")
+    return section(
+        "Speed and padding",
+        paragraph("; ".join(facts).capitalize() + ".", ""),
+        grid(
+            lines("Subwords per second", _one(train, "tokens_per_second"), number=",.0f"),
+            lines("Share of padding", [Series("padding", padding)], number=".2%", axis=".1%"),
+            lines("FLOPs used", _one(train, "utilisation"), number=".1%", axis="%"),
+        ),
+    )
 
 
-def _by_task(rows: Sequence[Mapping[str, Any]], key: str) -> dict[str, Curve]:
+def speed(history: Rows) -> dict[str, float]:
+    """Median subwords per second, mean share of padding and of FLOPs used; {} without steps."""
+    train = [row for row in history if row.get("kind") == "train"]
+    rates = [row["tokens_per_second"] for row in train if "tokens_per_second" in row]
+    fills = [row["fill"] for row in train if "fill" in row]
+    used = [row["utilisation"] for row in train if "utilisation" in row]
+    return {
+        **({"tokens_per_second": statistics.median(rates)} if rates else {}),
+        **({"padding": 1 - statistics.fmean(fills)} if fills else {}),
+        **({"utilisation": statistics.fmean(used)} if used else {}),
+    }
+
+
+def _data(about: Mapping[str, Any]) -> str:
+    """What was read, and what the check of the data said."""
+    counts, notes = about.get("sentences", {}), list(about.get("notes", []))
+    tasks = dict.fromkeys(task for of_split in counts.values() for task in of_split)
+    rows = [(task, *(of_split.get(task) for of_split in counts.values())) for task in tasks]
+    rest = notes[_NOTES:]
+    more = folded(f"{len(rest):,} more", listing(rest)) if rest else ""
+    return section(
+        "Data",
+        table(("labeled sentences", *counts), rows) if rows else "",
+        listing(notes[:_NOTES]) + more if notes else "",
+    )
+
+
+def _one(rows: Rows, key: str) -> list[Series]:
+    return [Series(key.replace("_", " "), [(row["step"], row[key]) for row in rows if key in row])]
+
+
+def _plain(by_name: Mapping[str, Sequence[tuple[float, float]]]) -> list[Series]:
+    return [Series(name, points) for name, points in by_name.items()]
+
+
+def by_task(rows: Rows, key: str) -> dict[str, list[tuple[float, float]]]:
+    """Task -> (step, value) of a group of numbers in rows of metrics.jsonl."""
     tasks = dict.fromkeys(task for row in rows for task in row.get(key, {}))
     return {
         task: [(row["step"], row[key][task]) for row in rows if task in row.get(key, {})]
@@ -311,67 +356,16 @@ def _by_task(rows: Sequence[Mapping[str, Any]], key: str) -> dict[str, Curve]:
     }
 
 
-def chart(title: str, curves: Mapping[str, Curve]) -> str:
-    """A line chart as SVG, or a note if there is nothing to draw."""
-    caption = f"<figcaption>{escape(title)}</figcaption>"
-    points = [point for curve in curves.values() for point in curve]
-    if not points:
-        return f'<figure>{caption}<p class="note">no data</p></figure>'
-    right = max(x for x, _ in points)
-    top = max(max(y for _, y in points), 1e-12)
-    bottom = min(0.0, min(y for _, y in points))
-    span = top - bottom
-
-    def place(x: float, y: float) -> str:
-        across = _LEFT + (_WIDTH - _LEFT - 8) * x / max(right, 1)
-        down = 8 + (_HEIGHT - _BOTTOM - 8) * (top - y) / span
-        return f"{across:.1f},{down:.1f}"
-
-    drawn = []
-    for (label, curve), color in zip(curves.items(), _colors(len(curves)), strict=True):
-        stride = max(1, -(-len(curve) // _POINTS))
-        kept = [*curve[:-1:stride], curve[-1]]
-        line = " ".join(place(x, y) for x, y in kept)
-        drawn.append(f'<polyline fill="none" stroke="{color}" stroke-width="1.6" points="{line}"/>')
-        if len(curves) > 1:
-            drawn.append(
-                f'<text x="{_WIDTH - 12}" y="{22 + 16 * (len(drawn) // 2)}" text-anchor="end" '
-                f'font-size="12" fill="{color}">{escape(label)}</text>'
-            )
-    return (
-        f'<figure>{caption}<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" '
-        f'role="img" aria-label="{escape(title)}">{_axes(bottom, top, right)}'
-        f"{''.join(drawn)}</svg></figure>"
-    )
+def _dev_losses(dev: Rows) -> dict[str, list[tuple[float, float]]]:
+    """Task -> (step, loss on dev)."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for row in dev:
+        for task in row.get("scores", {}):
+            value = row[task].get("loss") if isinstance(row.get(task), Mapping) else None
+            if value is not None:
+                found.setdefault(task, []).append((row["step"], value))
+    return found
 
 
-def _axes(bottom: float, top: float, right: float) -> str:
-    base = _HEIGHT - _BOTTOM
-    marks = []
-    for share in (0.0, 0.5, 1.0):
-        y = 8 + (base - 8) * (1 - share)
-        value = bottom + share * (top - bottom)
-        marks.append(
-            f'<line x1="{_LEFT}" x2="{_WIDTH - 8}" y1="{y}" y2="{y}" stroke="#e2e2e2"/>'
-            f'<text x="{_LEFT - 6}" y="{y + 4}" text-anchor="end" font-size="11">{value:.3g}</text>'
-        )
-    marks.append(
-        f'<text x="{_WIDTH - 8}" y="{_HEIGHT - 6}" text-anchor="end" font-size="11">'
-        f"step {right:,.0f}</text>"
-    )
-    return "".join(marks)
-
-
-def _colors(count: int) -> list[str]:
-    return [_COLOURS[index % len(_COLOURS)] for index in range(count)]
-
-
-def _settings(config: Mapping[str, Any], prefix: str = "") -> str:
-    """The config as `a.b.c = value`, one field per line."""
-    lines = []
-    for key, value in config.items():
-        if isinstance(value, Mapping):
-            lines.append(_settings(value, f"{prefix}{key}."))
-        else:
-            lines.append(f"{prefix}{key} = {value!r}")
-    return "\n".join(line for line in lines if line)
+def _config(config: Mapping[str, Any]) -> str:
+    return escape("\n".join(f"{name} = {value!r}" for name, value in settings(config).items()))

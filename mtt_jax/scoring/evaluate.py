@@ -12,6 +12,7 @@ from mtt_jax.errors import UserError
 from mtt_jax.scoring.calibrate import calibration, decisions_of, reached, with_precision
 from mtt_jax.scoring.held_out import Perplexity, score_of_texts
 from mtt_jax.scoring.infer import Inference, infer
+from mtt_jax.scoring.mistakes import answered, worst
 from mtt_jax.tasks import Score, Task
 from mtt_jax.tasks.score import Reached
 from mtt_jax.types import Batch, Example, Outputs
@@ -23,10 +24,13 @@ class Evaluation(NamedTuple):
     Attributes:
       scores: task -> its score, for every task that has labels in the split.
       tasks: with whatever was chosen on dev: temperatures, thresholds.
+      mistakes: task -> the sentences that it gets most wrong, as `worst` returns them; {} unless
+        they were asked for.
     """
 
     scores: dict[str, Score]
     tasks: tuple[Task, ...]
+    mistakes: dict[str, list[dict[str, Any]]]
 
 
 def evaluate(
@@ -38,6 +42,7 @@ def evaluate(
     tasks: Sequence[Task] | None = None,
     fit: bool = False,
     calibrated: bool = False,
+    mistakes: bool = False,
 ) -> Evaluation:
     """Scores a model on a split.
 
@@ -51,12 +56,19 @@ def evaluate(
         default.
       fit: whether the tasks choose on this split; for dev only.
       calibrated: see `fit_tasks` and `score_inferences`.
+      mistakes: whether to list the sentences that go most wrong.
     """
     chosen = tuple(tasks or config.task_list)
     inferences = list(infer(forward, params, examples, config, rows, tasks=chosen))
     if fit:
         chosen = fit_tasks(inferences, examples, chosen, calibrated)
-    return Evaluation(score_inferences(inferences, examples, chosen, calibrated), chosen)
+    scores = score_inferences(inferences, examples, chosen, calibrated)
+    listed = (
+        {task.name: worst(task, inferences, examples) for task in chosen if task.name in scores}
+        if mistakes
+        else {}
+    )
+    return Evaluation(scores, chosen, listed)
 
 
 def fit_tasks(
@@ -208,14 +220,8 @@ def overall_score(
 def _pairs(
     task: Task, inferences: Sequence[Inference], examples: ExampleSet
 ) -> list[tuple[Example, np.ndarray]]:
-    """The examples that carry a label of a task, with the task's log-probabilities.
-
-    Without those to which a predictor gives no answer: no task per sentence answers for a text
-    without a word.
-    """
-    labelled = [int(index) for index in np.flatnonzero(examples.labelled(task))]
+    """The examples that carry a label of a task and get an answer, with its log-probabilities."""
     return [
-        (example, inferences[index].log_probs[task.name])
-        for index, example in ((index, examples[index]) for index in labelled)
-        if task.unit == "word" or len(example.words)
+        (examples[index], inferences[index].log_probs[task.name])
+        for index in answered(task, examples)
     ]

@@ -11,7 +11,7 @@ also answers a question. The methods, in the order in which a sentence passes th
     to the model   classes, unit (which vectors its head reads), loss (by name), class_weights
     to an answer   normalize, scaled, answer, curve, calibrate, fit
     to a score     likelihood, decisions, count, tallies, headline, score
-    to the user    as_json, results, as_cells, as_tags, as_title, as_lines, as_spans
+    to the user    given, as_json, results, as_cells, as_tags, as_title, as_lines, as_spans
 
 NumPy only: no JAX, no config, no files.
 """
@@ -420,6 +420,16 @@ class Task(Objective):
         """The score from the counts of a split and its mean loss."""
 
     # To the user
+
+    @abstractmethod
+    def given(self, gold: Any, text: str, words: np.ndarray) -> Any:
+        """A label in the form of a result, without scores, so that the two can be compared.
+
+        Args:
+          gold: as `example` gives it.
+          text: of the sentence.
+          words: int32 [w, 2], as `Example.words`.
+        """
 
     @abstractmethod
     def as_json(self, answer: Any, log_probs: np.ndarray, text: str, words: Words) -> Any:

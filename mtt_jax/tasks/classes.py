@@ -133,6 +133,11 @@ class Classes(Task):
         """Macro F1 and accuracy."""
         return confusion_score(self.labels, counts, counts.total(), loss, macro_first=True)
 
+    def given(self, gold: int, text: str, words: np.ndarray) -> dict:
+        """{"label"}."""
+        del text, words
+        return {"label": self.labels[gold]}
+
     def as_json(self, answer: int, log_probs: np.ndarray, text: str, words: Words) -> dict:
         """{"label", "score", "scores"}; the scores sum to 1, the score is the highest of them.
 

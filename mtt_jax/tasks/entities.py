@@ -328,7 +328,7 @@ class Entities(Task):
 
     def _right(self, gold: Gold, spans: Sequence[Span], words: np.ndarray) -> list[bool]:
         """Whether start, end and type of each entity in words are those of a labeled one."""
-        given = self._given(gold)
+        given = self._given_places(gold)
         return [given.get(place) == label for place, label in _by_place(spans, words).items()]
 
     def likelihood(self, gold: Gold, log_probs: np.ndarray) -> float:
@@ -341,7 +341,7 @@ class Entities(Task):
         """The entities found; right are those whose start, end and type are."""
         found = self._find([log_probs])
         spans = found.spans[0]
-        types, counts = self.entity_types, Counter(self._given(gold).values())
+        types, counts = self.entity_types, Counter(self._given_places(gold).values())
         return Decisions(
             np.array([types.index(span.label) for span in spans], np.int64),
             self._scores(found),
@@ -349,7 +349,7 @@ class Entities(Task):
             np.array([counts[label] for label in types], np.int64),
         )
 
-    def _given(self, gold: Gold) -> dict[tuple[int, int], str]:
+    def _given_places(self, gold: Gold) -> dict[tuple[int, int], str]:
         """(start, end) in characters -> type, of the labeled entities."""
         return {
             (int(start), int(end)): self.entity_types[int(kind)]
@@ -363,7 +363,7 @@ class Entities(Task):
 
     def count(self, gold: Gold, answer: Sequence[Span], words: np.ndarray) -> Counter:
         """Pairs of types by place in the text, and the best that words and scheme allow."""
-        given = self._given(gold)
+        given = self._given_places(gold)
         found = _by_place(answer, words)
         counts: Counter = Counter({("sentences",): 1, ("cut",): int(gold.cut.sum())})
         for place in given.keys() | found.keys():
@@ -414,6 +414,14 @@ class Entities(Task):
             loss=loss,
             rows_name="per_entity",
         )
+
+    def given(self, gold: Gold, text: str, words: np.ndarray) -> list[dict]:
+        """One {"text", "label", "start", "end"} per entity."""
+        del words
+        return [
+            {"text": text[start:end], "label": label, "start": start, "end": end}
+            for (start, end), label in self._given_places(gold).items()
+        ]
 
     def as_json(self, answer: Any, log_probs: np.ndarray, text: str, words: Words) -> list[dict]:
         """Entities with character offsets; the score is the probability of exactly this entity."""

@@ -242,6 +242,11 @@ class Multilabel(Task):
             loss=loss,
         )
 
+    def given(self, gold: np.ndarray, text: str, words: np.ndarray) -> dict:
+        """{"labels"}."""
+        del text, words
+        return {"labels": [label for label, held in zip(self.labels, gold, strict=True) if held]}
+
     def as_json(self, answer: np.ndarray, log_probs: np.ndarray, text: str, words: Words) -> dict:
         """{"labels", "scores"}; each score is the probability of its label alone."""
         del text, words

@@ -175,6 +175,14 @@ class Tags(Task):
         pairs, sentences = _pairs(counts), counts["sentences",]
         return confusion_score(self.labels, pairs, sentences, loss, macro_first=False)
 
+    def given(self, gold: np.ndarray, text: str, words: np.ndarray) -> list[dict]:
+        """One {"text", "label", "start", "end"} per word that has a tag."""
+        return [
+            {"text": text[start:end], "label": self.labels[tag], "start": start, "end": end}
+            for (start, end), tag in zip(words.tolist(), gold.tolist(), strict=True)
+            if tag >= 0
+        ]
+
     def as_json(self, answer: np.ndarray, log_probs: np.ndarray, text: str, words: Words) -> list:
         """One {"text", "label", "start", "end", "score"} per word.
 

@@ -12,6 +12,7 @@ from mtt_jax.devices.mesh import describe_devices, gather
 from mtt_jax.distill.compare import compare
 from mtt_jax.report import card, paths, run_page
 from mtt_jax.report.console import Console
+from mtt_jax.report.run_files import MISTAKES, read_run
 from mtt_jax.scoring.evaluate import evaluate
 from mtt_jax.tasks import Score, Task
 from mtt_jax.tasks.score import read_scores
@@ -52,8 +53,9 @@ def finish(setup: Setup) -> dict[str, Any]:
         final["stopped_early"] = [stop._asdict() for stop in stops]
     if config.phases:
         final["phases"] = effects(setup.phases, history)
-    scores, tasks = _score(setup, params)
+    scores, tasks, mistakes = _score(setup, params)
     final |= scores
+    final["data"] = _about_data(setup)
     if texts := held_out(setup, params):
         final["held_out"] = {name: found.as_json() for name, found in texts.items()}
     if of_tasks := by_task(config, setup.data):
@@ -61,7 +63,7 @@ def finish(setup: Setup) -> dict[str, Any]:
     if processes.is_main():
         if config.distill.teachers and setup.data.splits["train"].answers:
             final["distill"] = compare(config, setup.data)
-        _write(setup, model_config, model_params, tasks, history, final)
+        _write(setup, model_config, model_params, tasks, final, mistakes)
     processes.wait("written")
     show(final, console)
     folders = ", ".join(f"{saved_model.directory(name)}/" for name in ("", *of_tasks))
@@ -89,7 +91,7 @@ def _keep_best(setup: Setup, task: str, final: Mapping[str, Any]) -> dict[str, A
     assert best is not None  # every run with dev data ends with an evaluation
     step = best[0]
     params = _params_of(setup, step)
-    scores, tasks = _score(setup, params)
+    scores, tasks, _ = _score(setup, params)
     config, whole = saved_model.merged(setup.config, gather(params))
     if processes.is_main():
         here = {key: value for key, value in final.items() if key not in ("dev", "test")}
@@ -99,19 +101,45 @@ def _keep_best(setup: Setup, task: str, final: Mapping[str, Any]) -> dict[str, A
     return {"step": step, **{s: scored[task] for s, scored in scores.items() if task in scored}}
 
 
-def _score(setup: Setup, params: Any) -> tuple[dict[str, dict[str, Any]], tuple[Task, ...]]:
-    """(split -> task -> score as JSON, the tasks with what they chose on dev, never on test)."""
-    scores, tasks = {}, setup.config.task_list
+def _about_data(setup: Setup) -> dict[str, Any]:
+    """What was read, and what the check of the data said, in metrics.json."""
+    return {
+        "sentences": {name: split.counts() for name, split in setup.data.splits.items()},
+        "notes": _notes(setup),
+    }
+
+
+def _notes(setup: Setup) -> list[str]:
+    """What the user was told about the data, without the folders of the files."""
+    whole = config_files.to_plain(setup.config)
+    return [paths.without_folders(note, whole) for note in setup.data.notes]
+
+
+ByTask = dict[str, dict[str, Any]]
+
+
+def _score(setup: Setup, params: Any) -> tuple[ByTask, tuple[Task, ...], ByTask]:
+    """(scores as JSON, the tasks with what they chose on dev, the sentences that went most wrong).
+
+    Scores and sentences are split -> task -> them. The sentences are those of dev, so that whoever
+    learns from them can still measure the result on test; those of test for a task without dev.
+    """
+    scores: ByTask = {}
+    mistakes: ByTask = {}
+    tasks = setup.config.task_list
     for split in ("dev", "test"):
         stop_if_asked(processes.agreed(setup.asked), setup.steps)
         examples = setup.data.splits[split]
         if len(examples) and tasks:
-            found, tasks = evaluate(
+            found = evaluate(
                 setup.forward, params, examples, setup.config, setup.config.train.batch_rows,
-                tasks=tasks, fit=split == "dev", calibrated=True,
+                tasks=tasks, fit=split == "dev", calibrated=True, mistakes=True,
             )  # fmt: skip
-            scores[split] = {name: score.as_json() for name, score in found.items()}
-    return scores, tasks
+            tasks = found.tasks
+            on_dev = scores.get("dev", {})
+            scores[split] = {name: score.as_json() for name, score in found.scores.items()}
+            mistakes[split] = {n: some for n, some in found.mistakes.items() if n not in on_dev}
+    return scores, tasks, mistakes
 
 
 def _write(
@@ -119,8 +147,8 @@ def _write(
     config: Config,
     params: Any,
     tasks: Sequence[Task],
-    history: Sequence[dict],
     final: dict[str, Any],
+    mistakes: ByTask,
 ) -> None:
     """Writes the model, the report and metrics.json.
 
@@ -129,13 +157,14 @@ def _write(
       config: of the model, as returned by `saved_model.merged`.
       params: likewise, on the host.
       tasks: with what they chose on dev.
-      history: rows of metrics.jsonl.
       final: the content of metrics.json.
+      mistakes: that of mistakes.json.
     """
     folder, text = setup.run / saved_model.directory(), _card(setup, tasks, final)
     saved_model.save(folder, config, params, setup.data.tokenizer, text, tasks=tasks)
-    plain = paths.named(config_files.to_plain(setup.config))
-    write(setup.run / "report.html", run_page.render(setup.run.name, plain, history, final))
+    write(setup.run / MISTAKES, json.dumps(mistakes, indent=1, ensure_ascii=False) + "\n")
+    run = read_run(setup.run)._replace(final=final)
+    write(setup.run / "report.html", run_page.render(run))
     # Last, since a run with a metrics.json is finished.
     write(setup.run / "metrics.json", json.dumps(final, indent=2, ensure_ascii=False) + "\n")
 
@@ -144,10 +173,9 @@ def _card(setup: Setup, tasks: Sequence[Task], final: Mapping[str, Any]) -> str:
     """The model card, without the folders of the user's files, since it is passed on."""
     whole = config_files.to_plain(setup.config)
     counts = {name: split.counts() for name, split in setup.data.splits.items()}
-    notes = [paths.without_folders(note, whole) for note in setup.data.notes]
     chosen = final.get("chosen_by")
     name = setup.run.name + (f"/{saved_model.directory(chosen)}" if chosen else "")
-    return card.render(name, tasks, paths.named(whole), final, notes, counts)
+    return card.render(name, tasks, paths.named(whole), final, _notes(setup), counts)
 
 
 def effects(phases: Sequence[Phase], history: Sequence[dict]) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from tensorboardX import SummaryWriter
 
 from mtt_jax.config.schema import Config
 from mtt_jax.report.console import Console
+from mtt_jax.report.run_files import read_history
 from mtt_jax.scoring.held_out import Perplexity
 from mtt_jax.tasks import Score
 from mtt_jax.train import flops
@@ -81,11 +82,7 @@ class History:
     @staticmethod
     def read(run: Path) -> list[dict]:
         """The rows of a run's metrics.jsonl, except for a last line that a kill cut off."""
-        path = run / "metrics.jsonl"
-        if not path.is_file():
-            return []
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-        return [json.loads(line) for line in lines if line.endswith("}\n")]
+        return read_history(run)
 
     @staticmethod
     def seconds(run: Path) -> float:

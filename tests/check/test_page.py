@@ -12,7 +12,7 @@ from mtt_jax.check.show import one_line, show, show_suspects, totals, where
 from mtt_jax.check.suspects import Suspect
 from mtt_jax.data.check.findings import ERROR, WARNING, Finding
 from mtt_jax.report.console import Console
-from tests.helpers import make_config
+from tests.helpers import Elements, make_config
 
 FINDING = Finding(ERROR, "n", "topic", "dev", "topic: <b>bad</b> & worse.", ("<i>.csv, line 3",))
 FIGURES = {
@@ -46,7 +46,8 @@ def test_the_page_has_everything_escaped():
         assert text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;") in page
     assert "1 error, 0 warnings." in page
     assert "25%" in page
-    assert "http" not in page
+    assert Elements(page).open == []
+    assert Elements(page).fetched == []
 
 
 def test_the_page_of_clean_data_says_so():

@@ -79,6 +79,14 @@ def assert_same(ours, theirs):
         assert_trees_equal(ours.splits[split].arrays, theirs.splits[split].arrays)
 
 
+def test_dev_and_test_keep_their_texts_and_train_does_not(place):
+    for data in (place.prepare(), place.prepare()):  # encoded, and from the cache
+        texts = [data.splits["dev"].text(i) for i in range(len(data.splits["dev"]))]
+        assert "Day 30 Tom ran 30 miles ." in [" ".join(text.split()) for text in texts]
+        assert data.splits["test"].text(0)
+        assert data.splits["train"].text(0) is None
+
+
 # From files
 
 

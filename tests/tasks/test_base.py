@@ -46,6 +46,24 @@ def test_a_sentence_without_a_label_is_not_labelled_and_has_no_example(name):
 
 
 @every_kind
+def test_a_label_in_the_form_of_a_result_is_the_label_that_was_given(name):
+    task, rng = TASKS[name], np.random.default_rng(2)
+    words = [letters(n) for n in rng.integers(1, 9, 30)]
+    labels = [drawn_label(name, rng, some) for some in words]
+    arrays = task.encode(labels, words)
+    for index, (label, some) in enumerate(zip(labels, words, strict=True)):
+        text = "a " * len(some)
+        found = json.loads(json.dumps(task.given(task.example(arrays, index), text, some)))
+        if task.unit == "word":
+            assert [(s["start"], s["end"], s["label"]) for s in found] == sorted(label)
+            assert all(s["text"] == text[s["start"] : s["end"]] for s in found)
+        else:
+            assert found == (
+                {"label": label} if isinstance(label, str) else {"labels": list(label)}
+            )
+
+
+@every_kind
 def test_no_sentences_at_all_can_be_encoded(name):
     arrays = TASKS[name].encode([], [])
     assert TASKS[name].labelled(arrays).tolist() == []

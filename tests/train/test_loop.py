@@ -161,6 +161,7 @@ def test_each_phase_is_reported_with_the_scores_before_and_after_it(phased):
     assert people["after"]["people"] > people["before"]["people"]
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert "What each phase did" in page
+    assert "Forgotten" not in page
     assert f"{people['after']['people']:.4f}" in page
 
 
