@@ -2,10 +2,16 @@
 
 The teacher is a run of configs/pretrained.py, or any other run with the same tasks.
 
-    mtt distill --config=student --teachers=runs/pretrained --config.init_from=runs/pretrained \
+    python launch.py --config=configs/student.py \
+        --config.distill.teachers=runs/pretrained --config.init_from=runs/pretrained \
         --config.data.topic.train=topics.csv --config.data.topic.test=topics_test.csv \
         --config.data.ner.train=train.conll --config.data.ner.dev=dev.conll \
         --config.data.ner.test=test.conll --config.data.unlabelled='news/*.txt'
+
+Two cores, busy with other work too, 4,000 sentences of AG News and 6,000 of WikiNEuRal with labels
+and 19,000 texts without: 24 minutes. Test: topic accuracy 0.944, strict entity F1 0.806; its
+teacher, a run of configs/pretrained.py, has 0.950 and 0.839, and is a sixth as fast
+(docs/results.md).
 """
 
 from mtt_jax.config import default_config

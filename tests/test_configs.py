@@ -33,6 +33,8 @@ def test_a_config_names_its_command_and_sets_only_fields_that_exist(path):
     if config.data.source == "files":
         for task in config.tasks:
             config.data[task].train = "given.csv"
+    if config.init_parts != "all":
+        config.init_from = "runs/teacher"
     resolve(config)
 
 
@@ -74,6 +76,7 @@ def tiny(path, files):
     layers = 6 if "layer_" in str(config.phases) else 1
     config.update(tokenizer={"vocab_size": 400})
     config.encoder.update(init="", layers=layers, width=8, heads=2, feedforward=16)
+    config.init_parts = "all"  # of nothing: there is no run to start from
     config.encoder.lora_rank = min(config.encoder.lora_rank, 2)
     config.mesh.data = 1
     given = {} if config.data.source == "newswire" else files
