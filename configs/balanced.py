@@ -2,9 +2,9 @@
 
     python launch.py --config=configs/balanced.py
 
-Two cores: 3 minutes. Test: topic accuracy 0.999, strict entity F1 0.901. For comparison, a bag of
-words with logistic regression reaches 0.79 on topics, and a gazetteer of the training entities F1
-0.25.
+Two cores: 5 minutes. Test: topic accuracy 0.997, strict entity F1 0.956. For comparison, a bag of
+words with logistic regression reaches 0.79 on topics, and a linear-chain CRF with hand-written
+features F1 0.95.
 """
 
 from mtt_jax.config import default_config
