@@ -5,6 +5,7 @@ file, in the folder OUTPUT.parts. Parts that are there are not predicted again; 
 joined, and the folder is removed.
 """
 
+import functools
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from mtt_jax.data.inputs import Columns, Line
-from mtt_jax.errors import UserError
+from mtt_jax.data.readers.parquet import is_text
+from mtt_jax.errors import UserError, did_you_mean
 from mtt_jax.predict.predictor import Predictor
 from mtt_jax.tasks import Task
 
@@ -57,7 +59,7 @@ def predict_columns(
         row without an answer if `strict`.
     """
     folder = Path(f"{output}.parts")
-    form = _Form(inputs[0], predictor.tasks)
+    form = _Form(inputs[0].schema, inputs[0].text, predictor.tasks)
     done, broken, parts = 0, 0, []
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -86,28 +88,25 @@ class _Form:
       text: the column that holds the text.
     """
 
-    def __init__(self, given: Columns, tasks: Sequence[Task]):
+    def __init__(self, given: Any, text: str, tasks: Sequence[Task]):
         import pyarrow as pa
 
-        self.text = given.text or _TEXT
+        self.text = text or _TEXT
         self._tasks = tasks
-        added = [] if given.text else [pa.field(_TEXT, pa.string())]
+        added = [] if text else [pa.field(_TEXT, pa.string())]
         added += [pa.field(task.name, _arrow(task.form)) for task in tasks]
         added.append(pa.field(_ERROR, pa.string()))
         taken = {_INPUT, *(field.name for field in added)}
-        self._kept = [field.name for field in given.schema if field.name not in taken]
-        self._moved = [field for field in given.schema if field.name in taken]
-        kept = [given.schema.field(name) for name in self._kept]
+        self._kept = [field.name for field in given if field.name not in taken]
+        self._moved = [field for field in given if field.name in taken]
+        kept = [given.field(name) for name in self._kept]
         moved = [pa.field(_INPUT, pa.struct(self._moved))] if self._moved else []
-        self.schema = pa.schema([*kept, *moved, *added], given.schema.metadata)
+        self.schema = pa.schema([*kept, *moved, *added], given.metadata)
 
-    def table(
-        self, batches: Sequence[Any], lines: Sequence[Line], results: Sequence[dict | None]
-    ) -> Any:
-        """The rows of some record batches with their results, None for one without an answer."""
+    def table(self, rows: Any, lines: Sequence[Line], results: Sequence[dict | None]) -> Any:
+        """The rows of a table with their results, None for one without an answer."""
         import pyarrow as pa
 
-        rows = pa.Table.from_batches(batches)
         columns = {name: rows.column(name) for name in self._kept}
         if self._moved:
             arrays = [rows.column(field.name).combine_chunks() for field in self._moved]
@@ -156,10 +155,27 @@ def _write_part(
     strict: bool,
 ) -> int:
     """Predicts for the rows of a part and writes it; returns how many have no answer."""
+    import pyarrow as pa
     import pyarrow.parquet
 
-    results: list[dict | None] = []
+    answered, results = _answers(predictor, lines, strict)
+    fresh = part.with_suffix(".new")
+    table = form.table(pa.Table.from_batches(batches), answered, results)
+    pyarrow.parquet.write_table(table, fresh)
+    fresh.replace(part)
+    return results.count(None)
+
+
+def _answers(
+    predictor: Predictor, lines: Sequence[Line], strict: bool
+) -> tuple[list[Line], list[dict | None]]:
+    """(the lines with the faults of the model, their results, None for one with a fault).
+
+    Raises:
+      UserError: for the first fault if `strict`; otherwise it is printed.
+    """
     answered: list[Line] = []
+    results: list[dict | None] = []
     for prediction, line in predictor.predictions(((x.text, x) for x in lines), as_tuples=True):
         line = line._replace(fault=line.fault or prediction.fault)
         if line.fault:
@@ -168,10 +184,55 @@ def _write_part(
             print(f"{line.place}: {line.fault}", file=sys.stderr)
         results.append(None if line.fault else prediction.result)
         answered.append(line)
-    fresh = part.with_suffix(".new")
-    pyarrow.parquet.write_table(form.table(batches, answered, results), fresh)
-    fresh.replace(part)
-    return results.count(None)
+    return answered, results
+
+
+@functools.lru_cache(maxsize=2)
+def load_once(run: str, engine: str = "jax") -> Predictor:
+    """`Predictor.load`, once per process: for a worker that is handed batch after batch."""
+    return Predictor.load(run, engine)
+
+
+def with_answers(rows: Any, predictor: Predictor, text: str = _TEXT) -> Any:
+    """A pyarrow Table or RecordBatch with the answers of a model, as `mtt predict` writes them.
+
+    For Ray Data, Spark and others that hand over columns; docs/bulk.md. The result is a Table.
+
+    Args:
+      rows: any columns.
+      predictor: the model.
+      text: the column of the texts; a row in which it is null has an error and no answers.
+
+    Raises:
+      UserError: if there is no such column of strings.
+    """
+    import pyarrow as pa
+
+    table = pa.Table.from_batches([rows]) if isinstance(rows, pa.RecordBatch) else rows
+    form = _Form(table.schema, _checked(table.schema, text), predictor.tasks)
+    lines = [
+        Line(f"row {number}", value or "", "the text is null." if value is None else "")
+        for number, value in enumerate(table.column(text).to_pylist(), start=1)
+    ]
+    return form.table(table, *_answers(predictor, lines, strict=False))
+
+
+def schema_with_answers(schema: Any, predictor: Predictor, text: str = _TEXT) -> Any:
+    """The schema of what `with_answers` returns for rows of a schema of pyarrow.
+
+    Raises:
+      UserError: if there is no such column of strings.
+    """
+    return _Form(schema, _checked(schema, text), predictor.tasks).schema
+
+
+def _checked(schema: Any, text: str) -> str:
+    if text not in schema.names or not is_text(schema.field(text).type):
+        raise UserError(
+            f"no column of strings {text!r} in {', '.join(schema.names)}; name it with text=..."
+            f"{did_you_mean(text, schema.names)}"
+        )
+    return text
 
 
 def _faults_of_part(part: Path, form: _Form, lines: Sequence[Line]) -> int:
