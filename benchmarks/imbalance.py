@@ -52,7 +52,7 @@ def main():
     base.data.topic.limit, base.data.ner.limit = options.topics, options.entities
     base.data.seed, base.data.dev_share = 0, 0.06
     base.train.update(steps=options.steps, warmup=options.steps // 10, batch_rows=8)
-    base.train.update(eval_every=options.steps, save_every=options.steps, tensorboard=False)
+    base.train.update(eval_every=options.steps, save_every=options.steps, log_to=())
     arms = {name: pretrained.complete(config) for name, config in remedies(base).items()}
     data = prepare(arms[PLAIN])
     study = Study(arms[PLAIN], options.out, data, arms, options.seeds, (), Console())

@@ -90,7 +90,7 @@ def tiny(path, files):
         if given:  # whose labels are not those of the data that the config is for
             config.tasks[task].labels = ()
     config.train.update(steps=2, warmup=1, batch_rows=16, row_length=64, eval_every=2)
-    config.train.tensorboard = False
+    config.train.log_to = ()
     for part in config.phases:
         part.update(steps=2, epochs=0.0, warmup=1)
     return resolve(config)

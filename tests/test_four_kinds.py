@@ -89,7 +89,7 @@ def config_dict(files):
         config.train.update(
             steps=12, warmup=2, batch_rows=8, row_length=64, eval_every=6, save_every=3, log_every=1
         )
-        config.train.update(tensorboard=False, learning_rate=1e-2, balance="pcgrad")
+        config.train.update(log_to=(), learning_rate=1e-2, balance="pcgrad")
         config.mesh.data = 1
         return config
 

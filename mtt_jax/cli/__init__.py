@@ -21,6 +21,7 @@ from mtt_jax.cli import (
     export,
     fields,
     info,
+    init,
     predict,
     report,
     train,
@@ -31,6 +32,7 @@ from mtt_jax.errors import RenamedWarning, UserError, did_you_mean
 from mtt_jax.train.stop import InterruptedRunError, end_on_ctrl_c
 
 COMMANDS: dict[str, ModuleType] = {
+    "init": init,
     "train": train,
     "distill": distill,
     "evaluate": evaluate,

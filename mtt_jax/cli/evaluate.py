@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mtt_jax.cli.habits import advice
-from mtt_jax.cli.options import RUN, add_engine, option_names, parse_strictly
+from mtt_jax.cli.options import RUN, add_engine, parse_strictly, split_unknown
 from mtt_jax.config.files import override, split_overrides, to_plain
 from mtt_jax.errors import UserError, did_you_mean
 
@@ -57,7 +57,7 @@ def parse(parser: argparse.ArgumentParser, arguments: list[str]) -> argparse.Nam
                 f"--{flag}: a trained model keeps its config; only --config.data... can be given, "
                 "to describe other files."
             )
-    files, rest = _split_files(parser, rest)
+    files, rest = split_unknown(parser, rest)
     options = parse_strictly(parser, rest)
     _check_precision(options.precision, options.save)
     options.overrides, options.files = overrides, files
@@ -81,25 +81,6 @@ def _check_precision(precision: float | None, save: bool) -> None:
         raise UserError(
             f"--precision: {precision:g} is not between 0 and 1; write --precision={example:g}."
         )
-
-
-def _split_files(
-    parser: argparse.ArgumentParser, arguments: list[str]
-) -> tuple[list[str], list[str]]:
-    """The options that the parser does not know, with their values; and the other arguments."""
-    files: list[str] = []
-    rest: list[str] = []
-    waiting = list(arguments)
-    while waiting:
-        argument = waiting.pop(0)
-        name, equals, _ = argument.partition("=")
-        if not argument.startswith("--") or name in option_names(parser):
-            rest.append(argument)
-            continue
-        files.append(argument)
-        if not equals and waiting and not waiting[0].startswith("--"):
-            files.append(waiting.pop(0))
-    return files, rest
 
 
 def run(options: argparse.Namespace) -> int:

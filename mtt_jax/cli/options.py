@@ -50,6 +50,25 @@ def parse_strictly(parser: argparse.ArgumentParser, arguments: list[str]) -> arg
     return options
 
 
+def split_unknown(
+    parser: argparse.ArgumentParser, arguments: list[str]
+) -> tuple[list[str], list[str]]:
+    """The options that the parser does not know, with their values; and the other arguments."""
+    found: list[str] = []
+    rest: list[str] = []
+    waiting = list(arguments)
+    while waiting:
+        argument = waiting.pop(0)
+        name, equals, _ = argument.partition("=")
+        if not argument.startswith("--") or name in option_names(parser):
+            rest.append(argument)
+            continue
+        found.append(argument)
+        if not equals and waiting and not waiting[0].startswith("--"):
+            found.append(waiting.pop(0))
+    return found, rest
+
+
 def add_config(parser: argparse.ArgumentParser, what: str) -> None:
     """Adds --config, for commands that are parsed by `parse_with_config`."""
     parser.add_argument(

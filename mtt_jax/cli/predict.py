@@ -2,6 +2,7 @@
 
     mtt predict runs/balanced news.txt --output=results.jsonl
     mtt predict runs/balanced reviews.csv --text=review
+    mtt predict runs/balanced in.parquet --output=out.parquet
     mtt predict runs/balanced
 
 What a file was recognized as is on standard error. A plain text file holds one text per line, and
@@ -11,6 +12,7 @@ comes, in a form for people to read; --format=jsonl and the others print that fo
 
 import argparse
 import sys
+from typing import Any
 
 from mtt_jax.cli.options import RUN, add_engine
 from mtt_jax.cli.options import parse_strictly as parse
@@ -33,8 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", default="-", help="file to write, or to resume")
     parser.add_argument(
         "--format",
-        choices=("jsonl", "displacy", "csv", "conll", "text"),
-        help="jsonl by default; text, which is easier to read, if lines are typed",
+        choices=("jsonl", "displacy", "csv", "conll", "text", "parquet"),
+        help="jsonl by default; parquet for an --output whose name ends with .parquet; text, which "
+        "is easier to read, if lines are typed",
     )
     parser.add_argument(
         "--text",
@@ -94,21 +97,31 @@ def run(options: argparse.Namespace) -> int:
     from rich.console import Console as RichConsole
     from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from mtt_jax.data.inputs import described, open_inputs
+    from mtt_jax.data.inputs import described, open_columns, open_inputs
     from mtt_jax.data.readers.rows import Layout
 
     files = options.files or ["-"]
     header = {"auto": None, "true": True, "false": False}[options.header]
     layout = Layout(options.encoding, header, options.word, "--input")
+    in_columns = options.format == "parquet" or (
+        not options.format and options.output.endswith(".parquet")
+    )
     # Before JAX and the model are loaded: a file that cannot be read is refused at once.
-    inputs = open_inputs(files, options.text, options.input_format, layout)
+    inputs: Any = (
+        open_columns(files, options.text, layout)
+        if in_columns
+        else open_inputs(files, options.text, options.input_format, layout)
+    )
     for line in described(inputs):
         print(line, file=sys.stderr)
 
+    from mtt_jax.predict.columns import check_parquet, predict_columns
     from mtt_jax.predict.predictor import Predictor
     from mtt_jax.predict.stream import check_output, predict_lines
 
     check_output(options.output, files)
+    if in_columns:
+        check_parquet(options.output)
     typed = files == ["-"] and sys.stdin.isatty()
     default = "text" if typed and options.output == "-" else "jsonl"
     predictor = Predictor.load(options.run_dir, options.engine, options.aggregation)
@@ -119,15 +132,22 @@ def run(options: argparse.Namespace) -> int:
     hidden = typed or not terminal.is_terminal
     with Progress(*columns, console=terminal, disable=hidden) as bar:
         task = bar.add_task("texts", total=None)
-        broken = predict_lines(
-            predictor,
-            inputs,
-            options.output,
-            options.format or default,
-            options.strict,
-            lambda done: bar.update(task, completed=done),
-            at_once=typed,
-        )
+
+        def progress(done: int) -> None:
+            bar.update(task, completed=done)
+
+        if in_columns:
+            broken = predict_columns(predictor, inputs, options.output, options.strict, progress)
+        else:
+            broken = predict_lines(
+                predictor,
+                inputs,
+                options.output,
+                options.format or default,
+                options.strict,
+                progress,
+                at_once=typed,
+            )
     if broken:
         print(f"{broken:,} broken lines.", file=sys.stderr)
     return 1 if broken else 0

@@ -21,6 +21,12 @@ _FIELDS: dict[str, dict[str, str]] = {
     "tokenizer": {"kind": "algorithm"},
     "encoder": {"token_dropout": "word_dropout"},
     "data.TASK": {"synthetic_ways": "synthetic_methods"},
+    "train": {"tensorboard": "log_to"},
+}
+# Section and old field -> its old values and what they are in the new field, for a field that got
+# other values with its new name.
+_FORMS: dict[tuple[str, str], dict[Any, Any]] = {
+    ("train", "tensorboard"): {True: ("tensorboard",), False: ()},
 }
 # Section and field -> old value -> new value.
 _VALUES: dict[tuple[str, str], dict[str, str]] = {
@@ -45,10 +51,20 @@ _SPELLINGS: dict[tuple[str, str], dict[str, str]] = {
 def renamed_field(path: str, tasks: Mapping[str, Any]) -> str:
     """The new path of a field, such as `tokenizer.algorithm` for `tokenizer.kind`."""
     section, _, field = path.rpartition(".")
-    group, _, name = section.partition(".")
-    key = f"{group}.TASK" if group in ("data", "tasks") and name in tasks else section
-    new = _FIELDS.get(key, {}).get(field)
+    new = _FIELDS.get(_key(section, tasks), {}).get(field)
     return f"{section}.{new}" if new else path
+
+
+def old_values(path: str, tasks: Mapping[str, Any]) -> dict[Any, Any]:
+    """Old value -> new value of a renamed field such as `train.tensorboard`; {} if they stayed."""
+    section, _, field = path.rpartition(".")
+    return _FORMS.get((_key(section, tasks), field), {})
+
+
+def _key(section: str, tasks: Mapping[str, Any]) -> str:
+    """A section as the tables name it."""
+    group, _, name = section.partition(".")
+    return f"{group}.TASK" if group in ("data", "tasks") and name in tasks else section
 
 
 def warn_renamed(old: str, new: str) -> None:
@@ -66,7 +82,7 @@ def rename(raw: dict[str, Any], warn: bool = True) -> dict[str, Any]:
     raw = dict(raw)
     tasks = raw.get("tasks", {})
     names = tuple(tasks) if isinstance(tasks, Mapping) else ()
-    for name in ("tokenizer", "encoder"):
+    for name in ("tokenizer", "encoder", "train"):
         if name in raw:
             raw[name] = _section(raw[name], name, name, warn)
     for group in ("tasks", "data"):
@@ -93,6 +109,8 @@ def _section(fields: Any, key: str, path: str, warn: bool) -> Any:
         new = table.get(name, name)
         if new != name and warn:
             warn_renamed(f"config.{path}.{name}", f"config.{path}.{new}")
+        if isinstance(value, bool):
+            value = _FORMS.get((key, str(name)), {}).get(value, value)
         changed = (
             _VALUES.get((key, str(new)), {}).get(value, value) if isinstance(value, str) else value
         )

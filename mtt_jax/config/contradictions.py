@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from mtt_jax.config.schema import (
     BALANCERS_BY_GRADIENT,
     FIELDS_OF_KINDS,
+    LOGGERS,
     SYNTHETIC_METHODS,
     WORD_FEATURES,
     Config,
@@ -43,6 +44,9 @@ def _contradictions(config: Config) -> Iterator[str]:
     check_names(encoder.word_features, WORD_FEATURES, "config.encoder.word_features")
     if len(set(encoder.word_features)) < len(encoder.word_features):
         yield "config.encoder.word_features: a feature is named twice; name it once."
+    check_names(train.log_to, LOGGERS, "config.train.log_to")
+    if len(set(train.log_to)) < len(train.log_to):
+        yield "config.train.log_to: a logger is named twice; name it once."
     if encoder.width % encoder.heads:
         yield (
             f"config.encoder.heads: {encoder.heads} heads do not divide a width of {encoder.width};"

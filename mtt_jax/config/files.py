@@ -9,7 +9,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from mtt_jax.config.aliases import FORMAT, rename, renamed_field, upgrade, warn_renamed
+from mtt_jax.config.aliases import (
+    FORMAT,
+    old_values,
+    rename,
+    renamed_field,
+    upgrade,
+    warn_renamed,
+)
 from mtt_jax.config.resolve import MLM, resolve
 from mtt_jax.config.schema import (
     SECTIONS,
@@ -261,7 +268,12 @@ def override(config: Any, overrides: Iterable[Override]) -> None:
         if new != path:
             warn_renamed(f"--{flag}", f"--config.{new}")
         parent, name, old = _field(config, f"config.{new}")
-        parent[name] = _typed(old, text, f"config.{new}")
+        values = old_values(path, config.get("tasks", {}))
+        parent[name] = (
+            values[_typed(next(iter(values)), text, flag)]
+            if values
+            else _typed(old, text, f"config.{new}")
+        )
 
 
 def _declare_mlm(config: Any, overrides: Sequence[Override]) -> None:

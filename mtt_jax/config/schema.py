@@ -37,6 +37,8 @@ BALANCERS_BY_GRADIENT = (
 )  # fmt: skip
 # Features of data/features.py.
 WORD_FEATURES = ("prefix", "suffix", "shape", "lower")
+# Loggers of train/loggers.py.
+LOGGERS = ("tensorboard", "wandb", "mlflow")
 # Methods of data/augment.py.
 SYNTHETIC_METHODS = ("mention", "token", "shuffle", "case")
 # Fields that mean something only for tasks that read a certain form of labels (`Task.reads`):
@@ -487,7 +489,11 @@ class TrainConfig:
         "sentences, with this weight of the loss, by a task named mlm; docs/unlabelled.md",
         low=0,
     )
-    tensorboard: bool = option(True, "write TensorBoard events")
+    log_to: tuple[str, ...] = option(
+        ("tensorboard",),
+        "where losses and scores go in addition to metrics.jsonl, of tensorboard, wandb and "
+        "mlflow; empty for nowhere; docs/loggers.md",
+    )
     profile: range = option(
         range(0),
         "first and last step to trace into profile/, as in '10:20'; docs/profile.md",

@@ -15,12 +15,21 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from mtt_jax.data.readers import READERS, Reader, expand, extension, head, jsonl, read_rows
+from mtt_jax.data.readers import (
+    READERS,
+    Reader,
+    expand,
+    extension,
+    head,
+    jsonl,
+    parquet,
+    read_rows,
+)
 from mtt_jax.data.readers.fields import remaining_text, text_keys
 from mtt_jax.data.readers.files import encoding_of, not_text, open_binary
 from mtt_jax.data.readers.files import lines as lines_of
 from mtt_jax.data.readers.json_items import fault as json_fault
-from mtt_jax.data.readers.objects import row_of
+from mtt_jax.data.readers.objects import WORDS, row_of
 from mtt_jax.data.readers.rows import Head, Layout, Place, Row
 from mtt_jax.data.readers.texts import text_of
 from mtt_jax.errors import UserError, did_you_mean
@@ -73,6 +82,24 @@ class Input(NamedTuple):
     lines: Callable[[], Iterator[Line]]
 
 
+class Columns(NamedTuple):
+    """A Parquet or Arrow file whose columns are kept as they are.
+
+    Attributes:
+      name: of the file.
+      description: what it was recognized as, for the user.
+      schema: of pyarrow.
+      text: the column of strings that holds the text; "" if the text is made of other columns.
+      batches: opens the file and yields its record batches, each with the line of every row.
+    """
+
+    name: str
+    description: str
+    schema: Any
+    text: str
+    batches: Callable[[], Iterator[tuple[Any, list[Line]]]]
+
+
 # What opens a file, and where its text is, for the user.
 _Found = tuple[Callable[[], Iterator[Line]], str]
 
@@ -101,7 +128,73 @@ def open_inputs(
     return found
 
 
-def described(inputs: Sequence[Input]) -> Iterator[str]:
+def open_columns(
+    files: list[str], text: str = "auto", layout: Layout | None = None
+) -> list[Columns]:
+    """Finds Parquet and Arrow files to predict for, all with the same columns.
+
+    Args:
+      files: paths, globs and folders.
+      text: column of the text; "auto" finds it.
+      layout: whose flag messages name.
+
+    Raises:
+      UserError: for what is another format or cannot be read, naming the file.
+    """
+    layout = layout or Layout(flag="--input")
+    found: list[Columns] = []
+    for path in (path for name in files for path in _tables(name)):
+        one = _columns(path, text, f"{layout.flag}.text")
+        if found and not one.schema.equals(found[0].schema):
+            raise UserError(
+                f"{path}: its columns are not those of {found[0].name}; predict for it with an "
+                "--output of its own."
+            )
+        found.append(one)
+    return found
+
+
+def _tables(name: str) -> Iterator[Path]:
+    """The files of a name.
+
+    Raises:
+      UserError: for one that is not Parquet or Arrow.
+    """
+    if name == "-" or _is_stream(name):
+        raise UserError(
+            f"{_STANDARD_INPUT if name == '-' else name}: cannot be read as Parquet; name a file, "
+            "or write JSON Lines: --output=NAME.jsonl"
+        )
+    for path in _paths(name):
+        if not path.is_file() or parquet.recognize(head(path)) is None:
+            raise UserError(
+                f"{path}: not a Parquet or Arrow file, whose columns a Parquet output keeps; write "
+                "JSON Lines: --output=NAME.jsonl"
+            )
+        yield path
+
+
+def _columns(path: Path, spec: str, flag: str) -> Columns:
+    first = next(parquet.batches(path), None)
+    if first is None:
+        raise UserError(f"{path}: contains no rows.")
+    keys = _keys(list(islice(parquet.rows_of(first, path, 0), _SAMPLE)), spec, flag)
+
+    def batches() -> Iterator[tuple[Any, list[Line]]]:
+        number = 0
+        for batch in parquet.batches(path):
+            rows = parquet.rows_of(batch, path, number, (*keys, *WORDS) if keys else ())
+            yield batch, [_line(row, keys, spec, flag, numbered=False) for row in rows]
+            number += batch.num_rows
+
+    plain = len(keys) == 1 and parquet.is_text(first.schema.field(keys[0]).type)
+    description = parquet.recognize(head(path)) or ""
+    return Columns(
+        str(path), f"{description}{_where(keys)}", first.schema, keys[0] if plain else "", batches
+    )
+
+
+def described(inputs: Sequence[Input | Columns]) -> Iterator[str]:
     """What was recognized, for the user: a line per kind of file."""
     names: dict[str, list[str]] = {}
     for one in inputs:

@@ -63,7 +63,7 @@ def make_arms(config: Config, examples: ExampleSet, balancers: Sequence[str]) ->
             f"--balancers: they are compared with plain joint training, but config.train.balance "
             f"is {config.train.balance!r}; leave it at 'fixed'."
         )
-    joint = _with_train(config, patience=0, keep=1, tensorboard=False, **_evaluated(config, steps))
+    joint = _with_train(config, patience=0, keep=1, log_to=(), **_evaluated(config, steps))
     arms = {"joint": joint}
     for name, share in shares_of_subwords(config, examples).items():
         # The weights of 0 say the same as train.tasks; until version 0.1 they were all there was.

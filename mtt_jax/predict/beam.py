@@ -165,7 +165,7 @@ def beside(result: dict[str, Any], element: str | dict, text_key: str) -> dict[s
       UserError: if both have the same key, since one value would be lost.
     """
     if isinstance(element, str):
-        return result
+        return dict(result)  # which Beam's coders know
     rest = {key: value for key, value in element.items() if key != text_key}
     for key in rest:
         if key in result:

@@ -11,6 +11,7 @@ import numpy as np
 from mtt_jax.data.encode import encode_texts, reading_of
 from mtt_jax.errors import UserError, one_of
 from mtt_jax.predict.engines import load_for, open_engine
+from mtt_jax.predict.result import Result
 from mtt_jax.scoring.infer import AGGREGATIONS, NOT_FINITE, Inference, empty_inferences
 from mtt_jax.types import Example
 from mtt_jax.weights.saved_model import SavedModel
@@ -25,7 +26,7 @@ class Prediction(NamedTuple):
       fault: why the model has no answer, or "".
     """
 
-    result: dict[str, Any]
+    result: Result
     words: tuple[tuple[int, int], ...]
     fault: str = ""
 
@@ -56,6 +57,7 @@ class Predictor:
         self._engine = open_engine(backend or engine, model)
         self._aggregation = aggregation
         self._process = os.getpid()
+        self._labels = {task.name: task.answer_labels for task in self.tasks}
 
     @classmethod
     def load(
@@ -85,16 +87,17 @@ class Predictor:
         return cls(load_for(engine, path), engine, aggregation)
 
     @overload
-    def __call__(self, texts: str) -> dict[str, Any]: ...
+    def __call__(self, texts: str) -> Result: ...
 
     @overload
-    def __call__(self, texts: list[str] | tuple[str, ...]) -> list[dict[str, Any]]: ...
+    def __call__(self, texts: list[str] | tuple[str, ...]) -> list[Result]: ...
 
     def __call__(self, texts: Any) -> Any:
         """Predicts for a text or a list of texts.
 
         Returns:
           A result, or a list of results in the order of the texts: {"text": ..., TASK: ANSWER}.
+          It is a dict, which a notebook shows with its spans in color.
           The answer of a task of kind classes is {"label", "score", "scores"}, of multilabel
           {"labels", "scores"}, of entities and tags a list of {"text", "label", "start", "end",
           "score"}. Offsets are characters of the text as given. A text without a word, such as an
@@ -191,7 +194,7 @@ class Predictor:
         """A prediction for each text."""
         sound = [index for index, inference in enumerate(found) if inference.finite]
         words = {i: tuple((int(a), int(b)) for a, b in examples[i].words) for i in sound}
-        results: dict[int, dict[str, Any]] = {index: {"text": texts[index]} for index in sound}
+        results = {index: Result({"text": texts[index]}, self._labels) for index in sound}
         for task in self.tasks:
             # A text without words has no answer per sentence; per word the answer is [] anyway.
             asked = [index for index in sound if task.unit == "word" or words[index]]

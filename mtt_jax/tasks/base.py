@@ -11,7 +11,7 @@ also answers a question. The methods, in the order in which a sentence passes th
     to the model   classes, unit (which vectors its head reads), loss (by name), class_weights
     to an answer   normalize, scaled, answer, curve, calibrate, fit
     to a score     likelihood, decisions, count, tallies, headline, score
-    to the user    given, as_json, results, as_cells, as_tags, as_title, as_lines, as_spans
+    to the user    given, as_json, form, results, as_cells, as_tags, as_title, as_lines, as_spans
 
 NumPy only: no JAX, no config, no files.
 """
@@ -37,6 +37,8 @@ from mtt_jax.types import Span
 Read = Callable[[str, str, int], str]
 Arrays = Mapping[str, np.ndarray]
 Words = Sequence[tuple[int, int]]
+# The form of a labeled span in a result.
+SPAN_FORM = {"text": str, "label": str, "start": int, "end": int, "score": float}
 # The lowest probability of a teacher whose logarithm is taken.
 LEAST = 1e-6
 
@@ -434,6 +436,14 @@ class Task(Objective):
     @abstractmethod
     def as_json(self, answer: Any, log_probs: np.ndarray, text: str, words: Words) -> Any:
         """The answer as a result holds it, with character offsets into the text."""
+
+    @property
+    @abstractmethod
+    def form(self) -> Any:
+        """The form of what `as_json` returns, with types in place of values: [{"label": str}].
+
+        A list has one item, which stands for all.
+        """
 
     def results(
         self, log_probs: Sequence[np.ndarray], texts: Sequence[str], words: Sequence[Words]

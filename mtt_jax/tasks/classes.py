@@ -149,6 +149,11 @@ class Classes(Task):
         label = None if answer == ABSTAINED else self.labels[answer]
         return {"label": label, "score": max(scores.values()), "scores": scores}
 
+    @property
+    def form(self) -> dict:
+        """See `as_json`."""
+        return {"label": str, "score": float, "scores": dict.fromkeys(self.labels, float)}
+
     def as_cells(self, result: Any) -> dict[str, str]:
         """The label, "" for none, and its score."""
         return {

@@ -10,6 +10,7 @@ import numpy as np
 
 from mtt_jax.tasks.align import overlapping
 from mtt_jax.tasks.base import (
+    SPAN_FORM,
     Arrays,
     Read,
     Task,
@@ -437,6 +438,11 @@ class Entities(Task):
             _as_json(spans, scores, text, places)
             for (spans, scores), text, places in zip(kept, texts, words, strict=True)
         ]
+
+    @property
+    def form(self) -> list:
+        """See `as_json`."""
+        return [SPAN_FORM]
 
     def as_cells(self, result: Any) -> dict[str, str]:
         """The entities as JSON."""

@@ -254,6 +254,11 @@ class Multilabel(Task):
         probs = self._probs(log_probs).tolist()
         return {"labels": labels, "scores": dict(zip(self.labels, probs, strict=True))}
 
+    @property
+    def form(self) -> dict:
+        """See `as_json`."""
+        return {"labels": [str], "scores": dict.fromkeys(self.labels, float)}
+
     def as_cells(self, result: Any) -> dict[str, str]:
         """The labels, joined by |."""
         return {self.name: _JOINT.join(result["labels"]) if result else ""}

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mtt_jax.tasks.base import (
+    SPAN_FORM,
     Arrays,
     Read,
     Task,
@@ -199,6 +200,11 @@ class Tags(Task):
             }
             for (start, end), tag, score in zip(words, answer, scores, strict=True)
         ]
+
+    @property
+    def form(self) -> list:
+        """See `as_json`."""
+        return [SPAN_FORM]
 
     def as_cells(self, result: Any) -> dict[str, str]:
         """The tags as JSON."""

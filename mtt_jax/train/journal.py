@@ -43,12 +43,19 @@ class DevScore(NamedTuple):
 
 @contextmanager
 def open_journal(setup: Setup, first: int) -> Iterator["Journal"]:
-    """The journal of a run of which `first` steps are done; its files close at the end."""
+    """The journal of a run of which `first` steps are done; its files close at the end.
+
+    Raises:
+      UserError: if a logger cannot be started.
+    """
     config = setup.config
     each = flops.peak(setup.mesh.devices.flat[0].device_kind, config.encoder.dtype)
     peak = each * setup.mesh.size if each else None
+    main, say = processes.is_main(), setup.console.say
     with (
-        History(setup.run, first, config, processes.is_main(), setup.started) as history,
+        processes.together(
+            lambda: History(setup.run, first, config, main, setup.started, say)
+        ) as history,
         progress_bar(setup.console, config, setup.phases, first, peak) as progress,
         Trace(setup.run, config.train.profile) as trace,
     ):

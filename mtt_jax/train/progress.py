@@ -1,4 +1,4 @@
-"""The progress of a run: metrics.jsonl, TensorBoard events, the progress bar and progress lines."""
+"""The progress of a run: metrics.jsonl, loggers, the progress bar and progress lines."""
 
 import json
 import os
@@ -10,7 +10,6 @@ from pathlib import Path
 from rich.console import Console as RichConsole
 from rich.progress import Progress, ProgressColumn, Task
 from rich.text import Text
-from tensorboardX import SummaryWriter
 
 from mtt_jax.config.schema import Config
 from mtt_jax.report.console import Console
@@ -18,20 +17,21 @@ from mtt_jax.report.run_files import read_history
 from mtt_jax.scoring.held_out import Perplexity
 from mtt_jax.tasks import Score
 from mtt_jax.train import flops
+from mtt_jax.train.loggers import open_loggers
 from mtt_jax.train.optim import make_schedule
 from mtt_jax.train.phases import Phase
 from mtt_jax.train.step import StepMetrics
 
 # Seconds after which a console that is not a terminal gets a line, if nothing else was printed.
 _SILENCE = 60.0
-# Groups of numbers in a row of metrics.jsonl that TensorBoard draws.
+# Groups of numbers in a row of metrics.jsonl that loggers get.
 _DRAWN = ("losses", "scores", "weights", "perplexity")
 # Characters of the bar.
 _BAR = 12
 
 
 class History:
-    """metrics.jsonl and TensorBoard events of a run.
+    """metrics.jsonl of a run, and the loggers that get the same numbers.
 
     A line is on disk as soon as it is added. A run that is resumed from step N drops the lines
     after N, since it is about to write them again.
@@ -44,8 +44,9 @@ class History:
         config: Config,
         writes: bool = True,
         started: float | None = None,
+        say: Callable[[str], None] = print,
     ):
-        """Opens the files.
+        """Opens the file and the loggers.
 
         Args:
           run: the run directory.
@@ -53,20 +54,22 @@ class History:
           config: the run's.
           writes: whether anything is written; false for all processes but one.
           started: when the seconds of a line are counted from; None for lines without them.
+          say: tells the user that a logger failed.
+
+        Raises:
+          UserError: if a logger cannot be started.
         """
         self._started = started
         self._path = run / "metrics.jsonl" if writes else Path(os.devnull)
+        before = self.read(run) if writes else []
+        logged = max((row["step"] for row in before), default=0)
+        self._loggers = open_loggers(run, step, logged, config, say) if writes else []
         if writes:
-            self._drop_after(run, step)
+            self._drop_after(before, step)
         self._file = self._path.open("a", encoding="utf-8")
-        self._events = (
-            SummaryWriter(str(run / "tensorboard"), purge_step=step + 1 if step else None)
-            if config.train.tensorboard and writes
-            else None
-        )
 
-    def _drop_after(self, run: Path, step: int) -> None:
-        kept = [row for row in self.read(run) if step and row["step"] <= step]
+    def _drop_after(self, rows: Sequence[dict], step: int) -> None:
+        kept = [row for row in rows if step and row["step"] <= step]
         fresh = self._path.with_name(".metrics.jsonl.new")
         fresh.write_text("".join(_line(row) for row in kept), encoding="utf-8")
         fresh.replace(self._path)
@@ -76,8 +79,8 @@ class History:
 
     def __exit__(self, *_) -> None:
         self._file.close()
-        if self._events:
-            self._events.close()
+        for logger in self._loggers:
+            logger.close()
 
     @staticmethod
     def read(run: Path) -> list[dict]:
@@ -121,14 +124,14 @@ class History:
             row = {**row, "seconds": round(time.time() - self._started, 1)}
         self._file.write(_line(row))
         self._file.flush()
-        if self._events:
-            for name, value in _scalars(row):
-                self._events.add_scalar(f"{row['kind']}/{name}", value, row["step"])
+        values = {f"{row['kind']}/{name}": value for name, value in _scalars(row)}
+        for logger in self._loggers:
+            logger.scalars(row["step"], values)
 
     def flush(self) -> None:
-        """Writes the TensorBoard events to disk."""
-        if self._events:
-            self._events.flush()
+        """Has the loggers write or send what they got."""
+        for logger in self._loggers:
+            logger.flush()
 
 
 def _line(row: dict) -> str:
@@ -136,7 +139,7 @@ def _line(row: dict) -> str:
 
 
 def _scalars(row: dict) -> Iterator[tuple[str, float]]:
-    """The numbers of a row that TensorBoard draws, with their names."""
+    """The numbers of a row that loggers get, with their names."""
     for name, value in row.items():
         if isinstance(value, (int, float)) and name not in ("step", "seconds"):
             yield name, value

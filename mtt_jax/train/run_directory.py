@@ -89,7 +89,7 @@ def open_folder(folder: Path, config: Config, layout: Layout) -> None:
     """Creates a folder that belongs to one config, or recognizes it.
 
     Until the work has begun both config and data may change: the last start may have failed on a
-    mistake in them. The mesh may change at any time, as no result depends on it.
+    mistake in them. The mesh and the loggers may change at any time, as no result depends on them.
 
     Args:
       folder: to create or to resume.
@@ -127,12 +127,13 @@ def open_folder(folder: Path, config: Config, layout: Layout) -> None:
 
 
 def _decisive(config: Config) -> Config:
-    """The config without the fields that no result depends on: how devices share the work.
+    """The config without the fields that no result depends on: how devices share the work, loggers.
 
     With data.shards=0, as in a config that no run has completed yet, the data is read in 1 shard.
     """
     data = dataclasses.replace(config.data, shards=config.data.shards or 1)
-    return dataclasses.replace(config, mesh=MeshConfig(), data=data)
+    train = dataclasses.replace(config.train, log_to=())
+    return dataclasses.replace(config, mesh=MeshConfig(), data=data, train=train)
 
 
 def write(path: Path, text: str) -> None:

@@ -38,6 +38,7 @@ from mtt_jax.scoring.infer import make_forward
 from mtt_jax.train.balance import Balancer
 from mtt_jax.train.checkpoint import Checkpoints, abstract
 from mtt_jax.train.gradient import make_balancer
+from mtt_jax.train.loggers import check_loggers
 from mtt_jax.train.losses import make_sums
 from mtt_jax.train.optim import make_optimizers
 from mtt_jax.train.phases import Phase, plan, shortened, stop_early
@@ -161,6 +162,7 @@ def open_directory(run: Path, config: Config) -> dict | None:
         if config.init_from:
             saved_model.find(config.init_from)  # a wrong path is an error before anything is made
         open_teachers(config)
+        processes.together(lambda: check_loggers(config) if processes.is_main() else None)
     finished = processes.together(lambda: open_run(run, config) if processes.is_main() else None)
     return json.loads(processes.texts(json.dumps(finished))[0])
 

@@ -23,6 +23,8 @@ ALIASES = [
     ("data.topic.synthetic_ways", "case", "data.topic.synthetic_methods", "case"),
     ("tasks.topic.kind", "sentence", "tasks.topic.kind", "classes"),
     ("tasks.ner.kind", "token", "tasks.ner.kind", "entities"),
+    ("train.tensorboard", True, "train.log_to", ("tensorboard",)),
+    ("train.tensorboard", False, "train.log_to", ()),
 ]
 every_alias = pytest.mark.parametrize(
     ("old", "value", "new", "new_value"), ALIASES, ids=[alias[0] for alias in ALIASES]
@@ -104,7 +106,7 @@ def test_an_alias_in_a_config_file_warns_once_with_the_new_name(
 def test_an_alias_on_the_command_line_warns_once_with_the_new_name(old, value, new, new_value):
     config = default_config()
     with renamed(1) as messages:
-        override(config, [(f"config.{old}", value)])
+        override(config, [(f"config.{old}", str(value))])
         resolved = resolve(config)
     assert resolved == with_field(new, new_value)
     assert messages == [warning(old, value, new, new_value, dashes="--")]
@@ -138,6 +140,24 @@ def test_an_alias_in_config_json_is_read_without_a_warning(old, value, new, new_
     with renamed(0):
         config = from_json(json.dumps(raw))
     assert config == with_field(new, new_value)
+
+
+@pytest.mark.parametrize(
+    ("text", "loggers"),
+    [(None, ("tensorboard",)), ("true", ("tensorboard",)), ("No", ()), ("0", ())],
+)
+def test_an_alias_of_a_boolean_is_written_as_booleans_are(text, loggers):
+    config = default_config()
+    config.train.log_to = ("wandb",)
+    with renamed(1):
+        override(config, [("config.train.tensorboard", text)])
+    assert resolve(config).train.log_to == loggers
+
+
+def test_a_wrong_value_of_an_alias_of_a_boolean_is_refused_under_the_name_that_was_written():
+    with renamed(1), pytest.raises(UserError) as caught:
+        override(default_config(), [("config.train.tensorboard", "wandb")])
+    assert str(caught.value) == ("--config.train.tensorboard: expected true or false, got 'wandb'.")
 
 
 def test_old_kinds_can_be_given_to_a_task_of_a_config_file():
@@ -200,7 +220,7 @@ def test_a_task_may_be_called_like_an_old_field():
 
 def test_the_config_file_of_version_0_1_gives_the_config_json_that_it_wrote():
     """But for what depends on the machine, and word features, which that version did not have."""
-    with renamed(1):
+    with renamed(2):
         config = resolve(load_file(str(OLD_RUNS / "cfg.py")))
     stored = from_json((OLD_RUNS / "finished" / "config.json").read_text(encoding="utf-8"))
     data = dataclasses.replace(config.data, shards=stored.data.shards)
@@ -226,6 +246,7 @@ def test_config_json_of_version_0_1_resolves_without_a_warning(run):
         tuple(part["tasks"]) for part in raw["phases"]
     ]
     assert config.encoder.word_dropout == raw["encoder"].pop("token_dropout")
+    assert config.train.log_to == (("tensorboard",) if raw["train"].pop("tensorboard") else ())
     # Whatever has the same name has the same value.
     plain = json.loads(json.dumps(to_plain(config)))
     for section in ("encoder", "train", "mesh", "phases", "seed"):

@@ -306,7 +306,7 @@ def test_the_extension_of_a_config_file_may_be_left_out(config_file, tmp_path, m
         ("train.steps", "1_000", 1000),
         ("encoder.scan", "yes", True),
         ("encoder.scan", "off", False),
-        ("train.tensorboard", "No", False),
+        ("train.best_by_task", "No", False),
     ],
 )
 def test_numbers_and_booleans_are_read_as_people_write_them(field, text, value):

@@ -96,7 +96,7 @@ def test_a_run_of_another_config_is_refused(old):
 
 def test_each_task_is_compared_in_the_model_that_is_its_own_best_if_asked(raw, tmp_path):
     raw = raw.copy_and_resolve_references()
-    raw.train.update(steps=8, best_by_task=True, tensorboard=False)
+    raw.train.update(steps=8, best_by_task=True, log_to=())
     config = resolve(raw)
     data = prepare(config)
     joint = make_arms(config, data.splits["train"], ())["joint"]

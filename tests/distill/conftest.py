@@ -65,7 +65,7 @@ def raw(folder):
         config.tokenizer.vocab_size = 200
         config.train.update(
             row_length=32, batch_rows=4, steps=4, eval_every=4, warmup=0, learning_rate=1e-2,
-            tensorboard=False,
+            log_to=(),
         )  # fmt: skip
         for path, value in overrides.items():
             *groups, name = path.split("__")

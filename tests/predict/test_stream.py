@@ -385,7 +385,7 @@ def test_output_that_cannot_be_resumed_is_refused_and_left_unchanged(name, four,
 def test_every_format_of_the_command_is_a_format_of_the_stream(capsys):
     with pytest.raises(SystemExit):
         main(["predict", "--help"])
-    assert "{" + ",".join(FORMATS) + "}" in capsys.readouterr().out.replace("\n", "")
+    assert "{" + ",".join([*FORMATS, "parquet"]) + "}" in capsys.readouterr().out.replace("\n", "")
 
 
 # Formats of the input

@@ -125,7 +125,7 @@ def phased(run, tmp_path_factory):
         config.data[name].update(label=name, train=str(run[0].parent / "data.jsonl"))
     config.encoder.update(layers=1, width=16, heads=2, feedforward=32)
     config.mesh.data = 1
-    config.train.update(batch_rows=8, learning_rate=1e-2, save_every=3, keep=20, tensorboard=False)
+    config.train.update(batch_rows=8, learning_rate=1e-2, save_every=3, keep=20, log_to=())
     config.phases = (
         phase("tone", steps=10, tasks=("tone",), warmup=2),
         phase(
@@ -224,9 +224,7 @@ def steady(run, tmp_path_factory):
         config.data[name].update(label=name, train=str(run[0].parent / "data.jsonl"))
     config.data.max_length, config.data.overlap, config.train.row_length = 64, 16, 64
     config.encoder.update(layers=1, width=8, heads=2, feedforward=8, lora_rank=2)
-    config.train.update(
-        eval_every=4, save_every=2, keep=20, batch_rows=8, warmup=0, tensorboard=False
-    )
+    config.train.update(eval_every=4, save_every=2, keep=20, batch_rows=8, warmup=0, log_to=())
     config.train.update(ema=0.8, patience=2, best_by_task=True, head_rate=2.0)
     config.phases = (
         phase("still", steps=40, learning_rate=1e-9),

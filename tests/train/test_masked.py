@@ -51,7 +51,7 @@ def a_config(files, tasks=True, **train):
     config.tokenizer.vocab_size = 150
     config.mesh.data = 1
     config.encoder.update(layers=1, width=16, heads=2, feedforward=32, dropout=0.0)
-    config.train.update(batch_rows=8, learning_rate=1e-2, warmup=2, tensorboard=False, **train)
+    config.train.update(batch_rows=8, learning_rate=1e-2, warmup=2, log_to=(), **train)
     return config
 
 

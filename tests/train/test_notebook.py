@@ -27,7 +27,7 @@ def config(tmp_path_factory):
     config.data.max_length, config.data.overlap = 16, 4
     config.encoder.update(layers=1, width=8, heads=2, feedforward=8, max_positions=16)
     config.tokenizer.vocab_size = 120
-    config.train.update(steps=3, warmup=1, batch_rows=4, row_length=16, tensorboard=False)
+    config.train.update(steps=3, warmup=1, batch_rows=4, row_length=16, log_to=())
     return config
 
 

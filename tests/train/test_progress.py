@@ -16,7 +16,7 @@ from mtt_jax.train.progress import History, bar_line, duration, headlines, progr
 from mtt_jax.train.step import StepMetrics
 from tests.helpers import make_config
 
-CONFIG = make_config(train__steps=1000, train__log_every=2, train__tensorboard=False)
+CONFIG = make_config(train__steps=1000, train__log_every=2, train__log_to=())
 METRICS = StepMetrics(
     loss=1.5, losses={"topic": 0.5, "ner": 1.0}, counts={}, weights={"topic": 1.0, "ner": 1.0},
     gradient_norm=2.0, tokens=300,

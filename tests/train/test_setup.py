@@ -13,7 +13,7 @@ from tests.helpers import assert_trees_equal, make_config
 
 @pytest.fixture
 def setup(records, tokenizer, tmp_path):
-    config = complete_config(make_config(train__tensorboard=False), tmp_path)
+    config = complete_config(make_config(train__log_to=()), tmp_path)
     encoded = encode_records(records, tokenizer, config.task_list, reading_of(config))
     data = Prepared(tokenizer, {"train": encoded, "dev": encoded, "test": encoded}, ())
     with stop_signals() as asked, set_up(config, tmp_path, Console(), asked, data) as setup:

@@ -11,7 +11,7 @@ import json
 import math
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -48,19 +48,55 @@ def read(path: Path, layout: Layout) -> Iterator[Row]:
     """
     del layout  # such a file says everything itself
     number = 0
-    for batch in _batches(path):
-        if not number:
+    for batch in batches(path):
+        yield from rows_of(batch, path, number)
+        number += batch.num_rows
+
+
+def batches(path: Path) -> Iterator[Any]:
+    """The record batches of a file, as pyarrow has them.
+
+    Raises:
+      UserError: if the file is damaged, or two columns have the same name.
+    """
+    for index, batch in enumerate(_batches(path)):
+        if not index:
             _check_columns(batch.schema.names, path)
-            classes = class_features(batch.schema.metadata)
-        names = [name for name in batch.schema.names if not name.startswith(_PANDAS_INDEX)]
-        columns = [_values(batch.column(name)) for name in names]
-        for values in zip(*columns, strict=True):
-            number += 1
-            place = Place(path, number, "row")
-            fields = dict(zip(names, values, strict=True))
-            for name in classes.keys() & fields.keys():
-                fields[name] = _named(fields[name], classes[name], name, place)
-            yield row_of(place, fields)
+        yield batch
+
+
+def rows_of(batch: Any, path: Path, before: int, only: Collection[str] = ()) -> Iterator[Row]:
+    """The rows of a record batch.
+
+    Args:
+      batch: as `batches` yields it.
+      path: of its file.
+      before: rows of the file before it.
+      only: columns to read; () for all but the index of pandas.
+
+    Raises:
+      UserError: if an id has no name.
+    """
+    classes = class_features(batch.schema.metadata)
+    names = [
+        name
+        for name in batch.schema.names
+        if (name in only if only else not name.startswith(_PANDAS_INDEX))
+    ]
+    columns = [_values(batch.column(name)) for name in names]
+    for number, values in enumerate(zip(*columns, strict=True), start=before + 1):
+        place = Place(path, number, "row")
+        fields = dict(zip(names, values, strict=True))
+        for name in classes.keys() & fields.keys():
+            fields[name] = _named(fields[name], classes[name], name, place)
+        yield row_of(place, fields)
+
+
+def is_text(kind: Any) -> bool:
+    """Whether a type of pyarrow is that of strings."""
+    import pyarrow.types as types
+
+    return types.is_string(kind) or types.is_large_string(kind)
 
 
 def class_features(metadata: Mapping[bytes, bytes] | None) -> dict[str, Any]:
