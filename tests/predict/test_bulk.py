@@ -76,7 +76,7 @@ def recipe(name, folder):
     ("name", "package"), [("bulk_ray.py", "ray"), ("bulk_spark.py", "pyspark")]
 )
 def test_the_recipe_gives_every_row_its_answers(name, package, run, predictor, tmp_path):
-    pytest.importorskip(package, reason="needs: pip install -r requirements-peers.txt")
+    pytest.importorskip(package, reason="needs: pip install -r requirements-bulk.txt")
     given = rows_of(40)
     (tmp_path / "in").mkdir()
     pq.write_table(given, tmp_path / "in" / "a.parquet")
