@@ -13,7 +13,9 @@ The peer is AutoModelForSequenceClassification and AutoModelForTokenClassificati
 warm-up and linear decay, batches grouped by length. Test is read once per run and chooses nothing.
 
 Finished runs are kept in --out, so the same command resumes: twelve of them, eight of which train
-a single task. --sides=ours leaves out the peer's. The last line is JSON.
+a single task. --sides=ours leaves out the peer's. Fields of our config can be overridden, such as
+--config.encoder.word_features= for encoders that both sides share to the letter. The last line is
+JSON.
 """
 
 import argparse
@@ -41,6 +43,7 @@ from benchmarks.common.configs import (
 )
 from benchmarks.common.corpora import cut_files, labelled, reading_of
 from benchmarks.common.flags import existing_file
+from mtt_jax.config.files import split_overrides
 from mtt_jax.data.sources import read_records
 from mtt_jax.tasks.schemes import tags_to_spans
 
@@ -63,7 +66,8 @@ def main():
     jobs = {(side, task): trained[side](task) for side in options.sides for task in FIGURES}
 
     def outcome(side, task, rate, seed):
-        file = options.out / f"{side}-{jobs[side, task]}-{rate:g}-{seed}.json"
+        changed = options.changed if side == "ours" else ""
+        file = options.out / f"{side}{changed}-{jobs[side, task]}-{rate:g}-{seed}.json"
         if not file.is_file():
             result = runs[side](task, rate, seed)
             file.write_text(json.dumps(result) + "\n")
@@ -114,7 +118,10 @@ def parse():
     parser.add_argument("--seeds", default=[0, 1, 2], type=int, nargs="+")
     sides = ("ours", "peer")
     parser.add_argument("--sides", default=sides, choices=sides, nargs="+")
-    options = parser.parse_args()
+    overrides, rest = split_overrides(sys.argv[1:])
+    options = parser.parse_args(rest)
+    options.overrides = [f"--{flag}={value}" for flag, value in overrides]
+    options.changed = "".join(f"-{flag.split('.')[-1]}={value}" for flag, value in overrides)
     options.out.mkdir(parents=True, exist_ok=True)
     return options
 
@@ -136,7 +143,7 @@ def first_lines(options):
 
 def train_ours(options, files, records, rate, seed):
     """Test and dev scores of one run of configs/pretrained.py on both tasks."""
-    run = options.out / f"ours-{rate:g}-{seed}"
+    run = options.out / f"ours{options.changed}-{rate:g}-{seed}"
     sizes = [cut_lengths(options.init, labelled(records["train"], task)) for task in FIGURES]
     sentences, subwords = (sum(f(s) for s in sizes) for f in (len, sum))
     rows = round(options.batch * subwords / sentences / ROW_LENGTH)
@@ -159,7 +166,7 @@ def train_ours(options, files, records, rate, seed):
     start = time.perf_counter()
     subprocess.run(
         [sys.executable, "launch.py", f"--config={PRETRAINED}", f"--workdir={run.resolve()}",
-         *flags_of({**AG_NEWS, **flags})],
+         *flags_of({**AG_NEWS, **flags}), *options.overrides],
         cwd=ROOT, check=True, stdout=subprocess.DEVNULL,
     )  # fmt: skip
     final = json.loads((run / "metrics.json").read_text())
