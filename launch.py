@@ -40,8 +40,11 @@ _DISTRIBUTED = flags.DEFINE_bool(
 _DRY_RUN = flags.DEFINE_bool(
     "dry_run", False, "Only say what would be trained on what, and the memory and time to expect."
 )
-_FLAGS = ("config", "workdir", "coordinator", "processes", "process", "distributed", "dry_run",
-          "help")  # fmt: skip
+_QUIET = flags.DEFINE_bool("quiet", False, "Print nothing but errors.")
+_FLAGS = (
+    "config", "workdir", "coordinator", "processes", "process", "distributed", "dry_run", "quiet",
+    "help",
+)  # fmt: skip
 
 
 def main(argv: list[str]) -> int:
@@ -73,6 +76,7 @@ def _train(argv: list[str]) -> int:
         _PROCESS.value,
         _DISTRIBUTED.value,
         _DRY_RUN.value,
+        _QUIET.value,
     )
 
 

@@ -14,7 +14,7 @@ import argparse
 import json
 from pathlib import Path
 
-from mtt_jax.cli.options import parse_strictly
+from mtt_jax.cli.options import add_quiet, parse_strictly
 from mtt_jax.config.files import (
     Override,
     find_file,
@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--split", choices=("train", "dev", "test"),
         help="what the model of --run judges, train by default",
     )  # fmt: skip
+    add_quiet(parser)
     parser.add_argument("--folds", type=int, help="models to train for --split=train, 3 by default")
     parser.add_argument(
         "--out", help="folder for check.html, check.json and what --run finds; none by default, "
@@ -95,7 +96,7 @@ def run(options: argparse.Namespace) -> int:
         examined = examine(_moved(model.config, options.overrides), model.tokenizer)
     else:
         examined = examine(complete(_with_labels(options.loaded)))
-    console = silent() if options.json else Console()
+    console = silent() if options.json or options.quiet else Console()
     show(examined, console)
     out = Path(options.out or f"{options.run}/check").expanduser()
     suspects = []

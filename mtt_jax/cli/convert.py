@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
+from mtt_jax.cli.options import add_quiet
 from mtt_jax.cli.options import parse_strictly as parse
 from mtt_jax.config.values import parse_names
 from mtt_jax.errors import UserError, one_of
@@ -29,6 +30,7 @@ __all__ = ["HELP", "add_arguments", "parse", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
+    add_quiet(parser)
     parser.add_argument("inputs", metavar="IN", nargs="+", help="file, folder or glob to read")
     parser.add_argument("output", metavar="OUT", help="JSONL file to write; - for standard output")
     parser.add_argument("--force", action="store_true", help="overwrite OUT if it exists")
@@ -77,9 +79,9 @@ def run(options: argparse.Namespace) -> int:
             for number, item in enumerate(found.objects, start=1):
                 stream.write(_line(item, f"{path}, text {number}"))
             count += len(found.objects)
-            for note in found.notes:
+            for note in found.notes if not options.quiet else ():
                 print(_shown(note), file=said)
-    if options.output != "-":
+    if options.output != "-" and not options.quiet:
         print(f"{options.output}: {count:,} lines written.")
     return 0
 

@@ -7,7 +7,7 @@ Fields of the config: --config.train.steps=200. If it is stopped, the same comma
 
 import argparse
 
-from mtt_jax.cli.options import add_config
+from mtt_jax.cli.options import add_config, add_quiet
 from mtt_jax.cli.options import parse_with_config as parse
 from mtt_jax.config.files import find_file, load_config
 from mtt_jax.config.values import parse_names
@@ -20,6 +20,7 @@ __all__ = ["HELP", "add_arguments", "parse", "run"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     add_config(parser, "the run to decide on")
+    add_quiet(parser)
     parser.add_argument("--out", help="folder to create; runs/diagnose-NAME by default")
     parser.add_argument("--seeds", type=int, default=5, help="runs per option, 5 by default")
     parser.add_argument(
@@ -33,9 +34,10 @@ def run(options: argparse.Namespace) -> int:
     # Only now: JAX takes a second to import, and a mistake above should not wait for it.
     from mtt_jax.devices import startup
     from mtt_jax.diagnose.study import diagnose
-    from mtt_jax.report.console import Console
+    from mtt_jax.report.console import Console, silent
 
     startup.prepare()
     out = options.out or f"runs/diagnose-{find_file(options.config).stem}"
-    diagnose(config, out, options.seeds, parse_names(options.balancers), Console())
+    console = silent() if options.quiet else Console()
+    diagnose(config, out, options.seeds, parse_names(options.balancers), console)
     return 0

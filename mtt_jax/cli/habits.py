@@ -99,7 +99,7 @@ _TRAIN = {
                     "--config.tasks.TASK.labels=A,B, as in --config.tasks.topic.labels=A,B"),
     **dict.fromkeys(("optimizer", "optim"), "the optimizer is AdamW, with --config.train.beta1 "
                     "and others (mtt fields)"),
-    **dict.fromkeys(("verbose", "v", "debug", "quiet", "q"), "there is no such switch; "
+    **dict.fromkeys(("verbose", "v", "debug"), "there is no such switch; "
                     "metrics.jsonl in the run directory holds every figure"),
     **dict.fromkeys(("name", "run_name", "experiment_name", "project"), "--workdir=runs/NAME"),
     **dict.fromkeys(("local_rank", "rank", "world_size", "nproc_per_node", "num_processes",

@@ -35,6 +35,11 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_quiet(parser: argparse.ArgumentParser) -> None:
+    """Adds --quiet."""
+    parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
+
+
 def parse_strictly(parser: argparse.ArgumentParser, arguments: list[str]) -> argparse.Namespace:
     """Parses arguments, in any order; anything unknown is refused with the nearest option.
 

@@ -14,7 +14,7 @@ import argparse
 import sys
 from typing import Any
 
-from mtt_jax.cli.options import RUN, add_engine
+from mtt_jax.cli.options import RUN, add_engine, add_quiet
 from mtt_jax.cli.options import parse_strictly as parse
 
 HELP = "predict for the texts of files or of standard input"
@@ -32,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="in any format that training reads, or with one text per line; also globs, folders "
         "and hub:OWNER/NAME:SPLIT; standard input by default",
     )
+    add_quiet(parser)
     parser.add_argument("--output", default="-", help="file to write, or to resume")
     parser.add_argument(
         "--format",
@@ -112,7 +113,7 @@ def run(options: argparse.Namespace) -> int:
         if in_columns
         else open_inputs(files, options.text, options.input_format, layout)
     )
-    for line in described(inputs):
+    for line in described(inputs) if not options.quiet else ():
         print(line, file=sys.stderr)
 
     from mtt_jax.predict.columns import check_parquet, predict_columns
@@ -129,7 +130,7 @@ def run(options: argparse.Namespace) -> int:
         print("Type a text and press Enter; Ctrl-D to quit.", file=sys.stderr)
     terminal = RichConsole(stderr=True)
     columns = TextColumn("texts"), MofNCompleteColumn(), TimeElapsedColumn()
-    hidden = typed or not terminal.is_terminal
+    hidden = typed or options.quiet or not terminal.is_terminal
     with Progress(*columns, console=terminal, disable=hidden) as bar:
         task = bar.add_task("texts", total=None)
 

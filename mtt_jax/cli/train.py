@@ -9,7 +9,7 @@ Every field of the config can be set on the command line; `mtt fields` lists the
 import argparse
 from collections.abc import Sequence
 
-from mtt_jax.cli.options import add_config
+from mtt_jax.cli.options import add_config, add_quiet
 from mtt_jax.cli.options import parse_with_config as parse
 from mtt_jax.config.files import Override, find_file, load_config
 
@@ -21,6 +21,7 @@ __all__ = ["HELP", "add_arguments", "parse", "run", "train_config"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     add_config(parser, "the run")
+    add_quiet(parser)
     parser.add_argument("--workdir", help="run directory; runs/NAME of the config by default")
     parser.add_argument(
         "--dry-run",
@@ -50,6 +51,7 @@ def run(options: argparse.Namespace) -> int:
         options.process,
         options.distributed,
         options.dry_run,
+        options.quiet,
     )
 
 
@@ -62,6 +64,7 @@ def train_config(
     process: int | None = None,
     distributed: bool = False,
     dry: bool = False,
+    quiet: bool = False,
 ) -> int:
     """What `mtt train` and `launch.py` do.
 
@@ -74,6 +77,7 @@ def train_config(
       process: which one this is.
       distributed: detect all three.
       dry: only say what to expect.
+      quiet: print nothing but errors.
 
     Raises:
       UserError: for errors a user can fix.
@@ -83,14 +87,15 @@ def train_config(
     # Only now: JAX takes a second to import, and a mistake above should not wait for it.
     from mtt_jax.devices import processes as several
     from mtt_jax.devices import startup
-    from mtt_jax.report.console import Console
+    from mtt_jax.report.console import Console, silent
     from mtt_jax.train.dry_run import dry_run
     from mtt_jax.train.loop import train
 
     startup.prepare()
     several.start(coordinator, processes, process, distributed)
     if dry:
-        dry_run(config, Console())
+        dry_run(config, Console())  # which is for nothing else than to be read
         return 0
-    train(config, workdir or f"runs/{find_file(name).stem}", Console())
+    console = silent() if quiet else Console()
+    train(config, workdir or f"runs/{find_file(name).stem}", console)
     return 0

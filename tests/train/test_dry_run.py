@@ -46,6 +46,13 @@ def test_dry_run_says_what_would_be_trained_on_what_and_keeps_nothing(flags, tmp
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
+def test_quiet_run_prints_nothing_and_trains(flags, tmp_path, capsys):
+    flags = [*flags, "--config.train.steps=1", "--config.mesh.data=1"]
+    assert main(["train", "--config=news_files", "--quiet", "--workdir=run", *flags]) == 0
+    assert capsys.readouterr() == ("", "")
+    assert (tmp_path / "run" / "metrics.json").is_file()
+
+
 def test_mistake_that_would_end_the_run_ends_the_dry_run(flags, capsys):
     flags = [*flags, "--config.train.batch_rows=1000000000"]
     assert main(["train", "--config=news_files", "--dry-run", *flags]) == 2
