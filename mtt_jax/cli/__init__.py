@@ -21,6 +21,7 @@ from mtt_jax.cli import (
     fields,
     info,
     predict,
+    serve,
     train,
 )
 from mtt_jax.cli.options import Parser
@@ -33,6 +34,7 @@ COMMANDS: dict[str, ModuleType] = {
     "distill": distill,
     "evaluate": evaluate,
     "predict": predict,
+    "serve": serve,
     "export": export,
     "diagnose": diagnose,
     "check": check,
