@@ -1,8 +1,8 @@
-"""Answer over HTTP, with a web page to try the model.
+r"""Answer over HTTP, with a web page to try the model.
 
     mtt serve runs/balanced
     mtt serve runs/balanced news=runs/pretrained --port=8080
-    curl -H 'Content-Type: application/json' -d '{"text": "Ann left Oslo."}' \\
+    curl -H 'Content-Type: application/json' -d '{"text": "Ann left Oslo."}' \
         http://127.0.0.1:8000/predict
 
 Only this machine can reach the server unless --host says otherwise. Texts of requests that arrive

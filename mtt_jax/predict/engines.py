@@ -167,7 +167,9 @@ def _onnx(model: SavedModel, int8: bool = False) -> Engine:
         """One short text: nothing is compiled, but the first call allocates its memory."""
         ids, features = np.zeros(2, np.int32), len(config.encoder.word_features)
         none = np.zeros(0, np.int32)
-        run([Example(ids, none, none.reshape(0, 2), {}, np.zeros((2, features), np.int32))], "first")
+        run(
+            [Example(ids, none, none.reshape(0, 2), {}, np.zeros((2, features), np.int32))], "first"
+        )
         yield
 
     return Engine(run, _ONNX_BATCHES * _ONNX_POSITIONS, warm_up)

@@ -90,8 +90,8 @@ def make_app(
         Route("/healthz", health),
         Route("/readyz", ready),
         Route("/metrics", exposition),
-        Route("/info", _constant(JSONResponse(info).body, "application/json")),
-        Route("/openapi.json", _constant(JSONResponse(described).body, "application/json")),
+        Route("/info", _constant(bytes(JSONResponse(info).body), "application/json")),
+        Route("/openapi.json", _constant(bytes(JSONResponse(described).body), "application/json")),
         Route("/docs", _constant(openapi.page(described).encode(), _ASSETS["index.html"])),
         Route("/", _asset("index.html")),
         *(Route(f"/static/{name}", _asset(name)) for name in _ASSETS if name != "index.html"),
@@ -205,7 +205,8 @@ async def _answers(
     gone = asyncio.ensure_future(_disconnected(request))
     try:
         left = end - asyncio.get_running_loop().time()
-        await asyncio.wait({answers, gone}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        either: set[asyncio.Future[Any]] = {answers, gone}
+        await asyncio.wait(either, timeout=left, return_when=asyncio.FIRST_COMPLETED)
         if answers.done():
             return answers.result()
         if gone.done():

@@ -17,6 +17,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -197,7 +198,7 @@ class Batcher:
         self._model = threading.Thread(target=self._run, name="model", daemon=True)
         self.failure: Exception | None = None
         for name, line in self._lines.items():
-            self._metrics.watch_queue(name, lambda line=line: line.waiting, settings.queue)
+            self._metrics.watch_queue(name, partial(getattr, line, "waiting"), settings.queue)
 
     def start(self, failed: Callable[[Exception], None] | None = None) -> None:
         """Starts the threads, which first warm the models up.

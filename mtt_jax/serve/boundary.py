@@ -36,7 +36,8 @@ class Boundary:
     """ASGI middleware around the whole application.
 
     It gives a request its id (the client's X-Request-ID, if that is harmless), refuses one without
-    the token, adds headers, counts, and logs one line and unexpected exceptions. `scope["state"]["about"]` is a dict whose keys go into that line.
+    the token, adds headers, counts, and logs one line and unexpected exceptions. The keys of the
+    dict `scope["state"]["about"]` go into that line.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class Boundary:
           app: ASGI.
           metrics: to count in.
           paths: that the application has; metrics and logs name no others.
-          quiet: paths whose successes are not logged, since probes ask for them all the time.
+          quiet: paths that probes ask for all the time, and of which only errors are logged.
           open_paths: that need no token.
           token: "" if none is needed anywhere.
         """
@@ -111,7 +112,7 @@ class Boundary:
         status = status or 499
         self._metrics.requests.labels(method, path, status).inc()
         self._metrics.request_seconds.labels(path).observe(seconds)
-        if path in self._quiet and status < 400:
+        if path in self._quiet and status in (200, 503):
             return
         client = (scope.get("client") or ("",))[0]
         logs.event(

@@ -1,7 +1,7 @@
 """The OpenAPI description of the server, from the pydantic models, and the page that shows it."""
 
 import html
-import json
+from string import Template
 from typing import Any
 
 from pydantic.json_schema import models_json_schema
@@ -116,7 +116,7 @@ def page(found: dict[str, Any]) -> str:
         f"<p>{_text(one.get('description', ''))}</p>{_fields(one)}"
         for name, one in found["components"]["schemas"].items()
     ]
-    return _PAGE.format(
+    return _PAGE.substitute(
         version=_text(found["info"]["version"]),
         operations="".join(operations),
         schemas="".join(schemas),
@@ -177,27 +177,29 @@ def _text(value: Any) -> str:
     return html.escape(str(value))
 
 
-_EXAMPLE = json.dumps({"text": "Tom works at Microsoft in Seattle."})
-_PAGE = f"""<!DOCTYPE html>
+_PAGE = Template("""<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
 <title>mtt_jax: HTTP interface</title>
+<link rel="icon" href="data:,">
 <link rel="stylesheet" href="static/style.css">
 </head>
 <body>
 <main>
 <h1>HTTP interface</h1>
-<p>mtt_jax {{version}}. The same as OpenAPI 3.1: <a href="openapi.json">openapi.json</a>.
+<p>mtt_jax $version. The same as OpenAPI 3.1: <a href="openapi.json">openapi.json</a>.
 The <a href="./">page to try it</a>.</p>
-<pre>curl -H 'Content-Type: application/json' -d '{_EXAMPLE.replace("{", "{{").replace("}", "}}")}' \\
+<pre>curl -H 'Content-Type: application/json' \\
+    -d '{"text": "Tom works at Microsoft in Seattle."}' \\
     http://127.0.0.1:8000/predict</pre>
 <h2>Operations</h2>
-{{operations}}
+$operations
 <h2>Contents</h2>
-{{schemas}}
+$schemas
 </main>
 </body>
 </html>
-"""
+""")
