@@ -5,6 +5,7 @@ Each is called with (examples, aggregation) and returns inferences, in order.
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -95,13 +96,8 @@ def _jax(model: SavedModel, dtype: str = "") -> Engine:
 
     def run(examples: Sequence[Example], aggregation: str) -> list[Inference]:
         length = _row_length(examples, config)
-        try:
+        with _explained(model):
             return list(infer(forward, params, examples, config, _ROWS, aggregation, length, tasks))
-        except (ScopeParamShapeError, ScopeParamNotFoundError) as error:
-            reason = str(error).split(" (http")[0]
-            raise UserError(
-                f"{model.path}: model.safetensors does not fit config.json: {reason}"
-            ) from None
 
     def warm_up() -> Iterator[None]:
         """One row of each length, and each number of rows of the full length: what `run` packs."""
@@ -110,10 +106,23 @@ def _jax(model: SavedModel, dtype: str = "") -> Engine:
         short = ((1, length) for length in range(_POSITIONS, row_length, _POSITIONS))
         for rows, length in (*short, *((rows, row_length) for rows in _ROWS)):
             batch = lay_out([[piece]], tasks, length, config.slots, rows)
-            jax.block_until_ready(forward(params, batch))
+            with _explained(model):
+                jax.block_until_ready(forward(params, batch))
             yield
 
     return Engine(run, _ROWS[-1] * row_length, warm_up)
+
+
+@contextmanager
+def _explained(model: SavedModel) -> Iterator[None]:
+    """Says which file is wrong if the parameters are not those of the config."""
+    try:
+        yield
+    except (ScopeParamShapeError, ScopeParamNotFoundError) as error:
+        reason = str(error).split(" (http")[0]
+        raise UserError(
+            f"{model.path}: model.safetensors does not fit config.json: {reason}"
+        ) from None
 
 
 def _row_length(examples: Sequence[Example], config: Config) -> int:

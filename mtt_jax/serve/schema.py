@@ -280,7 +280,7 @@ def _explained(error: ValidationError) -> str:
     fault = error.errors(include_url=False, include_context=False)[0]
     path = list(fault["loc"])
     where = _path(path)
-    if not path and fault["type"] == "invalid_key":
+    if not path and fault["type"] == "string_unicode":
         return "a name in the body has half of a surrogate pair."
     if not path:
         return "expected a JSON object."

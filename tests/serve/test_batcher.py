@@ -136,7 +136,7 @@ def test_thresholds_apply_to_the_texts_of_their_own_job(predictor):
 
 def test_embeddings_are_those_of_encode_and_null_unless_asked_for(predictor):
     asked, other = news(*TEXTS, embeddings=True), news(*TEXTS)
-    with Started(predictor, asked, other) as started:
+    with Started(predictor, asked, other):
         vectors = [json.loads(answer.embedding) for answer in asked.future.result(SECONDS)]
         assert {answer.embedding for answer in other.future.result(SECONDS)} == {b"null"}
     np.testing.assert_allclose(vectors, predictor.encode(TEXTS), atol=1e-5)

@@ -139,7 +139,7 @@ def test_without_thresholds_a_request_uses_those_of_the_model(tasks):
     [
         (
             {"tpic": 1},
-            "thresholds: 'tpic' is not one of topic, ner, subjects, pos. Did you mean 'topic'?",
+            "thresholds: 'tpic' is not one of subjects, topic, ner, pos. Did you mean 'topic'?",
         ),
         (
             {"ner": {"PRE": 1}},
