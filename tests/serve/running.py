@@ -19,7 +19,7 @@ from mtt_jax.serve.app import make_app
 from mtt_jax.serve.run import bound
 from tests.helpers import ROOT
 
-SECONDS = 240  # until a test gives up; a slow machine needs some to load JAX
+SECONDS = 25  # until a test gives up; a slow machine needs some to load JAX
 
 
 class Asking:

@@ -29,13 +29,31 @@ HOSTILE = '<img src=x onerror="document.title=1"><script>document.title=2</scrip
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A run of seconds on the embedded corpus."""
+    """A run of seconds that knows a few sentences by heart."""
+    folder = tmp_path_factory.mktemp("data")
+    entities = [(0, 11, "PER"), (21, 30, "ORG"), (34, 41, "LOC")]
+    labelled = {PERSON: ("others", entities), "Shares fell.": ("others", [])}
+    labelled["Rovers beat City again."] = ("sports", [(0, 6, "ORG"), (12, 16, "ORG")])
+    labelled["The minister resigned."] = ("politics", [])
+    rows = [
+        {
+            "text": text,
+            "label": topic,
+            "entities": [dict(zip(("start", "end", "label"), span, strict=True)) for span in spans],
+        }
+        for text, (topic, spans) in labelled.items()
+    ]
+    file = folder / "train.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in 5 * rows), encoding="utf-8")
     config = default_config()
+    config.data.update(source="files", cache_dir=str(folder / "cache"), max_length=64)
+    for task in ("topic", "ner"):
+        config.data[task].train = str(file)
     config.encoder.update(layers=1, width=32, heads=2, feedforward=64, max_positions=64)
-    config.data.update(max_length=64, cache_dir=str(tmp_path_factory.mktemp("cache")))
-    config.train.update(steps=60, warmup=5, batch_rows=8, row_length=64, learning_rate=3e-3)
+    config.tokenizer.vocab_size = 200
+    config.train.update(steps=60, warmup=5, batch_rows=4, row_length=64, learning_rate=1e-2)
     config.train.tensorboard = False
-    return train(config, tmp_path_factory.mktemp("runs") / "trained").path
+    return train(config, folder / "trained").path
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +63,8 @@ def server(trained, four):
 
 
 @pytest.fixture(scope="module")
-def chromium():
+def chromium(trained):
+    """After training, since Playwright leaves an event loop running, in which Orbax would hang."""
     path = shutil.which("chromium") or shutil.which("google-chrome")
     with playwright.sync_playwright() as engine:
         browser = engine.chromium.launch(executable_path=path, args=["--no-sandbox"])
