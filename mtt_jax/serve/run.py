@@ -1,10 +1,11 @@
 """Running a server: its address, its token, its signals and its end."""
 
+import contextlib
 import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -104,22 +105,22 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-class _signals:  # noqa: N801  used as a function
+@contextlib.contextmanager
+def _signals() -> Iterator[None]:
     """Keeps signals from ending the process by themselves while uvicorn handles them.
 
     uvicorn sends them again to the handlers from before once it has stopped; these do nothing, so
     that the exit status is 0. Without the file descriptor, no other thread watches for them.
     """
-
-    def __enter__(self) -> None:
-        self._descriptor = signal.set_wakeup_fd(-1)
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        self._before = {n: signal.signal(n, lambda number, frame: None) for n in numbers}
-
-    def __exit__(self, *exception: Any) -> None:
-        for number, handler in self._before.items():
+    descriptor = signal.set_wakeup_fd(-1)
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, lambda number, frame: None) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
             signal.signal(number, handler)
-        signal.set_wakeup_fd(self._descriptor)
+        signal.set_wakeup_fd(descriptor)
 
 
 def bound(host: str, port: int) -> socket.socket:

@@ -19,7 +19,7 @@ from mtt_jax.serve.app import make_app
 from mtt_jax.serve.run import bound
 from tests.helpers import ROOT
 
-SECONDS = 25  # until a test gives up; a slow machine needs some to load JAX
+SECONDS = 240  # until a test gives up; a slow machine needs some to load JAX
 
 
 class Asking:
@@ -79,9 +79,13 @@ class Server(Asking):
         )  # fmt: skip
         self._lines = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
-        self.connect(self.wait_for("listening")["url"])
-        if self._until_ready:
-            self.wait_for("ready")
+        try:
+            self.connect(self.wait_for("listening")["url"])
+            if self._until_ready:
+                self.wait_for("ready")
+        except BaseException:
+            self.process.kill()
+            raise
         return self
 
     def __exit__(self, *exception):
