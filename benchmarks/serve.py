@@ -28,6 +28,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -151,6 +152,7 @@ def piped(run, texts, engine, seconds):
 
 def usual(run, port):
     """The peer."""
+    import numpy as np
     import onnxruntime
     import uvicorn
     from fastapi import FastAPI
@@ -173,14 +175,9 @@ def usual(run, port):
     @app.post("/predict")
     async def predict(asked: Asked):
         encoding = model.tokenizer.encode(asked.text)
-        inputs = {
-            "input_ids": [encoding.ids[:longest]],
-            "attention_mask": [encoding.attention_mask[:longest]],
-        }
-        import numpy as np
-
-        arrays = {name: np.array(value, np.int32) for name, value in inputs.items()}
-        found = session.run(list(tasks), arrays)
+        ids = np.array([encoding.ids[:longest]], np.int32)
+        inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+        found = session.run(list(tasks), inputs)
         return {
             name: np.array(classes)[logits.argmax(-1)].tolist()
             for (name, classes), logits in zip(tasks.items(), found, strict=True)
@@ -239,8 +236,6 @@ def ours(run, engine="jax"):
 @contextlib.contextmanager
 def peer(run):
     """The port of the usual server, once it answers."""
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     about = json.dumps({"what": "peer", "run": run, "port": port})
