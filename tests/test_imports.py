@@ -109,7 +109,8 @@ def test_the_walk_tells_imports_inside_functions_from_those_at_load():
         ),
         ("scoring", ("mtt_jax.train",)),
         ("weights", ("mtt_jax.train",)),
-        ("predict", ("mtt_jax.train", "mtt_jax.diagnose")),
+        ("predict", ("mtt_jax.train", "mtt_jax.diagnose", "mtt_jax.serve")),
+        ("serve", ("mtt_jax.train", "mtt_jax.diagnose", "mtt_jax.distill")),
     ],
 )  # fmt: skip
 def test_a_folder_does_not_import_what_it_must_not_know(room, forbidden):
@@ -119,15 +120,20 @@ def test_a_folder_does_not_import_what_it_must_not_know(room, forbidden):
 
 @pytest.mark.parametrize(
     "module",
-    [m for m in MODULES if within(m, "mtt_jax.scoring", "mtt_jax.weights", "mtt_jax.predict")],
+    [
+        m
+        for m in MODULES
+        if within(m, "mtt_jax.scoring", "mtt_jax.weights", "mtt_jax.predict", "mtt_jax.serve")
+    ],
 )
-def test_scoring_and_prediction_load_no_optimizer_grain_or_tfds_even_through_others(module):
+def test_scoring_prediction_and_serving_load_no_optimizer_grain_or_tfds_even_through_others(module):
     heavy = ("mtt_jax.train", "optax", "grain", "tensorflow_datasets")
     assert [name for name in sorted(loaded_with(module)) if within(name, *heavy)] == []
 
 
-def test_a_process_that_predicts_has_no_optimizer_grain_orbax_or_tfds_loaded():
-    code = "import sys, mtt_jax.predict.predictor; print(*sorted(sys.modules))"
+@pytest.mark.parametrize("module", ["predict.predictor", "serve.run"])
+def test_a_process_that_predicts_has_no_optimizer_grain_orbax_or_tfds_loaded(module):
+    code = f"import sys, mtt_jax.{module}; print(*sorted(sys.modules))"
     loaded = set(python(code).split())
     assert {"jax", "flax", "mtt_jax.scoring.infer"} <= loaded
     heavy = {"optax", "grain", "orbax", "tensorflow_datasets", "tensorflow", "torch"}

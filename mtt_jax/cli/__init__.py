@@ -24,6 +24,7 @@ from mtt_jax.cli import (
     init,
     predict,
     report,
+    serve,
     train,
 )
 from mtt_jax.cli.options import Parser
@@ -37,6 +38,7 @@ COMMANDS: dict[str, ModuleType] = {
     "distill": distill,
     "evaluate": evaluate,
     "predict": predict,
+    "serve": serve,
     "export": export,
     "report": report,
     "diagnose": diagnose,

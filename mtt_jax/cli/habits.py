@@ -138,6 +138,20 @@ _OF_COMMAND = {
         **dict.fromkeys(("csv", "conll"), "--format=csv or --format=conll"),
         **dict.fromkeys(("backend", "runtime"), "--engine=jax or --engine=onnx"),
     },
+    "serve": {
+        **dict.fromkeys(("bind", "address", "listen", "hostname"), "--host=ADDRESS"),
+        **dict.fromkeys(("p",), "--port=N"),
+        **dict.fromkeys(("token", "api_key", "auth"), "--token-file=FILE, or the variable "
+                        "MTT_TOKEN"),
+        **dict.fromkeys(("workers", "threads", "num_workers"), "one process uses all cores; start "
+                        "further ones behind a load balancer"),
+        **dict.fromkeys(("batch_size", "max_batch_size", "max_batch_tokens"), "--batch-tokens=N"),
+        **dict.fromkeys(("batch_timeout", "max_wait", "max_latency"), "--wait-ms=MS"),
+        **dict.fromkeys(("max_concurrent_requests", "max_queue", "backlog"), "--queue=N"),
+        **dict.fromkeys(("reload",), "a server reads its models once; start it again"),
+        **dict.fromkeys(("ssl_keyfile", "ssl_certfile", "certfile", "keyfile"), "a reverse proxy "
+                        "adds TLS (docs/serve.md)"),
+    },
     "export": {
         **dict.fromkeys(("output", "out", "o", "output_dir", "folder", "dir"),
                         "the folder is the second argument, as in mtt export RUN DIR --to=onnx"),

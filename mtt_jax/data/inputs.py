@@ -206,7 +206,11 @@ def described(inputs: Sequence[Input | Columns]) -> Iterator[str]:
 
 def is_cut(text: str) -> bool:
     """Whether a text contains half of a surrogate pair, which cannot be written as UTF-8."""
-    return any("\ud800" <= character <= "\udfff" for character in text)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _is_stream(name: str) -> bool:

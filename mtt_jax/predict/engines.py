@@ -1,10 +1,12 @@
 """Engines: what runs the model in prediction, JAX or ONNX Runtime.
 
-Each is a function (examples, aggregation) -> inferences, in order.
+Each is called with (examples, aggregation) and returns inferences, in order.
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,9 @@ import jax
 import numpy as np
 from flax.errors import ScopeParamNotFoundError, ScopeParamShapeError
 
-from mtt_jax.config.schema import ENGINES
+from mtt_jax.config.schema import ENGINES, Config
 from mtt_jax.data.encode import Window, windows
+from mtt_jax.data.pack import Piece, lay_out
 from mtt_jax.data.tokenizer import vocabulary_size
 from mtt_jax.devices import startup
 from mtt_jax.errors import UserError, one_of
@@ -33,8 +36,6 @@ from mtt_jax.weights import saved_model
 from mtt_jax.weights.build import build_model
 from mtt_jax.weights.saved_model import SavedModel
 
-Engine = Callable[[Sequence[Example], str], list[Inference]]
-
 # Shapes of a compiled batch. With all-MiniLM-L6-v2 on two cores, 8 rows of 128 positions run at
 # 8,100 tokens per second, 16 at 7,900 and a single one at 6,200; what fits in one row takes 7 ms at
 # 32 positions, 11 at 64, 15 at 96 and 20 at 128.
@@ -43,6 +44,27 @@ _POSITIONS = 32
 # Positions of a batch for ONNX Runtime. Of 256 to 8,192, measured with all-MiniLM-L6-v2 on news and
 # two cores, 512 was fastest: 135 texts per second, against 125 with 2,048 and 85 with 8,192.
 _ONNX_POSITIONS = 512
+# Batches at a time, so that the windows of each are of similar length.
+_ONNX_BATCHES = 4
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What runs the model.
+
+    Attributes:
+      run: (examples, aggregation) -> what the model says about each example, in order.
+      batch_tokens: subwords that fill a batch; with fewer at a time it is slower per text.
+      warm_up: compiles what `run` needs before it is needed, yielding after each shape.
+    """
+
+    run: Callable[[Sequence[Example], str], list[Inference]]
+    batch_tokens: int
+    warm_up: Callable[[], Iterator[None]]
+
+    def __call__(self, examples: Sequence[Example], aggregation: str) -> list[Inference]:
+        """See `run`."""
+        return self.run(examples, aggregation)
 
 
 def load_for(engine: str, path: str | Path) -> SavedModel:
@@ -70,19 +92,46 @@ def _jax(model: SavedModel, dtype: str = "") -> Engine:
     params = jax.tree.map(jax.numpy.asarray, model.params)
     forward = make_forward(build_model(config, vocabulary_size(model.tokenizer)))
 
-    def run(examples: Sequence[Example], aggregation: str) -> list[Inference]:
-        total = sum(len(example.tokens) for example in examples)
-        length = min(-(-total // _POSITIONS) * _POSITIONS, config.train.row_length)
-        tasks = model.tasks
-        try:
-            return list(infer(forward, params, examples, config, _ROWS, aggregation, length, tasks))
-        except (ScopeParamShapeError, ScopeParamNotFoundError) as error:
-            reason = str(error).split(" (http")[0]
-            raise UserError(
-                f"{model.path}: model.safetensors does not fit config.json: {reason}"
-            ) from None
+    tasks, row_length = model.tasks, config.train.row_length
 
-    return run
+    def run(examples: Sequence[Example], aggregation: str) -> list[Inference]:
+        length = _row_length(examples, config)
+        with _explained(model):
+            return list(infer(forward, params, examples, config, _ROWS, aggregation, length, tasks))
+
+    def warm_up() -> Iterator[None]:
+        """One row of each length, and each number of rows of the full length: what `run` packs."""
+        features = np.zeros((1, len(encoder.word_features)), np.int32)
+        piece = Piece(np.zeros(1, np.int32), features, {}, np.zeros(0, np.int32))
+        short = ((1, length) for length in range(_POSITIONS, row_length, _POSITIONS))
+        for rows, length in (*short, *((rows, row_length) for rows in _ROWS)):
+            batch = lay_out([[piece]], tasks, length, config.slots, rows)
+            with _explained(model):
+                jax.block_until_ready(forward(params, batch))
+            yield
+
+    return Engine(run, _ROWS[-1] * row_length, warm_up)
+
+
+@contextmanager
+def _explained(model: SavedModel) -> Iterator[None]:
+    """Says which file is wrong if the parameters are not those of the config."""
+    try:
+        yield
+    except (ScopeParamShapeError, ScopeParamNotFoundError) as error:
+        reason = str(error).split(" (http")[0]
+        raise UserError(
+            f"{model.path}: model.safetensors does not fit config.json: {reason}"
+        ) from None
+
+
+def _row_length(examples: Sequence[Example], config: Config) -> int:
+    """L: as short as possible for what fits in one row; so few shapes are ever compiled."""
+    total = sum(len(example.tokens) for example in examples)
+    longest = max((len(example.tokens) for example in examples), default=0)
+    if longest > config.data.max_length or len(examples) > config.slots:
+        return config.train.row_length
+    return min(-(-total // _POSITIONS) * _POSITIONS, config.train.row_length)
 
 
 def _onnx(model: SavedModel, int8: bool = False) -> Engine:
@@ -123,7 +172,16 @@ def _onnx(model: SavedModel, int8: bool = False) -> Engine:
         alone = partial(batched, aggregation=aggregation, positions=0)
         return each_finite(batched(examples, aggregation), examples, alone)
 
-    return run
+    def warm_up() -> Iterator[None]:
+        """One short text: nothing is compiled, but the first call allocates its memory."""
+        ids, features = np.zeros(2, np.int32), len(config.encoder.word_features)
+        none = np.zeros(0, np.int32)
+        run(
+            [Example(ids, none, none.reshape(0, 2), {}, np.zeros((2, features), np.int32))], "first"
+        )
+        yield
+
+    return Engine(run, _ONNX_BATCHES * _ONNX_POSITIONS, warm_up)
 
 
 def _by_length(pieces: list[Window], positions: int) -> list[list[Window]]:

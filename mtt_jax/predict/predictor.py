@@ -13,6 +13,7 @@ from mtt_jax.errors import UserError, one_of
 from mtt_jax.predict.engines import load_for, open_engine
 from mtt_jax.predict.result import Result
 from mtt_jax.scoring.infer import AGGREGATIONS, NOT_FINITE, Inference, empty_inferences
+from mtt_jax.tasks import Task
 from mtt_jax.types import Example
 from mtt_jax.weights.saved_model import SavedModel
 
@@ -147,8 +148,8 @@ class Predictor:
             plain = (
                 [_first(item, place + i) for i, item in enumerate(batch)] if as_tuples else batch
             )
-            examples, inferences = self._infer(_texts(plain, place))
-            predictions = self._predictions(plain, examples, inferences)
+            examples = self.read(_texts(plain, place))
+            predictions = self.answers(plain, examples, self.infer(examples))
             for given, prediction in zip(batch, predictions, strict=True):
                 yield prediction, given[1] if as_tuples else None
             place += len(batch)
@@ -162,40 +163,75 @@ class Predictor:
           UserError: naming the position of an item that is not a text, or for which the model has
             no answer.
         """
-        texts = _texts(list(_several(texts)), 0)
-        examples, found = self._infer(texts)
+        examples = self.read(_texts(list(_several(texts)), 0))
+        found = self.infer(examples)
         for place, inference in enumerate(found):
             if not inference.finite:
                 raise UserError(f"text {place}: {NOT_FINITE}")
-        width = self.config.encoder.width
-        vectors = np.stack([x.embedding for x in found]) if texts else np.zeros((0, width), "f")
-        for vector, example in zip(vectors, examples, strict=True):
-            if not len(example.words):
-                vector[:] = 0
+        vectors = self.embeddings(examples, found)
         if normalize:
             vectors /= np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
         return vectors
 
-    def _infer(self, texts: list[str]) -> tuple[list[Example], list[Inference]]:
-        """What the model reads of each text, and what it says about it."""
-        if self._process != os.getpid():
-            raise UserError(
-                "this process was forked after the model was loaded, and the model would hang in "
-                "it: load the model in each worker. Start workers with "
-                "multiprocessing.get_context('spawn'), and gunicorn without --preload."
-            )
-        encoded = encode_texts(self._tokenizer, texts, reading_of(self.config))
-        examples = [Example(*found[:3], {}, found.features) for found in encoded]
-        return examples, self._engine(examples, self._aggregation)
+    # The steps of a prediction, for a program that runs them in threads of its own, as serve/ does.
+    # Only `infer` and `warm_up` run the model.
 
-    def _predictions(
-        self, texts: Sequence[str], examples: Sequence[Example], found: Sequence[Inference]
+    @property
+    def batch_tokens(self) -> int:
+        """Subwords that fill a batch of the engine."""
+        return self._engine.batch_tokens
+
+    def warm_up(self) -> Iterator[None]:
+        """Compiles all that predictions need, yielding after each shape, so that none waits."""
+        self._refuse_fork()
+        yield from self._engine.warm_up()
+
+    def read(self, texts: Sequence[str]) -> list[Example]:
+        """What the model reads of each text; `tokens` has a subword each, special ones included."""
+        encoded = encode_texts(self._tokenizer, texts, reading_of(self.config))
+        return [Example(*found[:3], {}, found.features) for found in encoded]
+
+    def infer(self, examples: Sequence[Example]) -> list[Inference]:
+        """What the model says about each example, packed together.
+
+        Raises:
+          UserError: in a process that was forked after the model was loaded.
+        """
+        self._refuse_fork()
+        return self._engine(examples, self._aggregation)
+
+    def embeddings(self, examples: Sequence[Example], found: Sequence[Inference]) -> np.ndarray:
+        """Sentence embeddings, float32 [n, D]; zeros for a text without a word.
+
+        Args:
+          examples: as `read` returned them.
+          found: as `infer` returned them.
+        """
+        vectors = np.zeros((len(examples), self.config.encoder.width), np.float32)
+        for vector, example, inference in zip(vectors, examples, found, strict=True):
+            if len(example.words):
+                vector[:] = inference.embedding
+        return vectors
+
+    def answers(
+        self,
+        texts: Sequence[str],
+        examples: Sequence[Example],
+        found: Sequence[Inference],
+        tasks: Sequence[Task] | None = None,
     ) -> list[Prediction]:
-        """A prediction for each text."""
+        """A prediction for each text.
+
+        Args:
+          texts: as given to `read`.
+          examples: as `read` returned them.
+          found: as `infer` returned them.
+          tasks: in place of the model's, such as its tasks with other thresholds.
+        """
         sound = [index for index, inference in enumerate(found) if inference.finite]
         words = {i: tuple((int(a), int(b)) for a, b in examples[i].words) for i in sound}
         results = {index: Result({"text": texts[index]}, self._labels) for index in sound}
-        for task in self.tasks:
+        for task in tasks or self.tasks:
             # A text without words has no answer per sentence; per word the answer is [] anyway.
             asked = [index for index in sound if task.unit == "word" or words[index]]
             answers = task.results(
@@ -211,12 +247,20 @@ class Predictor:
             for index, text in enumerate(texts)
         ]
 
+    def _refuse_fork(self) -> None:
+        if self._process != os.getpid():
+            raise UserError(
+                "this process was forked after the model was loaded, and the model would hang in "
+                "it: load the model in each worker. Start workers with "
+                "multiprocessing.get_context('spawn'), and gunicorn without --preload."
+            )
+
     def _fault(self, text: str) -> Prediction:
         """The prediction for a text to which the model has no finite answer."""
         none = np.zeros(0, np.int32)
         empty = Example(none, none, none.reshape(0, 2), {}, none.reshape(0, 0))
         nothing = empty_inferences([empty], self.tasks, self.config.encoder.width)
-        (prediction,) = self._predictions([text], [empty], nothing)
+        (prediction,) = self.answers([text], [empty], nothing)
         return prediction._replace(fault=NOT_FINITE)
 
 

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import jax
 import numpy as np
 import pytest
 
@@ -304,3 +305,51 @@ def test_thresholds_that_were_chosen_on_dev_decide_a_multilabel_answer(tokenizer
         assert after["subjects"]["labels"] == chosen
         changed += before["subjects"]["labels"] != chosen
     assert changed
+
+
+# The steps of a prediction, which a server runs in threads of its own
+
+
+@pytest.fixture
+def compilations():
+    """The events of JAX's compiler, as they come."""
+    found = []
+
+    def note(event, seconds, **about):
+        if event.startswith("/jax/core/compile/"):
+            found.append(event)
+
+    jax.monitoring.register_event_duration_secs_listener(note)
+    yield found
+    jax.monitoring.clear_event_listeners()
+
+
+def test_after_a_warm_up_no_texts_compile_anything(run, compilations):
+    predictor = Predictor.load(run)
+    shapes = list(predictor.warm_up())
+    # One row of 32 or 48 positions; 2, 4 and 8 rows of 48.
+    assert len(shapes) == 5
+    assert compilations
+    compilations.clear()
+    for words in (0, 1, 7, 29, 30, 31, 47, 90):
+        for count in (1, 2, 3, 6, 7, 17, 40):
+            list(predictor.pipe(["Shares " * words] * count))
+    assert compilations == []
+
+
+def test_the_steps_of_a_prediction_give_the_same_as_a_call(run):
+    predictor = Predictor.load(run)
+    texts = ["Tom Fry of Acme United scored in Rome .", ""]
+    examples = predictor.read(texts)
+    found = predictor.infer(examples)
+    assert [p.result for p in predictor.answers(texts, examples, found)] == predictor(texts)
+    np.testing.assert_array_equal(predictor.embeddings(examples, found), predictor.encode(texts))
+
+
+def test_answers_can_be_given_with_other_thresholds(run):
+    predictor = Predictor.load(run)
+    texts = ["Tom Fry of Acme United scored in Rome ."]
+    examples = predictor.read(texts)
+    never = [task.with_thresholds([np.inf] * len(task.answer_labels)) for task in predictor.tasks]
+    (answer,) = predictor.answers(texts, examples, predictor.infer(examples), never)
+    assert (answer.result["topic"]["label"], answer.result["ner"]) == (None, [])
