@@ -23,7 +23,7 @@ from tests.helpers import ROOT
 
 FILES = sorted((ROOT / "configs").glob("*.py"))
 # These train in the quick tests, the others in the slow ones.
-QUICK = ("balanced", "joint", "news_files")
+QUICK = ("balanced",)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

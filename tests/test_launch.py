@@ -143,6 +143,7 @@ def test_a_finished_run_says_that_it_is_finished_and_changes_nothing(uninterrupt
     assert (run / "metrics.json").stat().st_mtime_ns == before
 
 
+@pytest.mark.peers  # slow: a run that is started again and again
 def test_a_run_killed_at_random_and_resumed_ends_as_one_never_stopped(
     uninterrupted, arguments, tmp_path
 ):
@@ -298,6 +299,7 @@ def test_another_config_in_the_same_directory_is_refused(uninterrupted, argument
     assert "--workdir" in err
 
 
+@pytest.mark.peers  # slow: two runs
 def test_a_run_with_init_from_starts_from_the_encoder_of_another_and_can_freeze_it(
     uninterrupted, arguments, tmp_path
 ):

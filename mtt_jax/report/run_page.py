@@ -48,7 +48,7 @@ def render(run: RunFiles) -> str:
         _teachers(final),
         _held_out(final.get("held_out", {})),
         _best_by_task(final),
-        _phases(final.get("phases", [])),
+        _phases(final.get("phases", []), bool(run.config.get("init_from"))),
         section("Training", grid(*curves(run))),
         _speed(history),
         _data(final.get("data", {})),
@@ -234,18 +234,24 @@ def _mistake(number: int, found: Mapping[str, Any], labels: Sequence[str]) -> st
     return card(title + part, found["text"], found["given"], found["found"], labels)
 
 
-def _phases(rows: Rows) -> str:
-    """What each phase did to the scores on dev: what was learned, and what was forgotten."""
+def _phases(rows: Rows, started_trained: bool) -> str:
+    """What each phase did to the scores on dev: what was learned, and what was forgotten.
+
+    Only what was learned can be forgotten: a task that no phase has trained yet does not count,
+    unless the run started from another one.
+    """
     tasks = dict.fromkeys(task for row in rows for task in row["after"])
     if not tasks:
         return ""
     body: list[Sequence[Any]] = []
     forgotten = []
+    learned = set(tasks) if started_trained else set()
     for row in rows:
+        learned.update(row["tasks"])
         for task in tasks:
             before, after = row["before"].get(task), row["after"].get(task)
             change = None if before is None or after is None else after - before
-            lost = change is not None and round(change, 4) < 0
+            lost = task in learned and change is not None and round(change, 4) < 0
             text = "" if change is None else f"{change:+.4f}"
             trained = f"{task}, trained" if task in row["tasks"] else task
             steps = f"{row['start'] + 1:,} to {row['end']:,}"

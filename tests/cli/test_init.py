@@ -31,6 +31,7 @@ def init(*arguments):
     return main(["init", *arguments, "--encoder=none", "--out=my_config.py"])
 
 
+@pytest.mark.peers  # slow: a run
 def test_the_config_that_is_written_trains_with_the_command_that_is_printed(files, capsys):
     assert init("--topic=topics.csv", "--ner=train.conll") == 0
     command = re.search(r"Train: mtt (.*)", capsys.readouterr().out)[1].split()

@@ -156,6 +156,13 @@ def test_page_shows_the_scores_before_and_after_each_phase_and_what_was_forgotte
     assert "Forgotten: topic -0.2500 in the phase <a>." in found.text
     better = {**row, "after": {"topic": 0.75, "ner": 0.875}}
     assert "No phase made a task worse." in page({**FINAL, "phases": [better]}).text
+    untrained = {**row, "tasks": ["ner"]}  # topic is as random as before
+    assert "Forgotten" not in page({**FINAL, "phases": [untrained]}).text
+    later = {**untrained, "name": "b"}
+    assert (
+        "Forgotten: topic -0.2500 in the phase b."
+        in page({**FINAL, "phases": [better, later]}).text
+    )
     for phases in ([], [{**row, "before": {}, "after": {}}]):
         assert "each phase" not in page({**FINAL, "phases": phases}, history(2)).text
 

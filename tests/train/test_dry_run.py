@@ -46,6 +46,7 @@ def test_dry_run_says_what_would_be_trained_on_what_and_keeps_nothing(flags, tmp
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
+@pytest.mark.peers  # slow: a run
 def test_quiet_run_prints_nothing_and_trains(flags, tmp_path, capsys):
     flags = [*flags, "--config.train.steps=1", "--config.mesh.data=1"]
     assert main(["train", "--config=news_files", "--quiet", "--workdir=run", *flags]) == 0
