@@ -167,6 +167,7 @@ def test_a_stopped_run_resumes_to_the_same_parameters(run, config_dict, tmp_path
     assert final["test"] == run[1]["test"]
 
 
+@pytest.mark.peers  # slow: a run of its own
 def test_phases_freeze_the_encoder_and_the_heads_of_inactive_tasks(config_dict, tmp_path):
     config = config_dict()
     config.train.balance = "fixed"

@@ -201,6 +201,7 @@ def test_a_killed_run_with_an_average_and_patience_ends_at_the_same_step(argumen
     assert final["stopped_early"][0]["planned"] == 30
 
 
+@pytest.mark.peers  # slow: several runs
 def test_a_run_stopped_by_a_signal_saves_a_checkpoint_and_is_resumed_to_the_same_end(
     uninterrupted, arguments, tmp_path
 ):

@@ -103,6 +103,7 @@ def compiled(folder):
     return sorted(folder.rglob("jit_*-cache"))
 
 
+@pytest.mark.peers  # slow: two starts
 def test_compilation_cache_makes_a_second_start_compile_nothing(run, tmp_path):
     requests, hits, result = predict(run, tmp_path)
     assert hits == 0 < requests
