@@ -1,6 +1,7 @@
 """Loggers: TensorBoard, Weights & Biases and MLflow get the numbers of metrics.jsonl, once."""
 
 import json
+import time
 
 import pytest
 from tensorboardX.proto.event_pb2 import Event
@@ -216,7 +217,15 @@ def wandb_log(file):
             whole = b""
 
 
-def wandb_records(run):
+def wandb_records(run, count):
+    """`_wandb_records`, once as many points are there: a service of wandb's own writes them."""
+    end = time.monotonic() + 60
+    while len((found := _wandb_records(run))[1]) < count and time.monotonic() < end:
+        time.sleep(0.1)
+    return found
+
+
+def _wandb_records(run):
     """(ids, points of train/loss, the config) in the files that `wandb sync` would upload."""
     from wandb.proto.wandb_internal_pb2 import Record
 
@@ -238,7 +247,7 @@ def wandb_records(run):
 @pytest.mark.peers
 def test_wandb_gets_the_numbers_and_the_config_offline(tmp_path, offline):
     assert logged(tmp_path, "wandb", [1, 2]) == []
-    ids, points, config = wandb_records(tmp_path)
+    ids, points, config = wandb_records(tmp_path, 2)
     assert ids == {json.loads((tmp_path / "loggers.json").read_text())["wandb"]}
     assert points == [(1, 9.0), (2, 8.0)]
     assert config["train"]["steps"] == 4
@@ -249,6 +258,6 @@ def test_wandb_gets_the_numbers_and_the_config_offline(tmp_path, offline):
 def test_a_resumed_run_continues_its_wandb_run_without_a_step_twice(tmp_path, offline):
     logged(tmp_path, "wandb", [1, 2, 3, 4])
     logged(tmp_path, "wandb", [3, 4, 5], first=2)
-    ids, points, _ = wandb_records(tmp_path)
+    ids, points, _ = wandb_records(tmp_path, 5)
     assert len(ids) == 1
     assert sorted(step for step, _ in points) == [1, 2, 3, 4, 5]
