@@ -9,6 +9,7 @@ import argparse
 from collections.abc import Iterator, Mapping
 from types import ModuleType
 
+from mtt_jax.cli.options import actions_of, option_names
 from mtt_jax.cli.options import parse_strictly as parse
 from mtt_jax.config.schema import SECTIONS, TaskConfig, TaskDataConfig, default_tasks, options_of
 
@@ -46,12 +47,12 @@ def parser_of(commands: Mapping[str, ModuleType]) -> argparse.ArgumentParser:
     for name, command in commands.items():
         part = parts.add_parser(name, help=command.HELP, description=command.HELP)
         command.add_arguments(part)
-        if any("--config" in action.option_strings for action in part._actions):
+        if "--config" in option_names(part):
             for flag, choices, meaning in fields():
                 part.add_argument(flag, choices=choices or None, help=meaning.replace("%", "%%"))
-        for action in part._actions:
+        for action in actions_of(part):
             if action.nargs != 0 and not action.choices:
-                action.complete = shtab.FILE  # type: ignore[attr-defined]
+                action.complete = shtab.FILE
     return whole
 
 

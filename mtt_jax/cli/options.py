@@ -35,6 +35,16 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_aggregation(parser: argparse.ArgumentParser) -> None:
+    """Adds --aggregation."""
+    parser.add_argument(
+        "--aggregation",
+        choices=("first", "max", "average"),
+        default="first",
+        help="which subwords decide a word",
+    )
+
+
 def add_quiet(parser: argparse.ArgumentParser) -> None:
     """Adds --quiet."""
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
@@ -135,8 +145,9 @@ def unknown_argument(argument: str, program: str, command: str, known: Iterable[
 
 def option_names(parser: argparse.ArgumentParser) -> list[str]:
     """The options of a parser, as `--name`."""
-    return [o for action in _actions(parser) for o in action.option_strings if o[:2] == "--"]
+    return [o for action in actions_of(parser) for o in action.option_strings if o[:2] == "--"]
 
 
-def _actions(parser: argparse.ArgumentParser) -> list[Any]:
-    return parser._actions  # argparse has no public way to list options
+def actions_of(parser: argparse.ArgumentParser) -> list[Any]:
+    """The arguments of a parser, as argparse keeps them."""
+    return parser._actions  # argparse has no public way to list them

@@ -14,7 +14,7 @@ import argparse
 import sys
 from typing import Any
 
-from mtt_jax.cli.options import RUN, add_engine, add_quiet
+from mtt_jax.cli.options import RUN, add_aggregation, add_engine, add_quiet
 from mtt_jax.cli.options import parse_strictly as parse
 
 HELP = "predict for the texts of files or of standard input"
@@ -49,12 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_layout(parser)
     add_engine(parser)
-    parser.add_argument(
-        "--aggregation",
-        choices=("first", "max", "average"),
-        default="first",
-        help="which subwords decide a word",
-    )
+    add_aggregation(parser)
     parser.add_argument("--strict", action="store_true", help="stop at the first broken line")
 
 

@@ -14,7 +14,7 @@ import importlib
 import os
 from dataclasses import fields
 
-from mtt_jax.cli.options import RUN, add_engine
+from mtt_jax.cli.options import RUN, add_aggregation, add_engine
 from mtt_jax.cli.options import parse_strictly as parse
 from mtt_jax.errors import UserError
 from mtt_jax.serve.settings import Settings
@@ -52,12 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="holds the bearer token that requests need; or the variable MTT_TOKEN",
     )
     add_engine(parser)
-    parser.add_argument(
-        "--aggregation",
-        choices=("first", "max", "average"),
-        default="first",
-        help="which subwords decide a word",
-    )
+    add_aggregation(parser)
     parser.add_argument(
         "--examples", default="", metavar="FILE", help="texts for the page to offer, one per line"
     )

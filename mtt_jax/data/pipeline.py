@@ -126,8 +126,8 @@ def training_stream(
     parts = parts_by_task(examples, config)
     rows = config.train.batch_rows // shards
     taught = examples.answers.tasks if examples.answers else ()
-    # An epoch of a small corpus ends with its window; a window holds several of a tiny one.
     share = config.encoder.word_dropout
+    # An epoch of a small corpus ends with its window; a window holds several of a tiny one.
     window = min(max(sum(map(len, parts.values())) // shards, length), _WINDOW * length)
 
     def pack(pieces: list[Piece], rng: np.random.Generator) -> list[list[Piece]]:

@@ -4,9 +4,11 @@ Styles are inline, since a notebook has no page to put a style sheet in, and tin
 since it may be dark.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
+
+from mtt_jax.report.marked import segments
 
 _COLORS = (
     "#1f6fb4", "#d1622b", "#2f8f4e", "#8a4fb0", "#b0892a", "#c2407a", "#2a9a9a", "#7a6a5a",
@@ -42,29 +44,6 @@ def result_html(result: Mapping[str, Any], labels: Mapping[str, Sequence[str]]) 
         _paragraph(escape(text))
     ]
     return f'<div style="line-height: 1.9">{"".join(lines)}{"".join(texts)}</div>'
-
-
-def segments(
-    text: str, spans: Sequence[Mapping[str, Any]]
-) -> Iterator[tuple[str, Mapping[str, Any] | None]]:
-    """A text cut at its spans, from its beginning to its end: (part, the span that it is).
-
-    Args:
-      text: as given.
-      spans: {"start", "end", ...} in characters; one that overlaps an earlier one, or is empty, is
-        left out.
-    """
-    last = 0
-    for span in sorted(spans, key=lambda span: (span["start"], span["end"])):
-        start, end = span["start"], span["end"]
-        if start < last or start >= end:
-            continue
-        if last < start:
-            yield text[last:start], None
-        yield text[start:end], span
-        last = end
-    if last < len(text):
-        yield text[last:], None
 
 
 def _is_whole(answer: Any) -> bool:

@@ -5,13 +5,14 @@ unknown direction: each stands in an element of its own with dir="auto", so that
 is laid out as such and the label of a span does not change its order.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
 from mtt_jax.report.charts import color
 
 _NONE = "(none)"
+Span = Mapping[str, Any]
 
 
 def marked(
@@ -30,22 +31,52 @@ def marked(
     """
     order = list(labels) or sorted({str(span["label"]) for span in spans})
     known = {_key(span) for span in (spans if others is None else others)}
-    parts, last, beside = [], 0, []
-    for span in sorted(spans, key=lambda span: (span["start"], span["end"])):
-        start, end, label = _key(span)
-        if start < last or start >= end:
-            beside.append(f"{text[start:end]} ({label})")
+    parts = []
+    for part, span in segments(text, spans):
+        if span is None:
+            parts.append(escape(part))
             continue
+        label = str(span["label"])
         differs = ' class="differs"' if _key(span) not in known else ""
         tint = color(order.index(label)) if label in order else "var(--soft)"
-        parts.append(escape(text[last:start]))
         parts.append(
-            f'<mark{differs} style="--mark: {tint}">{escape(text[start:end])}'
+            f'<mark{differs} style="--mark: {tint}">{escape(part)}'
             f'<span class="tag" dir="auto">{escape(label)}</span></mark>'
         )
-        last = end
-    also = f'<p class="note">also {escape(", ".join(beside))}</p>' if beside else ""
-    return f'<p dir="auto">{"".join(parts)}{escape(text[last:])}</p>{also}'
+    beside = ", ".join(f"{text[s['start'] : s['end']]} ({s['label']})" for s in disjoint(spans)[1])
+    also = f'<p class="note">also {escape(beside)}</p>' if beside else ""
+    return f'<p dir="auto">{"".join(parts)}</p>{also}'
+
+
+def disjoint(spans: Iterable[Span]) -> tuple[list[Span], list[Span]]:
+    """(spans in the order of a text, those that overlap an earlier one or are empty)."""
+    kept: list[Span] = []
+    others: list[Span] = []
+    last = 0
+    for span in sorted(spans, key=lambda span: (span["start"], span["end"])):
+        if span["start"] < last or span["start"] >= span["end"]:
+            others.append(span)
+        else:
+            kept.append(span)
+            last = span["end"]
+    return kept, others
+
+
+def segments(text: str, spans: Iterable[Span]) -> Iterator[tuple[str, Span | None]]:
+    """A text cut at its spans, from its beginning to its end: (part, the span that it is).
+
+    Args:
+      text: as given.
+      spans: {"start", "end", ...} in characters; those that `disjoint` sets apart are left out.
+    """
+    last = 0
+    for span in disjoint(spans)[0]:
+        if last < span["start"]:
+            yield text[last : span["start"]], None
+        yield text[span["start"] : span["end"]], span
+        last = span["end"]
+    if last < len(text):
+        yield text[last:], None
 
 
 def _key(span: Mapping[str, Any]) -> tuple[int, int, str]:

@@ -1,7 +1,7 @@
 """Evaluation: parameters and examples to scores, the same for training, commands and prediction."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,7 +42,7 @@ def evaluate(
     tasks: Sequence[Task] | None = None,
     fit: bool = False,
     calibrated: bool = False,
-    mistakes: bool = False,
+    mistakes: Collection[str] = (),
 ) -> Evaluation:
     """Scores a model on a split.
 
@@ -56,18 +56,18 @@ def evaluate(
         default.
       fit: whether the tasks choose on this split; for dev only.
       calibrated: see `fit_tasks` and `score_inferences`.
-      mistakes: whether to list the sentences that go most wrong.
+      mistakes: names of the tasks of which to list the sentences that go most wrong.
     """
     chosen = tuple(tasks or config.task_list)
     inferences = list(infer(forward, params, examples, config, rows, tasks=chosen))
     if fit:
         chosen = fit_tasks(inferences, examples, chosen, calibrated)
     scores = score_inferences(inferences, examples, chosen, calibrated)
-    listed = (
-        {task.name: worst(task, inferences, examples) for task in chosen if task.name in scores}
-        if mistakes
-        else {}
-    )
+    listed = {
+        task.name: worst(task, inferences, examples)
+        for task in chosen
+        if task.name in mistakes and task.name in scores
+    }
     return Evaluation(scores, chosen, listed)
 
 

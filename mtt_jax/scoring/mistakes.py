@@ -72,10 +72,8 @@ def _mistake(
     text: str,
 ) -> dict[str, Any]:
     example, log_probs = examples[index], inference.log_probs[task.name]
-    gold, words = (
-        example.labels[task.name],
-        [(int(start), int(end)) for start, end in example.words],
-    )
+    gold = example.labels[task.name]
+    words = [(int(start), int(end)) for start, end in example.words]
     loss, units = task.cross_entropy(gold, log_probs)
     given = task.given(gold, text, example.words)
     found = task.as_json(task.answer(log_probs), log_probs, text, words)

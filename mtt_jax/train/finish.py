@@ -91,7 +91,7 @@ def _keep_best(setup: Setup, task: str, final: Mapping[str, Any]) -> dict[str, A
     assert best is not None  # every run with dev data ends with an evaluation
     step = best[0]
     params = _params_of(setup, step)
-    scores, tasks, _ = _score(setup, params)
+    scores, tasks, _ = _score(setup, params, with_mistakes=False)
     config, whole = saved_model.merged(setup.config, gather(params))
     if processes.is_main():
         here = {key: value for key, value in final.items() if key not in ("dev", "test")}
@@ -118,11 +118,14 @@ def _notes(setup: Setup) -> list[str]:
 ByTask = dict[str, dict[str, Any]]
 
 
-def _score(setup: Setup, params: Any) -> tuple[ByTask, tuple[Task, ...], ByTask]:
+def _score(
+    setup: Setup, params: Any, with_mistakes: bool = True
+) -> tuple[ByTask, tuple[Task, ...], ByTask]:
     """(scores as JSON, the tasks with what they chose on dev, the sentences that went most wrong).
 
     Scores and sentences are split -> task -> them. The sentences are those of dev, so that whoever
     learns from them can still measure the result on test; those of test for a task without dev.
+    None are looked for without `with_mistakes`.
     """
     scores: ByTask = {}
     mistakes: ByTask = {}
@@ -131,14 +134,15 @@ def _score(setup: Setup, params: Any) -> tuple[ByTask, tuple[Task, ...], ByTask]
         stop_if_asked(processes.agreed(setup.asked), setup.steps)
         examples = setup.data.splits[split]
         if len(examples) and tasks:
+            names = {task.name for task in tasks} if with_mistakes else set()
             found = evaluate(
                 setup.forward, params, examples, setup.config, setup.config.train.batch_rows,
-                tasks=tasks, fit=split == "dev", calibrated=True, mistakes=True,
+                tasks=tasks, fit=split == "dev", calibrated=True,
+                mistakes=names - scores.get("dev", {}).keys(),
             )  # fmt: skip
             tasks = found.tasks
-            on_dev = scores.get("dev", {})
             scores[split] = {name: score.as_json() for name, score in found.scores.items()}
-            mistakes[split] = {n: some for n, some in found.mistakes.items() if n not in on_dev}
+            mistakes[split] = found.mistakes
     return scores, tasks, mistakes
 
 

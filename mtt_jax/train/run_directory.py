@@ -53,11 +53,8 @@ def keep_labels(folder: Path, config: Config, layout: Layout) -> Config:
     Raises:
       UserError: if the folder's config is damaged.
     """
-    path = folder / layout.config
-    if not path.is_file() or not _begun(folder, layout):
-        return config
-    there = config_files.from_json(path.read_text(encoding="utf-8"), str(path))
-    return labels_of(config, there)
+    there = _config_of_work(folder, layout)
+    return labels_of(config, there) if there else config
 
 
 def keep_tokenizer(folder: Path, config: Config, layout: Layout) -> Config:
@@ -73,11 +70,18 @@ def keep_tokenizer(folder: Path, config: Config, layout: Layout) -> Config:
     Raises:
       UserError: if the folder's config is damaged.
     """
-    path = folder / layout.config
-    if not config.init_from or config.tokenizer.file or not _begun(folder, layout):
+    if not config.init_from or config.tokenizer.file:
         return config
-    there = config_files.from_json(path.read_text(encoding="utf-8"), str(path))
-    return dataclasses.replace(config, tokenizer=there.tokenizer)
+    there = _config_of_work(folder, layout)
+    return dataclasses.replace(config, tokenizer=there.tokenizer) if there else config
+
+
+def _config_of_work(folder: Path, layout: Layout) -> Config | None:
+    """The config of a folder whose work has begun; None if it has not."""
+    path = folder / layout.config
+    if not path.is_file() or not _begun(folder, layout):
+        return None
+    return config_files.from_json(path.read_text(encoding="utf-8"), str(path))
 
 
 def _begun(folder: Path, layout: Layout) -> bool:

@@ -11,7 +11,7 @@ import pytest
 
 from mtt_jax import Predictor, UserError
 from mtt_jax.predict.beam import Predict, beside, text_of
-from tests.helpers import ROOT, save_untrained
+from tests.helpers import ROOT
 
 TEXTS = ["Tom Fry of Acme United scored in Rome .", "Shares fell .", "", "Ann Lee left 東京 ."]
 REASON = "needs: pip install -r requirements-peers.txt"
@@ -21,11 +21,6 @@ THREADS, PROCESSES = (
     ["--runner=FnApiRunner", f"--direct_running_mode={mode}", "--direct_num_workers=2"]
     for mode in ("multi_threading", "multi_processing")
 )
-
-
-@pytest.fixture(scope="module")
-def run(tokenizer, tmp_path_factory):
-    return save_untrained(tmp_path_factory.mktemp("run"), tokenizer)
 
 
 @pytest.fixture

@@ -9,21 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mtt_jax import Predictor, UserError
+from mtt_jax import UserError
 from mtt_jax.predict.columns import schema_with_answers, with_answers
-from tests.helpers import ROOT, save_untrained
+from tests.helpers import ROOT
 
 TEXTS = ["Tom Fry of Acme United scored in Rome .", "", None, "Ann Lee left Oslo ."]
-
-
-@pytest.fixture(scope="module")
-def run(tokenizer, tmp_path_factory):
-    return save_untrained(tmp_path_factory.mktemp("run"), tokenizer)
-
-
-@pytest.fixture(scope="module")
-def predictor(run):
-    return Predictor.load(run)
 
 
 def rows_of(count):

@@ -14,14 +14,9 @@ import pytest
 from mtt_jax import Predictor
 from mtt_jax.cli import main
 from mtt_jax.predict import columns
-from tests.helpers import ROOT, save_four_tasks, save_untrained
+from tests.helpers import ROOT, save_four_tasks
 
 TEXTS = ["Tom Fry of Acme United scored in Rome .", "", "Shares fell .", "🙂 Ann Lee in Oslo"]
-
-
-@pytest.fixture(scope="module")
-def run(tokenizer, tmp_path_factory):
-    return save_untrained(tmp_path_factory.mktemp("run"), tokenizer)
 
 
 def table(**more):

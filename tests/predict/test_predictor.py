@@ -12,7 +12,7 @@ from mtt_jax import Predictor, UserError
 from mtt_jax.config.resolve import resolve
 from mtt_jax.config.schema import TaskConfig, default_config
 from mtt_jax.weights import saved_model
-from tests.helpers import ROOT, model_and_params, save_four_tasks, save_untrained
+from tests.helpers import ROOT, model_and_params, save_four_tasks
 
 ODD = [
     "",
@@ -26,16 +26,6 @@ ODD = [
     "a" * 5000,
     "\n".join(f"Tom Fry {i} visited Rome ." for i in range(400)),
 ]
-
-
-@pytest.fixture(scope="module")
-def run(tokenizer, tmp_path_factory):
-    return save_untrained(tmp_path_factory.mktemp("run"), tokenizer)
-
-
-@pytest.fixture(scope="module")
-def predictor(run):
-    return Predictor.load(run)
 
 
 def test_result_has_a_topic_with_scores_and_entities_with_offsets(predictor):

@@ -11,17 +11,12 @@ import pytest
 
 import mtt_jax.predict.spacy as component
 from mtt_jax import Predictor, UserError
-from tests.helpers import ROOT, save_four_tasks, save_untrained
+from tests.helpers import ROOT, save_four_tasks
 
 pytestmark = pytest.mark.peers
 spacy = pytest.importorskip("spacy", reason="needs: pip install -r requirements-spacy.txt")
 
 TEXTS = ["Tom Fry of Acme United scored in Rome .", "", "Ann Lee joined 🙂 Beta Bank in Oslo ."]
-
-
-@pytest.fixture(scope="module")
-def run(tokenizer, tmp_path_factory):
-    return save_untrained(tmp_path_factory.mktemp("run"), tokenizer)
 
 
 @pytest.fixture(scope="module")

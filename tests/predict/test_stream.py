@@ -15,14 +15,9 @@ from mtt_jax import Predictor
 from mtt_jax.cli import main
 from mtt_jax.predict.stream import FORMATS
 from mtt_jax.weights import saved_model
-from tests.helpers import ROOT, entities, read, save_four_tasks, save_untrained
+from tests.helpers import ROOT, entities, read, save_four_tasks
 
 TEXTS = ["Tom Fry of Acme United scored in Rome .", "", "Shares fell .", 'He said "no", then left']
-
-
-@pytest.fixture(scope="module")
-def run(tokenizer, tmp_path_factory):
-    return save_untrained(tmp_path_factory.mktemp("run"), tokenizer)
 
 
 @pytest.fixture

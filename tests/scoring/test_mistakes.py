@@ -142,5 +142,5 @@ def test_texts_are_saved_with_the_examples(examples, tmp_path):
 
 def test_an_evaluation_lists_mistakes_only_if_asked(model, examples):
     assert evaluate(*model, examples, CONFIG).mistakes == {}
-    found = evaluate(*model, examples, CONFIG, mistakes=True).mistakes
+    found = evaluate(*model, examples, CONFIG, mistakes=TASKS).mistakes
     assert set(found) == set(TASKS)
