@@ -241,10 +241,14 @@ def _faults_of_part(part: Path, form: _Form, lines: Sequence[Line]) -> int:
     Raises:
       UserError: if it is not the part of these rows.
     """
+    import pyarrow as pa
     import pyarrow.parquet
 
-    table = pyarrow.parquet.read_table(part, partitioning=None)
-    same = table.schema.equals(form.schema) and table.num_rows == len(lines)
+    try:
+        table = pyarrow.parquet.read_table(part, partitioning=None)
+        same = table.schema.equals(form.schema) and table.num_rows == len(lines)
+    except pa.ArrowInvalid:  # not a Parquet file, or a damaged one
+        same = False
     if same:
         pairs = zip(table.column(form.text).to_pylist(), lines, strict=True)
         same = all(text == line.text or line.fault for text, line in pairs)

@@ -65,10 +65,13 @@ def read_run(run: Path) -> RunFiles:
 
 def _json(file: Path) -> dict[str, Any]:
     try:
-        return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        found = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     except ValueError as error:
         raise _damaged(file, error) from None
+    if not isinstance(found, dict):
+        raise _damaged(file, "expected a JSON object")
+    return found
 
 
-def _damaged(file: Path, error: Exception) -> UserError:
+def _damaged(file: Path, error: Exception | str) -> UserError:
     return UserError(f"{file}: is damaged ({error}); restore it, or leave this run out.")

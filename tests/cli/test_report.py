@@ -78,3 +78,13 @@ def test_a_mistake_is_one_line(arguments, message, runs, tmp_path, capsys, monke
     err = capsys.readouterr().err
     assert err.startswith(f"error: {message}")
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["metrics.json", "mistakes.json"])
+def test_a_file_of_the_run_that_holds_no_object_is_named(name, runs, tmp_path, capsys):
+    run = shutil.copytree(runs[0], tmp_path / "run")
+    (run / name).write_text("[1, 2]")
+    assert main(["report", str(run)]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f"error: {run / name}: is damaged (expected a JSON object)")
+    assert err.count("\n") == 1

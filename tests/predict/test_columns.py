@@ -169,6 +169,19 @@ def test_parts_of_other_rows_are_refused_and_left_as_they_are(run, tmp_path, cap
     assert part.read_bytes() == before
 
 
+@pytest.mark.parametrize("damage", [lambda whole: b"no Parquet", lambda whole: whole[:-20]])
+def test_a_damaged_part_is_refused_and_left_as_it_is(damage, run, tmp_path, capsys):
+    file, output = written(tmp_path, pa.table({"text": ["a", "b"]})), tmp_path / "out.parquet"
+    assert predicted(run, file, output) == 0
+    (tmp_path / "out.parquet.parts").mkdir()
+    part = tmp_path / "out.parquet.parts" / "000000.parquet"
+    part.write_bytes(before := damage(output.read_bytes()))
+    output.unlink()
+    assert predicted(run, file, output) == 2
+    assert f"{part} is not the result of these rows" in capsys.readouterr().err
+    assert part.read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "message"),
     [
