@@ -16,7 +16,7 @@ from mtt_jax.weights.saved_model import SavedModel
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 # Shown by the page if the server was given no others.
 EXAMPLES = (
-    "Tom Brown works at Microsoft in Seattle.",
+    "Maria Lopez resigned as chief executive of Microsoft.",
     "Maria Lopez scored twice as Ajax beat Chelsea in Amsterdam.",
     "The prime minister told parliament in Ottawa that the tax bill would be withdrawn.",
     "Shares of Toyota rose after the Japanese company raised its forecast.",
