@@ -70,6 +70,7 @@ def predict_lines(
     lines = chain.from_iterable(one.lines() for one in inputs)
     chosen = FORMATS[format_name]
     done, broken = _resume(output, chosen, lines, strict)
+    progress(done)
     with _opened(output) as stream:
         write = chosen.writer(stream, predictor.tasks)
         pairs = ((line.text, line) for line in lines)

@@ -12,7 +12,7 @@ from rich.progress import Progress, ProgressColumn, Task
 from rich.text import Text
 
 from mtt_jax.config.schema import Config
-from mtt_jax.report.console import Console
+from mtt_jax.report.console import Console, duration
 from mtt_jax.report.run_files import read_history
 from mtt_jax.scoring.held_out import Perplexity
 from mtt_jax.tasks import Score
@@ -254,14 +254,6 @@ class _Line(ProgressColumn):
             about["speeds"], task.elapsed or 0.0, about["left"], ends,
         )  # fmt: skip
         return Text(line, no_wrap=True, overflow="crop")
-
-
-def duration(seconds: float) -> str:
-    """A length of time in words, such as `40 s`, `12 min` or `3 h 5 min`."""
-    if seconds < 59.5:
-        return f"{seconds:.0f} s"
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 def headlines(scores: Mapping[str, Score]) -> str:
