@@ -1,6 +1,7 @@
 """--json prints one JSON document on standard output, with finite numbers and nothing beside it."""
 
 import json
+import shutil
 
 import pytest
 
@@ -19,14 +20,22 @@ ROW = {
 
 @pytest.fixture(scope="module")
 def run(tokenizer, tmp_path_factory):
-    return save_untrained(tmp_path_factory.mktemp("run") / "news", tokenizer)
+    """An untrained model in a run directory, as of a run that has not finished."""
+    folder = save_untrained(tmp_path_factory.mktemp("run") / "news", tokenizer)
+    shutil.copy(folder / "model" / "config.json", folder)
+    return folder
 
 
 @pytest.fixture
 def rows(tmp_path, monkeypatch):
     """A file with labels of both tasks, in an empty working directory."""
     monkeypatch.chdir(tmp_path)
-    return written(tmp_path, "rows.jsonl", (json.dumps(ROW) + "\n") * 4)
+    lines = [
+        json.dumps({**ROW, "text": f"Ann {verb} Oslo in week {week} .", "label": topic}) + "\n"
+        for week in range(20)
+        for verb, topic in (("beat", "sports"), ("left", "politics"))
+    ]
+    return written(tmp_path, "rows.jsonl", "".join(lines))
 
 
 def printed(capfd, *arguments, status=0):
@@ -92,9 +101,9 @@ def test_report_prints_the_figures(run, capfd):
 def flags(rows):
     values = {
         "data.source": "files", "data.topic.train": rows, "data.ner.train": rows,
-        "data.topic.dev": rows, "data.ner.dev": rows, "data.cache_dir": rows.parent / "cache",
+        "data.cache_dir": rows.parent / "cache",
         "encoder.layers": 1, "encoder.width": 16, "encoder.heads": 2, "encoder.feedforward": 16,
-        "tokenizer.vocab_size": 60, "train.row_length": 48, "train.batch_rows": 4,
+        "tokenizer.vocab_size": 100, "train.row_length": 48, "train.batch_rows": 4,
         "data.max_length": 32, "data.overlap": 8, "train.steps": 10, "train.warmup": 0,
     }  # fmt: skip
     return [f"--config.{name}={value}" for name, value in values.items()]
