@@ -19,7 +19,6 @@ extensions = [
     "sphinx_copybutton",
     "sphinxarg.ext",
 ]
-exclude_patterns = ["diagnose/*"]
 
 html_theme = "furo"
 html_title = f"{project} {version}"

@@ -22,7 +22,7 @@ from mtt_jax.data.encode import ExampleSet, encode_records, reading_of
 from mtt_jax.data.prepare import Prepared
 from mtt_jax.errors import UserError
 from mtt_jax.predict.engines import load_for, open_engine
-from mtt_jax.report.console import Console
+from mtt_jax.report.console import Console, silent
 from mtt_jax.scoring.infer import Inference
 from mtt_jax.tasks import Task
 from mtt_jax.train.loop import train
@@ -89,14 +89,14 @@ def suspects_of(
         others = ", ".join(name for name, records in labelled.items() if records)
         raise UserError(f"--split: the data has no {split} sentences; it has {others or 'none'}.")
     if split != "train":
-        return judge(labelled[split], model)
+        return judge(labelled[split], model, console)
     found = cross_validate(labelled["train"], labelled["dev"], model, folds, out, console)
     # A dev share is from the same files, and the run's model was not trained on it.
     config = model.config
     from_train = {name for name, task in config.tasks.items() if not task.data.dev}
     if config.data.source != "files" or not from_train:
         return found
-    held_out = [one for one in judge(labelled["dev"], model) if one.task in from_train]
+    held_out = [one for one in judge(labelled["dev"], model, console) if one.task in from_train]
     return ranked([*found, *held_out])
 
 
@@ -126,15 +126,18 @@ def write_suspects(suspects: Sequence[Suspect], split: str, out: Path, console: 
             console.say(f"Wrote {file}: {number(len(part), 'sentence', 'sentences')}.")
 
 
-def judge(records: Sequence[Record], model: SavedModel) -> list[Suspect]:
+def judge(
+    records: Sequence[Record], model: SavedModel, console: Console | None = None
+) -> list[Suspect]:
     """What a model says about labeled sentences, the least likely labels first.
 
     Args:
       records: that the model was not trained on.
       model: a saved model.
+      console: where the user sees progress; None for nowhere.
     """
     examples = encode_records(records, model.tokenizer, model.tasks, reading_of(model.config))
-    return ranked(_judged(records, examples, _inferences(examples, model), model.tasks))
+    return ranked(_judged(records, examples, _inferences(examples, model, console), model.tasks))
 
 
 def cross_validate(
@@ -179,7 +182,7 @@ def cross_validate(
         if not (run / "metrics.json").is_file():
             console.say(f"Fold {fold + 1} of {folds}: a model that is not trained on it.")
             train(config, run, console, data)
-        found += judge(part, load_for("jax", run))
+        found += judge(part, load_for("jax", run), console)
     return ranked(found)
 
 
@@ -214,8 +217,12 @@ def _without_files(config: Config) -> Config:
     return dataclasses.replace(config, tasks=tasks, distill=DistillConfig())
 
 
-def _inferences(examples: ExampleSet, model: SavedModel) -> list[Inference]:
-    return open_engine("jax", model)([examples[i] for i in range(len(examples))], "first")
+def _inferences(
+    examples: ExampleSet, model: SavedModel, console: Console | None
+) -> list[Inference]:
+    engine, some = open_engine("jax", model), [examples[i] for i in range(len(examples))]
+    with (console or silent()).counting("texts", len(some)) as progress:
+        return engine(some, "first", progress)
 
 
 def _judged(

@@ -14,7 +14,7 @@ import argparse
 import json
 from pathlib import Path
 
-from mtt_jax.cli.options import add_quiet, parse_strictly
+from mtt_jax.cli.options import add_json, add_quiet, console_of, finite, parse_strictly, print_json
 from mtt_jax.config.files import (
     Override,
     find_file,
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", help="folder for check.html, check.json and what --run finds; none by default, "
         "RUN/check with --run"
     )  # fmt: skip
-    parser.add_argument("--json", action="store_true", help="print the check as JSON")
+    add_json(parser, "the check")
 
 
 def parse(parser: argparse.ArgumentParser, arguments: list[str]) -> argparse.Namespace:
@@ -87,7 +87,6 @@ def run(options: argparse.Namespace) -> int:
     from mtt_jax.check.suspects import suspects_of, write_suspects
     from mtt_jax.devices import startup
     from mtt_jax.predict.engines import load_for
-    from mtt_jax.report.console import Console, silent
     from mtt_jax.weights.initial import complete
 
     startup.prepare()
@@ -96,7 +95,7 @@ def run(options: argparse.Namespace) -> int:
         examined = examine(_moved(model.config, options.overrides), model.tokenizer)
     else:
         examined = examine(complete(_with_labels(options.loaded)))
-    console = silent() if options.json or options.quiet else Console()
+    console = console_of(options.quiet, options.json)
     show(examined, console)
     out = Path(options.out or f"{options.run}/check").expanduser()
     suspects = []
@@ -104,14 +103,14 @@ def run(options: argparse.Namespace) -> int:
         suspects = suspects_of(model, examined.records, options.split, options.folds, out, console)
         write_suspects(suspects, options.split, out, console)
         show_suspects(suspects, options.split, console)
-    as_json = json.dumps(examined.as_json(), indent=2, ensure_ascii=False)
+    as_json = json.dumps(finite(examined.as_json()), indent=2, ensure_ascii=False)
     if model or options.out:
         name = options.run or find_file(options.config).stem
         _write(out / "check.json", as_json)
         _write(out / "check.html", render(Path(name).name, examined, suspects))
         console.say(f"Wrote {out}/: check.html, check.json.")
     if options.json:
-        print(as_json)
+        print_json(examined.as_json())
     return 1 if examined.errors else 0
 
 

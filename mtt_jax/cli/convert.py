@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from mtt_jax.cli.options import add_quiet
+from mtt_jax.cli.options import add_quiet, finite
 from mtt_jax.cli.options import parse_strictly as parse
 from mtt_jax.config.values import parse_names
 from mtt_jax.errors import UserError, one_of
@@ -53,6 +53,7 @@ def run(options: argparse.Namespace) -> int:
     from mtt_jax.data.convert import FLAG, convert
     from mtt_jax.data.readers import expand
     from mtt_jax.data.readers.rows import Layout
+    from mtt_jax.report.console import on_stderr, silent
     from mtt_jax.tasks.schemes import FILE_SCHEMES, scheme_name
 
     scheme = scheme_name(options.scheme)
@@ -71,14 +72,19 @@ def run(options: argparse.Namespace) -> int:
         offsets=options.offsets,
     )
     said = sys.stderr if options.output == "-" else sys.stdout
-    with _own_options(), _written(options.output, options.force) as stream:
+    console = silent() if options.quiet else on_stderr()
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_own_options())
+        stream = stack.enter_context(_written(options.output, options.force))
         paths = [path for spec in options.inputs for path in expand(spec, "IN")]
+        progress = stack.enter_context(console.counting("files", len(paths)))
         count = 0
-        for path in paths:
+        for done, path in enumerate(paths, start=1):
             found = convert(path, layout, fields)
             for number, item in enumerate(found.objects, start=1):
                 stream.write(_line(item, f"{path}, text {number}"))
             count += len(found.objects)
+            progress(done)
             for note in found.notes if not options.quiet else ():
                 print(_shown(note), file=said)
     if options.output != "-" and not options.quiet:
@@ -91,7 +97,7 @@ def _line(item: dict[str, Any], place: str) -> str:
     try:
         line = json.dumps(item, ensure_ascii=False, allow_nan=False, default=str)
     except ValueError:
-        line = json.dumps(_without_nan(item), ensure_ascii=False, default=str)
+        line = json.dumps(finite(item), ensure_ascii=False, default=str)
     try:
         line.encode()
     except UnicodeEncodeError:
@@ -100,15 +106,6 @@ def _line(item: dict[str, Any], place: str) -> str:
             "wrote it cut a text inside an emoji. Remove it."
         ) from None
     return f"{line}\n"
-
-
-def _without_nan(value: Any) -> Any:
-    """A value with null in place of numbers that JSON does not have."""
-    if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_without_nan(item) for item in value]
-    return None if isinstance(value, float) and value - value != 0 else value
 
 
 def _shown(message: str) -> str:

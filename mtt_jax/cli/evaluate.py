@@ -6,14 +6,20 @@ mtt evaluate runs/balanced --precision=0.95 --save
 """
 
 import argparse
-import json
-import sys
 from collections.abc import Mapping, Sequence, Sized
 from pathlib import Path
 from typing import Any
 
 from mtt_jax.cli.habits import advice
-from mtt_jax.cli.options import RUN, add_engine, parse_strictly, split_unknown
+from mtt_jax.cli.options import (
+    RUN,
+    add_engine,
+    add_json,
+    add_quiet,
+    parse_strictly,
+    print_json,
+    split_unknown,
+)
 from mtt_jax.config.files import override, split_overrides, to_plain
 from mtt_jax.errors import UserError, did_you_mean
 
@@ -41,7 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="store what --precision chooses in the model: below its threshold nothing is answered",
     )
-    parser.add_argument("--json", action="store_true", help="print the scores as JSON")
+    add_quiet(parser)
+    add_json(parser, "the scores")
 
 
 def parse(parser: argparse.ArgumentParser, arguments: list[str]) -> argparse.Namespace:
@@ -93,9 +100,10 @@ def run(options: argparse.Namespace) -> int:
     from mtt_jax.data.sources import read_named
     from mtt_jax.data.splits import SPLITS
     from mtt_jax.predict.engines import load_for, open_engine
-    from mtt_jax.report.console import Console
+    from mtt_jax.report.console import Console, on_stderr, silent
     from mtt_jax.scoring.evaluate import choose_thresholds, score_inferences
 
+    notes_to, tables_to = (silent(), silent()) if options.quiet else (on_stderr(), Console())
     model = load_for(options.engine, options.run_dir)
     files = _files(options.files, list(model.config.tasks))
     if options.overrides and not files:
@@ -111,7 +119,7 @@ def run(options: argparse.Namespace) -> int:
         override(layout, options.overrides)
         records, notes = read_named(resolve(layout), files)
         for note in notes:
-            print(note, file=sys.stderr)
+            notes_to.say(note)
         examples = encode_records(records, model.tokenizer, model.tasks, reading_of(model.config))
     if not files or options.precision is not None:
         splits = prepare(model.config, given_tokenizer=model.tokenizer).splits
@@ -125,7 +133,8 @@ def run(options: argparse.Namespace) -> int:
     engine = open_engine(options.engine, model)
 
     def infer(some):
-        return engine([some[i] for i in range(len(some))], "first")
+        with notes_to.counting("texts", len(some)) as progress:
+            return engine([some[i] for i in range(len(some))], "first", progress)
 
     inferences = infer(examples)
     scores = score_inferences(inferences, examples, model.tasks, calibrated=True)
@@ -133,10 +142,10 @@ def run(options: argparse.Namespace) -> int:
         raise UserError(f"{split}: no sentence carries a label; nothing to score.")
     for task in model.tasks:
         if task.name not in scores and (not files or task.name in files):
-            print(f"{task.name}: no {split} sentence carries its label.", file=sys.stderr)
+            notes_to.say(f"{task.name}: no {split} sentence carries its label.")
     shown: dict[str, Any] = {split: {name: score.as_json() for name, score in scores.items()}}
     if not options.json:
-        Console().scores({split: scores}, split)
+        tables_to.scores({split: scores}, split)
     if options.precision is not None:
         seen = {split: (inferences, examples)}
         if files or split != "dev":
@@ -150,16 +159,16 @@ def run(options: argparse.Namespace) -> int:
             },
         }
         if not options.json:
-            Console().thresholds(options.precision, found)
+            tables_to.thresholds(options.precision, found)
         if options.save:
-            _save(model.path, tasks)
+            notes_to.say(f"Wrote {_save(model.path, tasks)}.")
     if options.json:
-        print(json.dumps(shown, indent=2, ensure_ascii=False))
+        print_json(shown)
     return 0
 
 
-def _save(folder: Path, tasks: Sequence[Any]) -> None:
-    """Stores what tasks chose in their model directory.
+def _save(folder: Path, tasks: Sequence[Any]) -> Path:
+    """Stores what tasks chose in their model directory; returns the file.
 
     Raises:
       UserError: if it cannot be written.
@@ -170,7 +179,7 @@ def _save(folder: Path, tasks: Sequence[Any]) -> None:
         write_fitted(folder, tasks)
     except OSError as error:
         raise UserError(f"--save: cannot write into {folder}: {error.strerror}.") from None
-    print(f"Wrote {folder / FITTED}.", file=sys.stderr)
+    return folder / FITTED
 
 
 def _need_examples(run: str, split: str, splits: Mapping[str, Sized], tasks: list[str]) -> None:

@@ -4,9 +4,8 @@ mtt info runs/balanced
 """
 
 import argparse
-import json
 
-from mtt_jax.cli.options import RUN
+from mtt_jax.cli.options import RUN, print_json
 from mtt_jax.cli.options import parse_strictly as parse
 
 HELP = "print what a run contains, as JSON"
@@ -17,6 +16,9 @@ __all__ = ["HELP", "add_arguments", "parse", "run"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     parser.add_argument("run_dir", metavar="RUN", help=RUN)
+    parser.add_argument(
+        "--json", action="store_true", help="as other commands have it; the default"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -35,5 +37,5 @@ def run(options: argparse.Namespace) -> int:
         "tasks": {task.name: task.describe() for task in model.tasks},
         **{key: final[key] for key in ("steps", "best_step", "seconds", "device") if key in final},
     }
-    print(json.dumps(about, indent=2, ensure_ascii=False))
+    print_json(about)
     return 0

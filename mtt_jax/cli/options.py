@@ -1,6 +1,7 @@
-"""What several commands share: overrides of the config, the engine, and strict parsing."""
+"""What several commands share: overrides, engine, --quiet, --json, and strict parsing."""
 
 import argparse
+import json
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
@@ -8,6 +9,7 @@ from mtt_jax.cli.habits import advice
 from mtt_jax.config.files import split_overrides
 from mtt_jax.config.schema import ENGINES
 from mtt_jax.errors import UserError, did_you_mean
+from mtt_jax.report.as_json import finite
 
 RUN = "run or model directory, such as runs/balanced"
 
@@ -48,6 +50,29 @@ def add_aggregation(parser: argparse.ArgumentParser) -> None:
 def add_quiet(parser: argparse.ArgumentParser) -> None:
     """Adds --quiet."""
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
+
+
+def add_json(parser: argparse.ArgumentParser, what: str) -> None:
+    """Adds --json, for commands that print with `print_json`."""
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help=f"print {what} as JSON on standard output, and everything else on standard error",
+    )
+
+
+def console_of(quiet: bool, as_json: bool) -> Any:
+    """The console for progress and notes, `report.console.Console`, as --quiet and --json say."""
+    from mtt_jax.report.console import Console, on_stderr, silent
+
+    if quiet:
+        return silent()
+    return on_stderr() if as_json else Console()
+
+
+def print_json(value: Any) -> None:
+    """Prints one JSON document, which any reader of JSON takes."""
+    print(json.dumps(finite(value), indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def parse_strictly(parser: argparse.ArgumentParser, arguments: list[str]) -> argparse.Namespace:

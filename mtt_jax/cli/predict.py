@@ -14,8 +14,16 @@ import argparse
 import sys
 from typing import Any
 
-from mtt_jax.cli.options import RUN, add_aggregation, add_engine, add_quiet
+from mtt_jax.cli.options import (
+    RUN,
+    add_aggregation,
+    add_engine,
+    add_json,
+    add_quiet,
+    print_json,
+)
 from mtt_jax.cli.options import parse_strictly as parse
+from mtt_jax.errors import UserError
 
 HELP = "predict for the texts of files or of standard input"
 
@@ -33,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "and hub:OWNER/NAME:SPLIT; standard input by default",
     )
     add_quiet(parser)
+    add_json(parser, "how many texts were read, and how many of their lines were broken,")
     parser.add_argument("--output", default="-", help="file to write, or to resume")
     parser.add_argument(
         "--format",
@@ -90,12 +99,14 @@ def add_layout(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Predicts; returns the exit status, 1 if lines were broken."""
-    from rich.console import Console as RichConsole
-    from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    from mtt_jax.data.inputs import described, open_columns, open_inputs
+    from mtt_jax.data.inputs import count, described, open_columns, open_inputs
     from mtt_jax.data.readers.rows import Layout
+    from mtt_jax.report.console import on_stderr, silent
 
+    if options.json and options.output == "-":
+        raise UserError(
+            "--json: prints a summary where the results go; write them to --output=FILE."
+        )
     files = options.files or ["-"]
     header = {"auto": None, "true": True, "false": False}[options.header]
     layout = Layout(options.encoding, header, options.word, "--input")
@@ -123,14 +134,15 @@ def run(options: argparse.Namespace) -> int:
     predictor = Predictor.load(options.run_dir, options.engine, options.aggregation)
     if typed:
         print("Type a text and press Enter; Ctrl-D to quit.", file=sys.stderr)
-    terminal = RichConsole(stderr=True)
-    columns = TextColumn("texts"), MofNCompleteColumn(), TimeElapsedColumn()
-    hidden = typed or options.quiet or not terminal.is_terminal
-    with Progress(*columns, console=terminal, disable=hidden) as bar:
-        task = bar.add_task("texts", total=None)
+    console = silent() if typed or options.quiet else on_stderr()
+    total = count(inputs) if console.shows_progress else None
+    done = 0
+    with console.counting("texts", total) as show:
 
-        def progress(done: int) -> None:
-            bar.update(task, completed=done)
+        def progress(so_far: int) -> None:
+            nonlocal done
+            done = so_far
+            show(so_far)
 
         if in_columns:
             broken = predict_columns(predictor, inputs, options.output, options.strict, progress)
@@ -144,6 +156,8 @@ def run(options: argparse.Namespace) -> int:
                 progress,
                 at_once=typed,
             )
-    if broken:
+    if options.json:
+        print_json({"output": options.output, "texts": done, "broken": broken})
+    elif broken:
         print(f"{broken:,} broken lines.", file=sys.stderr)
     return 1 if broken else 0

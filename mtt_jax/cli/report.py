@@ -9,11 +9,11 @@ stopped. That of several runs goes to compare.html in the current directory.
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
 from mtt_jax.cli.options import parse_strictly as parse
+from mtt_jax.cli.options import print_json
 from mtt_jax.errors import UserError
 
 HELP = "write a run's report.html anew, or compare several runs on one page"
@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
 
     runs = [read_run(Path(name).expanduser()) for name in options.runs]
     if options.json:
-        print(json.dumps(compare.compare(runs), indent=2, ensure_ascii=False))
+        print_json(compare.compare(runs))
         if not options.out:
             return 0
     if len(runs) == 1:

@@ -9,7 +9,7 @@ Every field of the config can be set on the command line; `mtt fields` lists the
 import argparse
 from collections.abc import Sequence
 
-from mtt_jax.cli.options import add_config, add_quiet
+from mtt_jax.cli.options import add_config, add_json, add_quiet, console_of, print_json
 from mtt_jax.cli.options import parse_with_config as parse
 from mtt_jax.config.files import Override, find_file, load_config
 
@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     add_config(parser, "the run")
     add_quiet(parser)
+    add_json(parser, "the content of metrics.json, or what --dry-run expects,")
     parser.add_argument("--workdir", help="run directory; runs/NAME of the config by default")
     parser.add_argument(
         "--dry-run",
@@ -52,6 +53,7 @@ def run(options: argparse.Namespace) -> int:
         options.distributed,
         options.dry_run,
         options.quiet,
+        options.json,
     )
 
 
@@ -65,6 +67,7 @@ def train_config(
     distributed: bool = False,
     dry: bool = False,
     quiet: bool = False,
+    as_json: bool = False,
 ) -> int:
     """What `mtt train` and `launch.py` do.
 
@@ -78,6 +81,7 @@ def train_config(
       distributed: detect all three.
       dry: only say what to expect.
       quiet: print nothing but errors.
+      as_json: print the result as JSON, and everything else on standard error.
 
     Raises:
       UserError: for errors a user can fix.
@@ -87,15 +91,16 @@ def train_config(
     # Only now: JAX takes a second to import, and a mistake above should not wait for it.
     from mtt_jax.devices import processes as several
     from mtt_jax.devices import startup
-    from mtt_jax.report.console import Console, silent
     from mtt_jax.train.dry_run import dry_run
     from mtt_jax.train.loop import train
 
     startup.prepare()
     several.start(coordinator, processes, process, distributed)
-    if dry:
-        dry_run(config, Console())  # which is for nothing else than to be read
-        return 0
-    console = silent() if quiet else Console()
-    train(config, workdir or f"runs/{find_file(name).stem}", console)
+    if dry:  # whose lines are for nothing else than to be read, unless there is JSON
+        found = dry_run(config, console_of(quiet and as_json, as_json))
+    else:
+        console = console_of(quiet, as_json)
+        found = train(config, workdir or f"runs/{find_file(name).stem}", console)
+    if as_json and several.is_main():
+        print_json(found)
     return 0

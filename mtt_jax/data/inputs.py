@@ -100,6 +100,9 @@ class Columns(NamedTuple):
     batches: Callable[[], Iterator[tuple[Any, list[Line]]]]
 
 
+# Texts that are counted before they are read, which takes seconds.
+_COUNTED = 1_000_000
+
 # What opens a file, and where its text is, for the user.
 _Found = tuple[Callable[[], Iterator[Line]], str]
 
@@ -202,6 +205,23 @@ def described(inputs: Sequence[Input | Columns]) -> Iterator[str]:
             names.setdefault(one.description, []).append(one.name)
     for description, (first, *others) in names.items():
         yield f"{first}{f' and {len(others):,} more' if others else ''}: {description}"
+
+
+def count(inputs: Sequence[Input | Columns]) -> int | None:
+    """How many texts there are; None for a pipe, which can be read only once, and for very many."""
+    if any(one.name == "-" or _is_stream(one.name) for one in inputs):
+        return None
+    lines = (
+        line
+        for one in inputs
+        for line in (
+            one.lines()
+            if isinstance(one, Input)
+            else (line for _, lines in one.batches() for line in lines)
+        )
+    )
+    found = sum(1 for _ in islice(lines, _COUNTED + 1))
+    return found if found <= _COUNTED else None
 
 
 def is_cut(text: str) -> bool:

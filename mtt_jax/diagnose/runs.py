@@ -6,6 +6,7 @@ What exists already is not repeated.
 import dataclasses
 import io
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,7 +22,7 @@ from mtt_jax.data.tokenizer import vocabulary_size
 from mtt_jax.devices.mesh import describe_devices
 from mtt_jax.diagnose.arms import alone, compared_tasks, make_arms, with_points
 from mtt_jax.errors import UserError, one_of
-from mtt_jax.report.console import Console
+from mtt_jax.report.console import Console, duration
 from mtt_jax.scoring.evaluate import sentence_tallies
 from mtt_jax.scoring.infer import infer, make_forward
 from mtt_jax.tasks import Task
@@ -129,6 +130,13 @@ def run_arms(study: Study) -> dict[str, list[Tallies]]:
       UserError: if a run that exists was trained with another config.
     """
     total, done = study.seeds * len(study.arms), 0
+    waiting = [
+        arm
+        for seed in range(study.seeds)
+        for arm in study.arms
+        if not tallies_file(study, arm, seed).is_file()
+    ]
+    begun, trained = time.monotonic(), 0
     found: dict[str, list[Tallies]] = {arm: [] for arm in study.arms}
     forward = None
     for seed in range(study.seeds):
@@ -139,11 +147,16 @@ def run_arms(study: Study) -> dict[str, list[Tallies]]:
             config = dataclasses.replace(config, seed=config.seed + seed)
             folder, file = folder_of(study, arm, seed), tallies_file(study, arm, seed)
             if not file.is_file():
-                study.console.say(f"run {done} of {total}: {arm}, seed {seed}")
+                steps = sum(study.arms[name].train.steps for name in waiting)
+                seconds = (time.monotonic() - begun) * steps / trained if trained else 0.0
+                left = f"; about {duration(seconds)} left" if trained else ""
+                study.console.say(f"run {done} of {total}: {arm}, seed {seed}{left}")
                 final = train(config, folder, Console(RichConsole(file=io.StringIO())))
                 forward = forward or forward_of(saved_model.load(folder))
                 tallies = _tallies_of(forward, folder, config, study.data.splits["dev"])
                 _write(file, config, final["seconds"], tallies)
+                waiting.remove(arm)
+                trained += config.train.steps
             about, tallies = read_tallies(file)
             there = config_files.from_json(about["config"], str(file))
             changed = config_files.differences(config, there)

@@ -21,6 +21,7 @@ from mtt_jax.data.encode import ExampleSet
 from mtt_jax.data.prepare import checksum_of, in_one_step, unwritable
 from mtt_jax.distill.teachers import Teacher, Texts
 from mtt_jax.errors import UserError
+from mtt_jax.report.console import duration
 
 # Texts per file.
 CHUNK = 2000
@@ -149,7 +150,8 @@ def _compute(
     done = len(texts) - sum(len(texts[i * CHUNK : (i + 1) * CHUNK]) for i in left)
     goes_on = f", {done:,} of them before" if done else ""
     say(f"Teacher {teacher.path}: {', '.join(names)} for {len(texts):,} training texts{goes_on}.")
-    said = time.monotonic()
+    begun = said = time.monotonic()
+    before = done
     for index in left:
         here = range(index * CHUNK, min((index + 1) * CHUNK, len(texts)))
         words = [examples[i].words for i in here]
@@ -159,9 +161,11 @@ def _compute(
             with in_one_step(parts[index][task.name]) as fresh:
                 np.save(fresh, np.concatenate(rows).astype(np.float16))
         done += len(here)
-        if time.monotonic() - said > _SILENCE:
-            said = time.monotonic()
-            say(f"  {done:,} of {len(texts):,} texts")
+        now = time.monotonic()
+        if now - said > _SILENCE:
+            said = now
+            seconds = (now - begun) / (done - before) * (len(texts) - done)
+            say(f"  {done:,} of {len(texts):,} texts; about {duration(seconds)} left")
     _join(teacher, folder, examples, parts)
 
 

@@ -48,23 +48,29 @@ _ONNX_POSITIONS = 512
 _ONNX_BATCHES = 4
 
 
+Progress = Callable[[int], None]
+
+
 @dataclass(frozen=True)
 class Engine:
     """What runs the model.
 
     Attributes:
-      run: (examples, aggregation) -> what the model says about each example, in order.
+      run: (examples, aggregation, progress) -> what the model says about each example, in order;
+        progress is called with the number of examples that it has begun to read.
       batch_tokens: subwords that fill a batch; with fewer at a time it is slower per text.
       warm_up: compiles what `run` needs before it is needed, yielding after each shape.
     """
 
-    run: Callable[[Sequence[Example], str], list[Inference]]
+    run: Callable[[Sequence[Example], str, Progress | None], list[Inference]]
     batch_tokens: int
     warm_up: Callable[[], Iterator[None]]
 
-    def __call__(self, examples: Sequence[Example], aggregation: str) -> list[Inference]:
+    def __call__(
+        self, examples: Sequence[Example], aggregation: str, progress: Progress | None = None
+    ) -> list[Inference]:
         """See `run`."""
-        return self.run(examples, aggregation)
+        return self.run(examples, aggregation, progress)
 
 
 def load_for(engine: str, path: str | Path) -> SavedModel:
@@ -94,10 +100,13 @@ def _jax(model: SavedModel, dtype: str = "") -> Engine:
 
     tasks, row_length = model.tasks, config.train.row_length
 
-    def run(examples: Sequence[Example], aggregation: str) -> list[Inference]:
+    def run(
+        examples: Sequence[Example], aggregation: str, progress: Progress | None = None
+    ) -> list[Inference]:
         length = _row_length(examples, config)
+        read = partial(infer, forward, params, examples, config, _ROWS)
         with _explained(model):
-            return list(infer(forward, params, examples, config, _ROWS, aggregation, length, tasks))
+            return list(read(aggregation, length, tasks, progress))
 
     def warm_up() -> Iterator[None]:
         """One row of each length, and each number of rows of the full length: what `run` packs."""
@@ -141,8 +150,12 @@ def _onnx(model: SavedModel, int8: bool = False) -> Engine:
     names = graph.output_names(config)
 
     def batched(
-        examples: Sequence[Example], aggregation: str, positions: int = _ONNX_POSITIONS
+        examples: Sequence[Example],
+        aggregation: str,
+        positions: int = _ONNX_POSITIONS,
+        progress: Progress | None = None,
     ) -> list[Inference]:
+        begun: set[int] = set()
         found = empty_inferences(examples, tasks, config.encoder.width)
         pieces = windows(examples, config.data.max_length, config.data.overlap)
         for batch in _by_length(list(pieces), positions):
@@ -166,11 +179,17 @@ def _onnx(model: SavedModel, int8: bool = False) -> Engine:
                     add_window(found[piece.source], piece, tasks, logits, embedding, aggregation)
                 else:
                     found[piece.source] = found[piece.source]._replace(finite=False)
+            begun.update(piece.source for piece in batch)
+            if progress:
+                progress(len(begun))
         return found
 
-    def run(examples: Sequence[Example], aggregation: str) -> list[Inference]:
+    def run(
+        examples: Sequence[Example], aggregation: str, progress: Progress | None = None
+    ) -> list[Inference]:
         alone = partial(batched, aggregation=aggregation, positions=0)
-        return each_finite(batched(examples, aggregation), examples, alone)
+        found = batched(examples, aggregation, progress=progress)
+        return each_finite(found, examples, alone)
 
     def warm_up() -> Iterator[None]:
         """One short text: nothing is compiled, but the first call allocates its memory."""

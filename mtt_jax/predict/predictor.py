@@ -11,7 +11,7 @@ import numpy as np
 from mtt_jax.data.encode import encode_texts, reading_of
 from mtt_jax.errors import UserError, one_of
 from mtt_jax.predict.engines import load_for, open_engine
-from mtt_jax.predict.result import Result
+from mtt_jax.predict.result import Result, Results
 from mtt_jax.scoring.infer import AGGREGATIONS, NOT_FINITE, Inference, empty_inferences
 from mtt_jax.tasks import Task
 from mtt_jax.types import Example
@@ -91,14 +91,14 @@ class Predictor:
     def __call__(self, texts: str) -> Result: ...
 
     @overload
-    def __call__(self, texts: list[str] | tuple[str, ...]) -> list[Result]: ...
+    def __call__(self, texts: list[str] | tuple[str, ...]) -> Results: ...
 
     def __call__(self, texts: Any) -> Any:
         """Predicts for a text or a list of texts.
 
         Returns:
           A result, or a list of results in the order of the texts: {"text": ..., TASK: ANSWER}.
-          It is a dict, which a notebook shows with its spans in color.
+          They are a dict and a list, which a notebook shows with their spans in color.
           The answer of a task of kind classes is {"label", "score", "scores"}, of multilabel
           {"labels", "scores"}, of entities and tags a list of {"text", "label", "start", "end",
           "score"}. Offsets are characters of the text as given. A text without a word, such as an
@@ -108,7 +108,7 @@ class Predictor:
           UserError: if anything but texts is given.
         """
         single = isinstance(texts, str)
-        results = list(self.pipe([texts] if single else _several(texts)))
+        results = Results(self.pipe([texts] if single else _several(texts)))
         return results[0] if single else results
 
     def pipe(

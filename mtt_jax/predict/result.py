@@ -1,9 +1,9 @@
-"""What a predictor returns for a text: a dict that a notebook shows with its spans in color."""
+"""What a predictor returns: a dict per text, and a list of them, which a notebook shows as HTML."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, SupportsIndex, overload
 
-from mtt_jax.report.display import result_html
+from mtt_jax.report.display import SHOWN, result_html, results_html
 
 
 class Result(dict[str, Any]):
@@ -36,3 +36,28 @@ class Result(dict[str, Any]):
     def _repr_html_(self) -> str:
         """What a notebook shows. https://ipython.readthedocs.io/en/stable/config/integrating.html"""
         return result_html(self, self._labels)
+
+
+class Results(list[Result]):
+    """The results of several texts: in every way a list, except that a notebook shows it as HTML.
+
+    results = predictor(["Tom works at Microsoft in Seattle.", "Shares fell."])
+    results[:1]
+    """
+
+    __slots__ = ()
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> Result: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> "Results": ...
+
+    def __getitem__(self, index: Any) -> Any:
+        """A result; of a slice a list that a notebook shows, too."""
+        found = super().__getitem__(index)
+        return Results(found) if isinstance(index, slice) else found
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the first results, and how many there are."""
+        return results_html([one._repr_html_() for one in self[:SHOWN]], len(self))

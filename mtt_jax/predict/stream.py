@@ -7,7 +7,6 @@ the input is broken, so that the number of lines already written says where to r
 import csv
 import io
 import json
-import math
 import os
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ from typing import Any, NamedTuple, TextIO
 from mtt_jax.data.inputs import Input, Line, is_cut
 from mtt_jax.errors import UserError
 from mtt_jax.predict.predictor import Prediction, Predictor
+from mtt_jax.report.as_json import finite
 from mtt_jax.scoring.infer import NOT_FINITE
 from mtt_jax.tasks import Task
 
@@ -70,6 +70,7 @@ def predict_lines(
     lines = chain.from_iterable(one.lines() for one in inputs)
     chosen = FORMATS[format_name]
     done, broken = _resume(output, chosen, lines, strict)
+    progress(done)
     with _opened(output) as stream:
         write = chosen.writer(stream, predictor.tasks)
         pairs = ((line.text, line) for line in lines)
@@ -198,22 +199,13 @@ def _beside(others: Mapping[str, Any], taken: Collection[str]) -> dict[str, Any]
     """Keys of the input as a result holds them: those that it uses itself are under `_INPUT`."""
     row = {key: value for key, value in others.items() if key not in taken}
     hidden = {key: value for key, value in others.items() if key in taken}
-    return _finite(row | {_INPUT: hidden} if hidden else row)
+    return finite(row | {_INPUT: hidden} if hidden else row)
 
 
 def _dumped(row: dict[str, Any]) -> str:
     """A row as JSON; half of a surrogate pair, which an input may hold, is escaped."""
     found = json.dumps(row, ensure_ascii=False)
     return json.dumps(row) if is_cut(found) else found
-
-
-def _finite(value: Any) -> Any:
-    """A value with null in place of NaN and infinite numbers."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    return [_finite(item) for item in value] if isinstance(value, list) else value
 
 
 def _displacy(stream: TextIO, tasks: Sequence[Task]) -> Write:

@@ -1,9 +1,18 @@
-"""The terminal: plain lines, and tables of scores."""
+"""The terminal: plain lines, tables of scores, and how much of a count is done."""
 
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console as RichConsole
+from rich.progress import (
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from mtt_jax.tasks.score import Calibration, Reached, Row, Score, read_scores
@@ -22,6 +31,34 @@ class Console:
     def say(self, text: str) -> None:
         """Prints a line."""
         self.rich.print(text, markup=False)
+
+    @property
+    def shows_progress(self) -> bool:
+        """Whether this is a terminal, on which `counting` shows something."""
+        return self.rich.is_terminal and not self.rich.quiet
+
+    @contextmanager
+    def counting(self, what: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+        """Shows on a terminal how many are done, the time since the start and the time left.
+
+        Elsewhere, such as in a pipe, nothing is shown.
+
+        Args:
+          what: is counted, such as "texts".
+          total: how many there are; None if that is unknown, and so is the time left.
+
+        Yields:
+          A function that takes how many are done.
+        """
+        left = () if total is None else (TextColumn("left"), TimeRemainingColumn())
+        columns = TextColumn(what), MofNCompleteColumn(), TimeElapsedColumn(), *left
+        # What the command writes to standard output stays there.
+        with Progress(
+            *columns, console=self.rich, redirect_stdout=sys.stdout.isatty(),
+            disable=not self.shows_progress,
+        ) as bar:  # fmt: skip
+            task = bar.add_task(what, total=total)
+            yield lambda done: bar.update(task, completed=done)
 
     def scores(self, by_split: Mapping[str, Mapping[str, Score]], split: str = "") -> None:
         """The table of scores of a split; by default of test, and of dev for tasks without test.
@@ -156,6 +193,19 @@ def beside_teachers(final: Mapping[str, Any]) -> tuple[str, list[tuple[str, str,
 def silent() -> Console:
     """A console that shows nothing, for all processes except process 0."""
     return Console(RichConsole(quiet=True))
+
+
+def on_stderr() -> Console:
+    """A console for commands that print a result for programs on standard output."""
+    return Console(RichConsole(stderr=True, highlight=False, soft_wrap=True))
+
+
+def duration(seconds: float) -> str:
+    """A length of time in words, such as `40 s`, `12 min` or `3 h 5 min`."""
+    if seconds < 59.5:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 def calibration(found: Calibration) -> str:

@@ -1,4 +1,4 @@
-"""A result of a prediction as HTML, for a notebook: labels with scores, spans marked in the text.
+"""Results of predictions as HTML, for a notebook: labels with scores, spans marked in the text.
 
 Styles are inline, since a notebook has no page to put a style sheet in, and tints are transparent,
 since it may be dark.
@@ -17,6 +17,9 @@ _COLORS = (
 _NONE = "(none)"
 _TAG = "font-size: 0.7em; font-weight: 600; margin-inline-start: 0.4em; opacity: 0.8"
 _NOTE = "opacity: 0.7; font-size: 0.85em"
+_RULE = "border-top: 1px solid #8886; padding: 0.3em 0"
+# Results of a list that are shown; with thousands of them a notebook becomes slow.
+SHOWN = 50
 
 
 def result_html(result: Mapping[str, Any], labels: Mapping[str, Sequence[str]]) -> str:
@@ -44,6 +47,22 @@ def result_html(result: Mapping[str, Any], labels: Mapping[str, Sequence[str]]) 
         _paragraph(escape(text))
     ]
     return f'<div style="line-height: 1.9">{"".join(lines)}{"".join(texts)}</div>'
+
+
+def results_html(shown: Sequence[str], count: int) -> str:
+    """The results of a list, one below the other.
+
+    Args:
+      shown: the first of them, as HTML.
+      count: how many there are.
+    """
+    parts = [f'<div style="{_RULE}">{one}</div>' for one in shown]
+    if not count:
+        parts.append(f'<div style="{_NOTE}">no results</div>')
+    elif len(shown) < count:
+        note = f"the first {len(shown):,} of {count:,} results"
+        parts.append(f'<div style="{_RULE}; {_NOTE}">{note}</div>')
+    return "".join(parts)
 
 
 def _is_whole(answer: Any) -> bool:

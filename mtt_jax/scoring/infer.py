@@ -47,6 +47,7 @@ def infer(
     aggregation: str = "first",
     row_length: int = 0,
     tasks: Sequence[Task] | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Iterator[Inference]:
     """Runs the model over a finite set and yields what it says about each example, in order.
 
@@ -59,10 +60,11 @@ def infer(
       aggregation: see `add_window`.
       row_length: L; 0 for train.row_length.
       tasks: with what was chosen on dev; those of the config by default.
+      progress: called with the number of examples that the model has begun to read.
     """
     tasks = tasks or config.task_list
     length = row_length or config.train.row_length
-    run = partial(_infer, forward, params, config, rows, aggregation, length, tasks)
+    run = partial(_infer, forward, params, config, rows, aggregation, length, tasks, progress)
     yield from each_finite(run(examples, config.slots), examples, lambda some: run(some, 1))
 
 
@@ -74,6 +76,7 @@ def _infer(
     aggregation: str,
     row_length: int,
     tasks: Sequence[Task],
+    progress: Callable[[int], None] | None,
     examples: ExampleSet | Sequence[Example],
     slots: int,
 ) -> list[Inference]:
@@ -82,6 +85,7 @@ def _infer(
     0 x NaN is NaN, so that masked attention keeps neighbors apart only while all are finite.
     """
     found = empty_inferences(examples, tasks, config.encoder.width)
+    begun: set[int] = set()
     for packed in pack_examples(
         examples,
         tasks,
@@ -106,6 +110,9 @@ def _infer(
                 add_window(found[window.source], window, tasks, logits, embedding, aggregation)
             else:
                 found[window.source] = found[window.source]._replace(finite=False)
+        begun.update(window.source for *_, window in packed.windows)
+        if progress:
+            progress(len(begun))
     return found
 
 

@@ -3,7 +3,7 @@
 import tempfile
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 
@@ -18,6 +18,7 @@ from mtt_jax.train.phases import Phase
 from mtt_jax.train.setup import Setup, begin, complete_config, open_stream, set_up
 from mtt_jax.train.step import TrainState, make_step
 from mtt_jax.train.stop import stop_signals
+from mtt_jax.weights.build import count_parameters
 
 # Steps of each phase that are timed, after one that is not.
 _TIMED = 3
@@ -39,7 +40,7 @@ class Measured(NamedTuple):
     forward: float
 
 
-def dry_run(config: Config, console: Console) -> float:
+def dry_run(config: Config, console: Console) -> dict[str, Any]:
     """Prepares a run, tries a few steps of every phase and says what to expect; keeps nothing.
 
     Only the encoded data stay in data.cache_dir, where the run will find them.
@@ -49,7 +50,8 @@ def dry_run(config: Config, console: Console) -> float:
       console: where the user reads it.
 
     Returns:
-      Seconds that the run should take.
+      {"seconds": that the run should take, "parameters": how many, "phases": for each what
+      `expected` returns}.
 
     Raises:
       UserError: for whatever would end the run before its first step, and for several processes.
@@ -70,16 +72,18 @@ def dry_run(config: Config, console: Console) -> float:
         with set_up(config, run, console, asked) as setup:
             state, _ = begin(setup)
             announce_run(setup, state)
-            total = 0.0
+            phases = []
             for index, phase in enumerate(setup.phases):
                 announce_phase(setup, phase, state)
                 state, measured = _try(setup, index, phase, state)
-                lines, seconds = expected(setup, phase, measured)
-                total += seconds
+                lines, figures = expected(setup, phase, measured)
+                phases.append(figures)
                 for line in lines:
                     console.say(f"  {line}")
+            parameters = count_parameters(state.params)
+    total = sum(figures["seconds"] for figures in phases)
     console.say(f"The run should take {duration(total)}. Nothing was trained or written.")
-    return total
+    return {"seconds": total, "parameters": parameters, "phases": phases}
 
 
 def _try(setup: Setup, index: int, phase: Phase, state: TrainState) -> tuple[TrainState, Measured]:
@@ -110,8 +114,8 @@ def _try(setup: Setup, index: int, phase: Phase, state: TrainState) -> tuple[Tra
     return state, Measured(needed, compiling, step, time.perf_counter() - begun)
 
 
-def expected(setup: Setup, phase: Phase, measured: Measured) -> tuple[list[str], float]:
-    """Lines about a phase, and the seconds that it should take.
+def expected(setup: Setup, phase: Phase, measured: Measured) -> tuple[list[str], dict[str, Any]]:
+    """Lines about a phase, and the same figures by name: seconds, and bytes of each device.
 
     Args:
       setup: of the run.
@@ -135,7 +139,18 @@ def expected(setup: Setup, phase: Phase, measured: Measured) -> tuple[list[str],
         of = f" of {memory.size(there)}" if there else ""
         where = "" if len(devices) == 1 else " on each device"
         lines.append(f"A step needs {memory.size(measured.memory)}{of} of memory{where}.")
-    return lines, total
+    return lines, {
+        "name": phase.name,
+        "start": phase.start,
+        "end": phase.end,
+        "seconds": total,
+        "compile_seconds": measured.compiling,
+        "step_seconds": measured.step,
+        "evaluations": evaluations,
+        "evaluation_seconds": reading,
+        "step_bytes": measured.memory,
+        "device_bytes": there or None,
+    }
 
 
 def batches(examples: ExampleSet, config: Config) -> float:

@@ -26,10 +26,14 @@ from mtt_jax.weights import saved_model
 from mtt_jax.weights.build import count_parameters
 
 
-def finish(setup: Setup) -> dict[str, Any]:
+def finish(setup: Setup, history: History) -> dict[str, Any]:
     """Scores the best checkpoint and writes the model, the report and metrics.json.
 
     Without dev data the last checkpoint is the best.
+
+    Args:
+      setup: of the run.
+      history: takes the scores on test.
 
     Returns:
       The content of metrics.json.
@@ -39,7 +43,7 @@ def finish(setup: Setup) -> dict[str, Any]:
     best = setup.checkpoints.best()
     step = best[0] if best else setup.steps
     params = _params_of(setup, step)
-    history = History.read(setup.run)
+    rows = History.read(setup.run)
     model_config, model_params = saved_model.merged(config, gather(params))
     final: dict[str, Any] = {
         "best_step": step,
@@ -52,9 +56,11 @@ def finish(setup: Setup) -> dict[str, Any]:
     if stops := early_stops(setup.phases, setup.scored):
         final["stopped_early"] = [stop._asdict() for stop in stops]
     if config.phases:
-        final["phases"] = effects(setup.phases, history)
+        final["phases"] = effects(setup.phases, rows)
     scores, tasks, mistakes = _score(setup, params)
     final |= scores
+    if test := read_scores(scores).get("test"):
+        history.tested(setup.steps, step, test)
     final["data"] = _about_data(setup)
     if texts := held_out(setup, params):
         final["held_out"] = {name: found.as_json() for name, found in texts.items()}

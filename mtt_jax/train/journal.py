@@ -41,21 +41,25 @@ class DevScore(NamedTuple):
     of_phase: float
 
 
-@contextmanager
-def open_journal(setup: Setup, first: int) -> Iterator["Journal"]:
-    """The journal of a run of which `first` steps are done; its files close at the end.
+def open_history(setup: Setup) -> History:
+    """The history of a run, which continues at its newest checkpoint.
 
     Raises:
       UserError: if a logger cannot be started.
     """
+    first, main, say = setup.checkpoints.latest() or 0, processes.is_main(), setup.console.say
+    return processes.together(
+        lambda: History(setup.run, first, setup.config, main, setup.started, say)
+    )
+
+
+@contextmanager
+def open_journal(setup: Setup, first: int, history: History) -> Iterator["Journal"]:
+    """The journal of a run of which `first` steps are done."""
     config = setup.config
     each = flops.peak(setup.mesh.devices.flat[0].device_kind, config.encoder.dtype)
     peak = each * setup.mesh.size if each else None
-    main, say = processes.is_main(), setup.console.say
     with (
-        processes.together(
-            lambda: History(setup.run, first, config, main, setup.started, say)
-        ) as history,
         progress_bar(setup.console, config, setup.phases, first, peak) as progress,
         Trace(setup.run, config.train.profile) as trace,
     ):

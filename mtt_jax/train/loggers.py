@@ -33,6 +33,9 @@ class Logger(Protocol):
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         """Takes the numbers of a step, by names such as `train/loss`."""
 
+    def final(self, step: int, values: Mapping[str, float]) -> None:
+        """Takes the numbers of the finished run, once; `step` is its last."""
+
     def flush(self) -> None:
         """Writes or sends what it has taken."""
 
@@ -64,13 +67,17 @@ class _TensorBoard:
     def __init__(self, start: Start):
         from tensorboardX import SummaryWriter
 
-        purged = start.step + 1 if start.step else None
-        self._events = SummaryWriter(str(start.run / "tensorboard"), purge_step=purged)
+        folder, purged = start.run / "tensorboard", start.step + 1 if start.step else None
+        # Otherwise a start within the same second writes over the file of the one before.
+        number = len(list(folder.glob("events.*")))
+        self._events = SummaryWriter(str(folder), purge_step=purged, filename_suffix=f".{number}")
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         """See `Logger`."""
         for name, value in values.items():
             self._events.add_scalar(name, value, step)
+
+    final = scalars
 
     def flush(self) -> None:
         """See `Logger`."""
@@ -104,6 +111,10 @@ class _Wandb:
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         """See `Logger`."""
         self._run.log(dict(values), step=step)
+
+    def final(self, step: int, values: Mapping[str, float]) -> None:
+        """See `Logger`. A run that is resumed cannot log at its last step any more."""
+        self._run.summary.update(dict(values))
 
     def flush(self) -> None:
         """Does nothing: a process of its own writes and sends all the time."""
@@ -140,6 +151,8 @@ class _MLflow:
         metrics = [self._metric(name, value, now, step) for name, value in values.items()]
         self._client.log_batch(self.id, metrics=metrics)
 
+    final = scalars
+
     def flush(self) -> None:
         """Does nothing: what a call got is written or sent when it returns."""
 
@@ -166,6 +179,10 @@ class _Guarded:
         """See `Logger`."""
         if step > self._logged:
             self._guard(lambda logger: logger.scalars(step, values))
+
+    def final(self, step: int, values: Mapping[str, float]) -> None:
+        """See `Logger`."""
+        self._guard(lambda logger: logger.final(step, values))
 
     def flush(self) -> None:
         """See `Logger`."""

@@ -16,7 +16,8 @@ from mtt_jax.devices.mesh import place, place_batch, replicated
 from mtt_jax.report.console import Console, silent
 from mtt_jax.train.announce import announce_phase, announce_run, labels_found
 from mtt_jax.train.finish import finish, show
-from mtt_jax.train.journal import open_journal
+from mtt_jax.train.journal import open_history, open_journal
+from mtt_jax.train.progress import History
 from mtt_jax.train.setup import (
     Setup,
     begin,
@@ -65,14 +66,18 @@ def train(
             )
             show(finished, console)
             return finished
-        with set_up(config, run, console, asked, data) as setup:
+        with set_up(config, run, console, asked, data) as setup, open_history(setup) as history:
             if setup.checkpoints.latest() != setup.steps:
-                setup = run_steps(setup)
-            return finish(setup)
+                setup = run_steps(setup, history)
+            return finish(setup, history)
 
 
-def run_steps(setup: Setup) -> Setup:
+def run_steps(setup: Setup, history: History) -> Setup:
     """Trains from the newest checkpoint, or from the start, to the last step.
+
+    Args:
+      setup: of the run.
+      history: takes the numbers of every step.
 
     Returns:
       The set-up with the phases as they turned out; train.patience may have ended some early.
@@ -83,7 +88,7 @@ def run_steps(setup: Setup) -> Setup:
     setup.asked.saved(first)
     announce_run(setup, state)
     root = place(jax.random.fold_in(jax.random.key(setup.config.seed), 1), replicated(setup.mesh))
-    with open_journal(setup, first) as journal:
+    with open_journal(setup, first, history) as journal:
         if setup.config.phases and not first:
             journal.evaluate(state)  # to see what the first phase changes
         for index in range(len(setup.phases)):

@@ -12,7 +12,7 @@ from rich.progress import Progress, ProgressColumn, Task
 from rich.text import Text
 
 from mtt_jax.config.schema import Config
-from mtt_jax.report.console import Console
+from mtt_jax.report.console import Console, duration
 from mtt_jax.report.run_files import read_history
 from mtt_jax.scoring.held_out import Perplexity
 from mtt_jax.tasks import Score
@@ -62,6 +62,7 @@ class History:
         self._started = started
         self._path = run / "metrics.jsonl" if writes else Path(os.devnull)
         before = self.read(run) if writes else []
+        self._tested = any(row["kind"] == "test" and step for row in before)
         logged = max((row["step"] for row in before), default=0)
         self._loggers = open_loggers(run, step, logged, config, say) if writes else []
         if writes:
@@ -119,11 +120,36 @@ class History:
         plain = {name: found.as_json() for name, found in texts.items()}
         self._add({"kind": "held_out", "step": step, "perplexity": values, **plain})
 
-    def _add(self, row: dict) -> None:
+    def tested(self, step: int, best: int, scores: Mapping[str, Score]) -> None:
+        """Adds the line about test, and has the loggers take its figures.
+
+        Does nothing if an earlier start of the run has added it, so that no logger gets it twice.
+
+        Args:
+          step: the run's last.
+          best: the step of the checkpoint that was scored.
+          scores: of the tasks.
+        """
+        if self._tested:
+            return
+        self._tested = True
+        headlines = {name: result.headline for name, result in scores.items()}
+        plain = {name: result.as_json() for name, result in scores.items()}
+        self._write({"kind": "test", "step": step, "best_step": best, "scores": headlines, **plain})
+        values = {f"test/scores/{name}": value for name, value in headlines.items()}
+        for name, result in scores.items():
+            values |= {f"test/{name}/{figure.name}": figure.value for figure in result.figures}
+        for logger in self._loggers:
+            logger.final(step, values)
+
+    def _write(self, row: dict) -> None:
         if self._started is not None:
             row = {**row, "seconds": round(time.time() - self._started, 1)}
         self._file.write(_line(row))
         self._file.flush()
+
+    def _add(self, row: dict) -> None:
+        self._write(row)
         values = {f"{row['kind']}/{name}": value for name, value in _scalars(row)}
         for logger in self._loggers:
             logger.scalars(row["step"], values)
@@ -228,14 +254,6 @@ class _Line(ProgressColumn):
             about["speeds"], task.elapsed or 0.0, about["left"], ends,
         )  # fmt: skip
         return Text(line, no_wrap=True, overflow="crop")
-
-
-def duration(seconds: float) -> str:
-    """A length of time in words, such as `40 s`, `12 min` or `3 h 5 min`."""
-    if seconds < 59.5:
-        return f"{seconds:.0f} s"
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 def headlines(scores: Mapping[str, Score]) -> str:

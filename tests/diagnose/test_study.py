@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -44,6 +45,8 @@ def test_every_arm_is_scored_on_dev_for_every_seed(study):
     assert "who, micro F1" in printed
     for verdict in report["verdicts"].values():
         assert verdict["text"] in printed
+    assert re.search(r"run 1 of 6: joint, seed 0\n", printed)
+    assert re.search(r"run 6 of 6: who alone, seed 1; about \d+ (s|min) left\n", printed)
 
 
 @pytest.mark.peers  # slow: the diagnosis trains every arm twice

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -116,6 +117,15 @@ def test_a_computation_that_was_killed_goes_on_after_the_last_whole_file(
     ]  # fmt: skip
     taught(config)
     assert len(asked) == 5, "read from the cache"
+
+
+def test_a_teacher_that_takes_long_says_how_long_it_will_take(
+    configured, answers, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(cache, "CHUNK", 16)
+    monkeypatch.setattr(cache, "_SILENCE", -1.0)  # so that every file is long
+    _, said = taught(configured(distill__teachers=answers, data__cache_dir=str(tmp_path)))
+    assert re.fullmatch(r"  16 of 60 texts; about \d+ s left", said[1])
 
 
 def test_texts_that_the_file_does_not_have_at_all_are_an_error(configured, tmp_path):

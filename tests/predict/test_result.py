@@ -1,4 +1,4 @@
-"""A result is a dict in every way, and a notebook shows it as HTML."""
+"""A result is a dict in every way, several are a list, and a notebook shows them as HTML."""
 
 import copy
 import json
@@ -8,7 +8,8 @@ import pprint
 import pytest
 
 from mtt_jax import Predictor
-from mtt_jax.predict.result import Result
+from mtt_jax.predict.result import Result, Results
+from mtt_jax.report.display import SHOWN
 from tests.helpers import save_four_tasks
 
 TEXT = "Tom Fry of Acme <United> scored in Rome ."
@@ -60,3 +61,63 @@ def test_results_of_many_texts_are_shown_too(predictor):
 
 def test_a_line_of_an_output_can_be_shown(result):
     assert "<mark" in Result(json.loads(json.dumps(result)))._repr_html_()
+
+
+# Several
+
+
+@pytest.fixture(scope="module")
+def results(predictor):
+    return predictor([TEXT, "", "Shares fell ."])
+
+
+def test_several_results_print_compare_and_serialize_as_a_list(results):
+    plain = [dict(one) for one in results]
+    assert isinstance(results, list)
+    assert results == plain
+    assert plain == results
+    assert repr(results) == repr(plain)
+    assert pprint.pformat(results) == pprint.pformat(plain)
+    assert json.dumps(results) == json.dumps(plain)
+    assert type(results + []) is list
+
+
+@pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+def test_several_results_pickle_and_copy(results, protocol):
+    again = pickle.loads(pickle.dumps(results, protocol))
+    assert again == results
+    assert type(again) is Results
+    assert type(copy.deepcopy(results)) is Results
+
+
+def test_a_notebook_shows_each_of_several_results_as_it_shows_one(results):
+    html = results._repr_html_()
+    at = [html.index(one._repr_html_()) for one in results]
+    assert at == sorted(at)
+    assert len(set(at)) == len(results)
+
+
+def test_several_results_are_escaped(results):
+    assert "&lt;" in results._repr_html_()
+    assert "<United>" not in results._repr_html_()
+    evil = Result({"text": "<img onerror=x>", "<script>": {"label": "<i>", "scores": {}}})
+    html = Results([evil, evil])._repr_html_()
+    assert html.count("&lt;img onerror=x&gt;") == html.count("&lt;script&gt;") == 2
+    assert not any(element in html for element in ("<img", "<script", "<i>"))
+
+
+def test_a_slice_of_several_results_is_shown_too(results):
+    assert results[1:] == list(results)[1:]
+    assert results[1:]._repr_html_().count("(none)") > 0
+    assert type(results[0]) is Result
+
+
+def test_of_very_many_results_a_notebook_shows_the_first_and_their_number(result):
+    html = Results([result] * (SHOWN + 1000))._repr_html_()
+    assert html.count(result._repr_html_()) == SHOWN
+    assert f"the first {SHOWN} of {SHOWN + 1000:,} results" in html
+
+
+def test_no_results_are_shown_as_such(predictor):
+    assert predictor([]) == []
+    assert "no results" in predictor([])._repr_html_()

@@ -1,6 +1,7 @@
 """The terminal: tables of scores and phases."""
 
 import io
+import re
 
 import pytest
 from rich.console import Console as RichConsole
@@ -139,3 +140,40 @@ def test_thresholds_are_a_line_per_label_and_a_note_for_those_that_none_helps(co
     assert "ner: ORG does not reach a precision of 0.95 on dev (at best 0.500)" in said
     assert "ner: LOC does not reach a precision of 0.95 on dev (no answer there)" in said
     assert "PER does not" not in said
+
+
+# Counting
+
+
+def counted(total=None, **console):
+    """What a count of 3 prints, on a terminal 80 columns wide unless it is another console."""
+    file = io.StringIO()
+    with Console(
+        RichConsole(**{"file": file, "width": 80, "force_terminal": True, **console})
+    ).counting("texts", total) as progress:
+        progress(3)
+    return file.getvalue()
+
+
+def test_a_count_shows_how_many_are_done_and_the_time_left():
+    assert re.search(r"texts 3/4 0:00:0\d left", without_codes(counted(4)))
+
+
+def test_the_time_left_of_an_unknown_count_is_not_shown():
+    found = without_codes(counted())
+    assert "texts 3/?" in found
+    assert "left" not in found
+
+
+def test_a_count_shows_nothing_in_a_pipe_or_if_quiet():
+    assert counted(4, force_terminal=False) == counted(4, quiet=True) == ""
+
+
+def test_no_color_holds_for_a_count(monkeypatch):
+    assert re.search("\x1b\\[[\\d;]*3\\dm", counted(4, color_system="standard"))
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not re.search("\x1b\\[[\\d;]*3\\dm", counted(4, color_system="standard"))
+
+
+def without_codes(text):
+    return re.sub("\x1b\\[[\\d;?]*[a-zA-Z]", "", text)

@@ -6,10 +6,15 @@ import time
 import pytest
 from tensorboardX.proto.event_pb2 import Event
 
+from mtt_jax.config.files import from_json
 from mtt_jax.errors import UserError
+from mtt_jax.report.console import silent
+from mtt_jax.tasks.score import Figure, Score
 from mtt_jax.train import loggers
 from mtt_jax.train.loggers import check_loggers, open_loggers
+from mtt_jax.train.loop import train
 from mtt_jax.train.progress import History
+from tests.check.trained import trained_run
 from tests.helpers import make_config
 
 
@@ -25,6 +30,33 @@ def logged(run, name, steps, first=0):
             history.trained(step, {"loss": 10.0 - step, "losses": {"topic": step / 8}})
         history.flush()
     return said
+
+
+def score_of(**figures):
+    shown = tuple(Figure(name, name, value) for name, value in figures.items())
+    return Score(shown, sentences=7, rows={}, totals={}, confusion=None, ceiling=None, loss=0.5)
+
+
+SCORES = {
+    "topic": score_of(macro_f1=0.75, accuracy=0.875),
+    "ner": score_of(f1=0.5, precision=0.625, recall=0.375),
+}
+# SCORES as loggers get them.
+TEST = {
+    "test/scores/topic": 0.75,
+    "test/topic/macro_f1": 0.75,
+    "test/topic/accuracy": 0.875,
+    "test/scores/ner": 0.5,
+    "test/ner/f1": 0.5,
+    "test/ner/precision": 0.625,
+    "test/ner/recall": 0.375,
+}
+
+
+def finished(run, name, steps, first=0):
+    """What the end of a run does, once `first` steps of it are done: the scores on test."""
+    with History(run, first, config_of(name)) as history:
+        history.tested(steps, best=steps - 1, scores=SCORES)
 
 
 def test_a_logger_may_be_any_of_a_few_and_each_is_named_once():
@@ -118,6 +150,28 @@ def test_tensorboard_gets_the_numbers_of_a_line_under_the_name_of_its_kind(tmp_p
     assert not (tmp_path / "loggers.json").exists()
 
 
+def test_the_scores_on_test_are_logged_once_at_the_last_step_however_often_the_end_runs(tmp_path):
+    """As after a kill while the report was written."""
+    logged(tmp_path, "tensorboard", [4])
+    finished(tmp_path, "tensorboard", 4, first=4)
+    finished(tmp_path, "tensorboard", 4, first=4)
+    found = [(step, name, value) for step, name, value in events(tmp_path) if name[:5] == "test/"]
+    assert sorted(found) == sorted((4, name, value) for name, value in TEST.items())
+    assert [row["kind"] for row in History.read(tmp_path)] == ["train", "test"]
+
+
+def test_a_run_logs_its_scores_on_test_also_if_it_is_resumed_after_its_last_step(tmp_path):
+    run = trained_run(tmp_path, steps=4)
+    final = json.loads((run / "metrics.json").read_text())
+    (run / "metrics.json").unlink()  # so that the run has not finished
+    config = from_json((run / "config.json").read_text(), "config.json")
+    assert train(config, run, silent())["test"] == final["test"]
+    found = [(name, value) for _, name, value in events(run) if name == "test/ner/f1"]
+    assert found == [("test/ner/f1", pytest.approx(final["test"]["ner"]["f1"]))]
+    (row,) = (row for row in History.read(run) if row["kind"] == "test")
+    assert (row["step"], row["best_step"]) == (4, final["best_step"])
+
+
 # MLflow
 
 
@@ -181,6 +235,17 @@ def test_a_run_that_starts_anew_is_a_new_mlflow_run(tmp_path, mlflow_client):
     logged(run, "mlflow", [1, 2])
     assert mlflow_run(mlflow_client, run).info.run_id != before
     assert [step for step, _ in mlflow_points(mlflow_client, run)] == [1, 2]
+
+
+@pytest.mark.peers
+def test_mlflow_gets_the_scores_on_test_once(tmp_path, mlflow_client):
+    run = tmp_path / "first"
+    run.mkdir()
+    logged(run, "mlflow", [1, 2])
+    finished(run, "mlflow", 2, first=2)
+    finished(run, "mlflow", 2, first=2)
+    for name, value in TEST.items():
+        assert mlflow_points(mlflow_client, run, name) == [(2, value)]
 
 
 @pytest.mark.peers
@@ -261,3 +326,30 @@ def test_a_resumed_run_continues_its_wandb_run_without_a_step_twice(tmp_path, of
     ids, points, _ = wandb_records(tmp_path, 5)
     assert len(ids) == 1
     assert sorted(step for step, _ in points) == [1, 2, 3, 4, 5]
+
+
+def wandb_summary(run):
+    """(names of all points, the summary) in the files that `wandb sync` would upload."""
+    from wandb.proto.wandb_internal_pb2 import Record
+
+    names, summary = [], {}
+    for file in sorted((run / "wandb").glob("offline-run-*/*.wandb")):
+        for record in map(Record.FromString, wandb_log(file)):
+            for item in record.history.item:
+                names.append(item.key or ".".join(item.nested_key))
+            for item in record.summary.update:
+                summary[item.key or ".".join(item.nested_key)] = json.loads(item.value_json)
+    return names, summary
+
+
+@pytest.mark.peers
+def test_wandb_has_the_scores_on_test_in_the_summary_of_the_run(tmp_path, offline):
+    logged(tmp_path, "wandb", [1, 2])
+    finished(tmp_path, "wandb", 2, first=2)
+    end = time.monotonic() + 60
+    while not TEST.keys() <= (found := wandb_summary(tmp_path))[1].keys():
+        assert time.monotonic() < end, found
+        time.sleep(0.1)
+    names, summary = found
+    assert {name: summary[name] for name in TEST} == TEST
+    assert not TEST.keys() & set(names)

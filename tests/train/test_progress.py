@@ -9,10 +9,10 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console as RichConsole
 
-from mtt_jax.report.console import Console
+from mtt_jax.report.console import Console, duration
 from mtt_jax.tasks import Score
 from mtt_jax.tasks.score import Figure
-from mtt_jax.train.progress import History, bar_line, duration, headlines, progress_bar, speed
+from mtt_jax.train.progress import History, bar_line, headlines, progress_bar, speed
 from mtt_jax.train.step import StepMetrics
 from tests.helpers import make_config
 
