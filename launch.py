@@ -16,14 +16,16 @@ if __name__ == "__main__":
 
     signal.signal(signal.SIGINT, _end)
 
-from absl import flags
+from mtt_jax.errors import UserError, installed
 
-from mtt_jax.cli import guarded
-from mtt_jax.cli.options import unknown_argument
-from mtt_jax.cli.train import train_config
-from mtt_jax.config.files import document, split_overrides
-from mtt_jax.errors import UserError
-from mtt_jax.train.stop import end_on_ctrl_c
+with installed():
+    from absl import flags
+
+    from mtt_jax.cli import guarded
+    from mtt_jax.cli.options import unknown_argument
+    from mtt_jax.cli.train import train_config
+    from mtt_jax.config.files import document, split_overrides
+    from mtt_jax.train.stop import end_on_ctrl_c
 
 _CONFIG = flags.DEFINE_string("config", None, "Config file, such as configs/balanced.py.")
 _WORKDIR = flags.DEFINE_string(

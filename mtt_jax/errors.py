@@ -1,7 +1,10 @@
 """The one exception for a user's mistake, and the search for what the user may have meant."""
 
+import contextlib
 import difflib
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator
+from typing import NoReturn
 
 
 class UserError(ValueError):
@@ -29,6 +32,33 @@ def one_of(where: str, value: str, known: Iterable[str]) -> None:
     if value not in names:
         hint = did_you_mean(str(value), names)
         raise UserError(f"{where}: {value!r} is not one of {', '.join(names)}.{hint}")
+
+
+@contextlib.contextmanager
+def installed() -> Iterator[None]:
+    """Ends the process with one line if its Python is too old or a required package is missing.
+
+    The entry points put it around their imports and their work, so it also runs on a Python for
+    which no package could be installed.
+    """
+    if sys.version_info < (3, 11):  # noqa: UP036
+        found = ".".join(map(str, sys.version_info[:3]))
+        _end(f"mtt_jax needs Python 3.11 or newer, and this is Python {found}.")
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package in ("", "mtt_jax"):
+            raise
+        _end(
+            f"no module named {package!r}; pip install -r requirements.txt installs what mtt_jax "
+            "needs."
+        )
+
+
+def _end(message: str) -> NoReturn:
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(2)
 
 
 class RenamedWarning(FutureWarning):

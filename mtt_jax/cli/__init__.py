@@ -29,7 +29,7 @@ from mtt_jax.cli import (
 )
 from mtt_jax.cli.options import Parser
 from mtt_jax.devices import memory
-from mtt_jax.errors import RenamedWarning, UserError, did_you_mean
+from mtt_jax.errors import RenamedWarning, UserError, did_you_mean, installed
 from mtt_jax.train.stop import InterruptedRunError, end_on_ctrl_c
 
 COMMANDS: dict[str, ModuleType] = {
@@ -87,7 +87,8 @@ def guarded(run) -> int:
         warnings.simplefilter("always", RenamedWarning)
         warnings.showwarning = _show_warning
         try:
-            return run()
+            with installed():
+                return run()
         except UserError as error:
             print(f"error: {error}", file=sys.stderr)
             return 2

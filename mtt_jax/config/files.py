@@ -306,8 +306,14 @@ def _field(config: Any, flag: str) -> tuple[Any, str, Any]:
     for part in flag.split(".")[1:]:
         name, bracket, index = part.partition("[")
         if not isinstance(node, ConfigDict) or name not in node:
-            known = node if isinstance(node, ConfigDict) else ()
-            raise UserError(f"--{walked}.{name}: no such field.{did_you_mean(name, known)}")
+            near = did_you_mean(name, node if isinstance(node, ConfigDict) else ())
+            inside = walked in ("config.tasks", "config.data") and flag != f"{walked}.{name}"
+            if inside and not near:
+                raise UserError(
+                    f"--{walked}.{name}: there is no task {name!r} in this config, only "
+                    f"{', '.join(config.tasks)}; docs/tasks.md says how to declare one."
+                )
+            raise UserError(f"--{walked}.{name}: no such field.{near}")
         parent, node, walked = node, node[name], f"{walked}.{part}"
         if bracket:
             node = _element(node, index.removesuffix("]") if index[-1:] == "]" else "", walked)

@@ -332,7 +332,8 @@ def _remember(run: Path, made_of: dict[str, Any]) -> None:
     changed = [
         name for name in made_of["files"] if made_of["files"][name] != then["files"].get(name)
     ]
-    what = ", ".join(f"config.{name}" for name in changed) or "the data"
+    named = ", ".join(f"config.{name}" for name in changed)
+    what = f"the content of {named}" if named else "the data"
     raise UserError(
         f"{run}: {what} has changed since the run started, so the run cannot be resumed. Restore "
         "the data as it was, or start a new run in another directory (--workdir=..., --out=...)."

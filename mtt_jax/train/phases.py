@@ -213,7 +213,8 @@ def frozen_mask(
     mask = jax.tree.map(is_frozen, paths)
     if all(jax.tree.leaves(mask)):
         raise UserError(
-            f"{where}: the patterns freeze everything; nothing would train. See train.freeze."
+            f"{where}: every parameter is frozen, so nothing would train; leave some out of "
+            f"--config.train.freeze{', or name them in trainable' if config.phases else ''}."
         )
     return mask
 

@@ -186,6 +186,49 @@ def test_the_command_line_imports_neither_jax_nor_rich_before_it_needs_them():
     assert (done.returncode, done.stdout) == (0, "set()\n"), done.stderr
 
 
+@pytest.mark.parametrize(
+    ("program", "missing"), [(("launch.py",), "absl"), (("-m", "mtt_jax", "train"), "numpy")]
+)
+def test_without_the_required_packages_a_command_ends_in_one_line(program, missing):
+    done = python("-S", *program)  # no packages at all
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"error: no module named '{missing}'; pip install -r requirements.txt installs what "
+        "mtt_jax needs.\n"
+    )
+
+
+def test_a_package_that_is_missing_only_later_ends_in_one_line_too(capsys):
+    def run():
+        import no_such_package.part
+
+        return no_such_package.part
+
+    with pytest.raises(SystemExit) as ended:
+        guarded(run)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith("error: no module named 'no_such_package'; pip")
+
+
+def test_a_module_of_ours_that_is_missing_is_a_bug_with_a_traceback():
+    def run():
+        import mtt_jax.no_such_module
+
+        return mtt_jax.no_such_module
+
+    with pytest.raises(ModuleNotFoundError):
+        guarded(run)
+
+
+def test_a_python_that_is_too_old_is_told_so_in_one_line():
+    old = "import sys; sys.version_info = (3, 10, 13); import runpy; runpy.run_path('launch.py')"
+    done = python("-S", "-c", old)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "error: mtt_jax needs Python 3.11 or newer, and this is Python 3.10.13.\n"
+    )
+
+
 def test_python_m_mtt_jax_runs_a_command_and_exits_with_its_status():
     done = python("-m", "mtt_jax", "--version")
     assert (done.returncode, done.stdout) == (0, f"{__version__}\n"), done.stderr

@@ -377,6 +377,19 @@ def override_refusal(flag, text, config=None):
         ("config.tran.steps", "5", "--config.tran: no such field. Did you mean 'train'?"),
         ("config.tasks.nre.weight", "2", "--config.tasks.nre: no such field. Did you mean 'ner'?"),
         ("config.data.nre.train", "x", "--config.data.nre: no such field. Did you mean 'ner'?"),
+        (
+            "config.tasks.sentiment.kind",
+            "classes",
+            "--config.tasks.sentiment: there is no task 'sentiment' in this config, only ner, "
+            "topic; docs/tasks.md says how to declare one.",
+        ),
+        (
+            "config.data.sentiment.train",
+            "x.csv",
+            "--config.data.sentiment: there is no task 'sentiment' in this config, only ner, "
+            "topic; docs/tasks.md says how to declare one.",
+        ),
+        ("config.data.zzz", "5", "--config.data.zzz: no such field."),
         ("config.train.steps.more", "5", "--config.train.steps.more: no such field."),
         ("config.train.", "5", "--config.train.: no such field."),
         ("config.", "5", "--config.: no such field."),

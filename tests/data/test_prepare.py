@@ -546,7 +546,10 @@ def test_resume_on_a_changed_file_is_refused_with_the_field_of_the_file(task, sp
     text = Path(path).read_text(encoding="utf-8")
     written(place.folder, path, text.replace("1", "2", 1))
     message = place.complaint(run)
-    assert f"{run}: config.data.{task}.{split} has changed since the run started" in message
+    assert (
+        f"{run}: the content of config.data.{task}.{split} has changed since the run started"
+        in message
+    )
     assert message.count("config.data") == 1
     assert "--workdir=" in message
     written(place.folder, path, text)

@@ -176,7 +176,7 @@ def test_the_gradient_is_clipped_by_its_global_norm(tiny):
     ("pattern", "message"),
     [
         ("encodr/.*", r"'encodr/\.\*' matches no parameter\. Did you mean 'encoder/\.\*'"),
-        (".*", "freeze everything"),
+        (".*", "every parameter is frozen, so nothing would train; leave some out of --config"),
     ],
 )
 def test_a_freeze_pattern_that_matches_nothing_or_everything_is_refused(tiny, pattern, message):

@@ -105,9 +105,17 @@ def read(path: Path, layout: Layout) -> Iterator[Row]:
         ]
         for number, cells, _ in wrong:
             before = "; a comment must come before the first word of a sentence"
+            if len(cells) == 1 and not _MARK.match(cells[0]):
+                layout.fault(
+                    f"{path}, line {number}: {cells[0]!r} is alone on its line, but line {begins} "
+                    f"has {width} columns; write the tag after each word (O for a word outside "
+                    "entities), separated by a tab or a space."
+                )
+                continue
+            count = "1 column" if len(cells) == 1 else f"{len(cells)} columns"
             layout.fault(
-                f"{path}, line {number}: {len(cells)} columns, but line {begins} has {width}; "
-                "columns are separated by tabs, or by spaces if a line has no tab"
+                f"{path}, line {number}: {count}, but line {begins} has {width}; columns are "
+                "separated by tabs, or by spaces if a line has no tab"
                 f"{before if _MARK.match(cells[0]) else ''}."
             )
         if wrong:

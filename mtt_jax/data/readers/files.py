@@ -310,7 +310,8 @@ def _recognized(path: Path, modified: int, size: int, start: bytes) -> Encoding:
     # In an encoding with several bytes per character a short line may look like UTF-8 by chance.
     if utf8 and (not name.startswith(_MULTIBYTE) or utf8 > others):
         raise UserError(
-            f"{path}, line {first[0]}: byte {first[1]} is not UTF-8, and {utf8:,} other lines are; "
+            f"{path}, line {first[0]}: byte {first[1]} is not UTF-8, and {utf8:,} other "
+            f"{'line is' if utf8 == 1 else 'lines are'}; "
             "the file is written in several encodings. Save it as UTF-8, or name the one to read "
             "all of it with: --config.data.encoding=cp1252"
         )

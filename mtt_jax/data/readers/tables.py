@@ -102,9 +102,13 @@ def _rows(path: Path, layout: Layout, separator: str) -> Iterator[Row]:
         row = row[:width] if all(not cell.strip() for cell in row[width:]) else row
         seen += 1
         if len(row) != width:
-            what = f"a text that contains the separator ({_SEPARATORS[separator][:-1]})"
+            between = _SEPARATORS[separator][:-1]
             layout.fault(
-                f"{place}: {len(row)} columns, but the first line has {width}; quote {what}."
+                f"{place}: {len(row)} columns, but the first line has {width}; quote a text that "
+                f"contains the separator ({between})."
+                if len(row) > width
+                else f"{place}: {len(row)} of the {width} columns that the first line has; write "
+                f"the missing ones, empty if need be, each after a separator ({between})."
             )
             continue
         if header and seen == 1:

@@ -275,6 +275,14 @@ def test_line_with_another_number_of_columns_is_reported_with_the_first_line(tmp
     assert "columns are separated by tabs, or by spaces if a line has no tab" in message
 
 
+def test_a_word_without_the_column_that_others_have_is_reported_with_what_to_write(tmp_path):
+    file = written(tmp_path, "a.conll", "Tom B-PER\nran\n")
+    assert complaint(file, "ner") == (
+        f"{file}, line 2: 'ran' is alone on its line, but line 1 has 2 columns; write the tag "
+        "after each word (O for a word outside entities), separated by a tab or a space."
+    )
+
+
 def test_comment_inside_a_sentence_is_refused(tmp_path):
     file = written(tmp_path, "a.conll", "Tom B-PER\n# a comment\nran O\n")
     assert f"{file}, line 2: 3 columns, but line 1 has 2" in complaint(file, "ner")

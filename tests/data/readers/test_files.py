@@ -220,7 +220,7 @@ def test_lines_in_different_encodings_are_reported_with_the_first_at_fault(utf8_
     file.write_bytes(b"text,label\n" + b"".join(rows if utf8_first else rows[::-1]))
     line = 3 if utf8_first else 2
     message = complaint(file, encoding="auto")
-    assert f"{file}, line {line}: byte 2 is not UTF-8, and 1 other lines are" in message
+    assert f"{file}, line {line}: byte 2 is not UTF-8, and 1 other line is" in message
     assert "--config.data.encoding=cp1252" in message
     assert read(file, encoding="cp1252").records, "as the message says"
 

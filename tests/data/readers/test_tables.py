@@ -125,7 +125,12 @@ def test_row_with_another_number_of_columns_is_reported_with_the_remedy(
 def test_row_with_too_few_columns_is_reported(tmp_path):
     file = written(tmp_path, "a.csv", "text,label\nTom ran,sports\nAnn ran\n")
     message = complaint(file, header=True)
-    assert f"{file}, line 3: 1 columns, but the first line has 2" in message
+    assert message == (
+        f"{file}, line 3: 1 of the 2 columns that the first line has; write the missing ones, "
+        "empty if need be, each after a separator (comma)."
+    )
+    written(tmp_path, "a.csv", "text,label\nTom ran,sports\nAnn ran,\n")
+    assert read(file, header=True).records[1].labels == {}, "as the message says"
 
 
 def test_unclosed_quote_is_reported_with_the_line_in_which_it_begins(tmp_path):
