@@ -1,4 +1,4 @@
-"""Commands that are checked and not run: their flags and config, as the program itself reads them."""
+"""Commands that are checked and not run: their flags, config and files."""
 
 import argparse
 import contextlib
@@ -47,7 +47,9 @@ def fault(words, folder):
     if words[0] == "mtt":
         return _of_ours(words[1:], folder)
     if words[:2] == ["python", "launch.py"]:
-        return _of_ours(["train", *(w.replace("--dry_run", "--dry-run") for w in words[2:])], folder)
+        return _of_ours(
+            ["train", *(w.replace("--dry_run", "--dry-run") for w in words[2:])], folder
+        )
     if words[:3] == ["python", "-m", "pytest"]:
         return _of_pytest(words[3:])
     if words[:2] == ["python", "pipeline.py"]:
@@ -138,7 +140,11 @@ def _of_pytest(words):
     """Files and folders are there; flags and markers are those of the configuration."""
     known = ("-x", "-q", "-n", "0", "-k", "-m", "peers")
     for word in words:
-        if word not in known and not (ROOT / word).exists() and words[words.index(word) - 1] != "-k":
+        if (
+            word not in known
+            and not (ROOT / word).exists()
+            and words[words.index(word) - 1] != "-k"
+        ):
             return f"{word}: no such test"
     return ""
 

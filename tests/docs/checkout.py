@@ -84,16 +84,16 @@ class Reader:
             self.environment.pop(name, None)
         self._warm = subprocess.Popen(
             [sys.executable, warm.__file__, "serve", str(self._socket)],
-            env={**self.environment, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, text=True,
+            env={**self.environment, "PYTHONPATH": str(ROOT)}, stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert self._warm.stdout.readline() == "ready\n"
         samples.write(self.home)
         link(self.home)
 
     def close(self):
-        self._warm.terminate()
-        self._warm.wait()
-        self._warm.stdout.close()
+        with self._warm:
+            self._warm.stdin.close()
         shutil.rmtree(self._socket.parent)
 
     def _program(self, name, line):
@@ -200,7 +200,7 @@ class Checkout:
         environment["PORT"] = str(self._port)
         status, said = self._reader.shell(self._set + text, self.folder, **environment)
         if status:
-            pytest.fail(f"{command}: {text}\nended with {status}:\n{said[-3000:]}", pytrace=False)
+            self._fail(command, text, status, said)
 
     def _serve(self, command):
         """Starts a server and waits until it is ready."""
@@ -208,16 +208,16 @@ class Checkout:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self._port = free.getsockname()[1]
-        self._log = open(self.folder / "server.log", "w+", encoding="utf-8")
-        self._server = subprocess.Popen(
-            ["bash", "-c", f"exec {command.text}"], cwd=self.folder, stdin=subprocess.DEVNULL,
-            stdout=self._log, stderr=self._log,
-            env={**self._reader.environment, "PORT": str(self._port)},
-        )  # fmt: skip
-        self._command = command
+        self._log, self._command = self.folder / "server.log", command
+        with open(self._log, "w", encoding="utf-8") as log:
+            self._server = subprocess.Popen(
+                ["bash", "-c", f"exec {command.text}"], cwd=self.folder, stdin=subprocess.DEVNULL,
+                stdout=log, stderr=log,
+                env={**self._reader.environment, "PORT": str(self._port)},
+            )  # fmt: skip
         while not self._ready():
-            if self._server.poll() is not None:
-                self.close()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._end(self._server.wait(timeout=0.1))
 
     def _ready(self):
         try:
@@ -231,14 +231,18 @@ class Checkout:
         if self._server is None:
             return
         self._server.send_signal(signal.SIGTERM)
-        status = self._server.wait(timeout=SECONDS)
+        self._end(self._server.wait(timeout=SECONDS), 0)
+
+    def _end(self, status, expected=None):
+        """Fails with the end of the server's log unless it ended with the expected status."""
         self._server = None
-        with self._log:
-            self._log.seek(0)
-            said = self._log.read()
-        if status:
-            pytest.fail(f"{self._command}: {self._command.text}\nended with {status}:\n"
-                        f"{said[-3000:]}", pytrace=False)  # fmt: skip
+        if status != expected:
+            said = self._log.read_text(encoding="utf-8")
+            self._fail(self._command, self._command.text, status, said)
+
+    def _fail(self, command, text, status, said):
+        end = "\n".join(said.splitlines()[-40:])
+        pytest.fail(f"{command}: {text}\nended with {status}:\n{end}", pytrace=False)
 
 
 def files_of(page):
@@ -256,5 +260,3 @@ def files_of(page):
             yield first[1], code
         elif "def get_config" in code:
             yield named[1] if named else "my_config.py", code
-
-

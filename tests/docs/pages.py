@@ -53,11 +53,8 @@ def blocks(path, language):
 
 def shell_blocks(path):
     """The commands of every block for a shell; of a config, the indented ones of its docstring."""
-    if path.suffix == ".py":
-        found = _indented(path)
-    else:
-        found = blocks(path, "sh")
-    return [list(_commands(name_of(path), line, text)) for line, text in found]
+    found = _indented(path) if path.suffix == ".py" else blocks(path, "sh")
+    return [list(_commands(name_of(path), line, text)) for line, text in found if text.strip()]
 
 
 def _indented(path):
@@ -107,3 +104,6 @@ def spans(path):
         text = " ".join(found[1].replace("\\|", "|").split())
         if text.startswith(_PROGRAMS) and "..." not in text:
             yield Command(name_of(path), outside.count("\n", 0, found.start()) + 1, text)
+
+
+BLOCKS = [block for path in [*PAGES, *CONFIGS] for block in shell_blocks(path)]

@@ -12,9 +12,11 @@ Training is cut short by flags that are added to the command; see `shortened`.
 """
 
 import array
+import contextlib
 import json
 import os
 import runpy
+import select
 import signal
 import socket
 import sys
@@ -57,7 +59,7 @@ def run(path, arguments):
 
 
 def serve(path):
-    """Imports the package and answers until the process is ended."""
+    """Imports the package and answers until its input is closed."""
     import tensorboardX  # noqa: F401
 
     from mtt_jax.cli import train  # noqa: F401
@@ -73,7 +75,7 @@ def serve(path):
     listener.listen()
     print("ready", flush=True)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    while True:
+    while sys.stdin not in select.select([listener, sys.stdin], [], [])[0]:
         asking, _ = listener.accept()
         if os.fork() == 0:
             listener.close()
@@ -130,10 +132,8 @@ def _run(arguments):
         traceback.print_exc()
         status = 1
     for stream in (sys.stdout, sys.stderr):
-        try:
+        with contextlib.suppress(BrokenPipeError):
             stream.flush()
-        except BrokenPipeError:
-            pass
     os._exit(status)
 
 

@@ -1,4 +1,4 @@
-"""The commands in the docstrings of configs/, and the Python code of the pages, run as they stand."""
+"""The Python code of the pages runs from top to bottom, and commands within the text are right."""
 
 import importlib.util
 import re
@@ -8,46 +8,14 @@ import numpy as np
 import pytest
 
 from tests.docs import accepted
-from tests.docs.pages import CONFIGS, PAGES, Command, blocks, name_of, shell_blocks
+from tests.docs.pages import PAGES, Command, blocks, name_of, spans
 
-pytestmark = pytest.mark.peers  # slow: trains each config
+pytestmark = pytest.mark.peers  # slow: trains and predicts, with what the pages are about
 
-# (config, beginning of the command, why it does not run here)
-CHECKED = [("configs/news_tfds.py", "python launch.py", "needs a network")]
-BLOCKS = [(name_of(path), block) for path in CONFIGS for block in shell_blocks(path)]
-
-
-@pytest.mark.parametrize(
-    ("checkout", "block"), BLOCKS, indirect=["checkout"], ids=[str(block[0]) for _, block in BLOCKS]
-)
-def test_a_config_trains_by_the_command_of_its_docstring(checkout, block):
-    """Flags alone are added to the command above them, in a run of its own."""
-    for command in block:
-        if any((command.page, command.text[: len(row[1])]) == row[:2] for row in CHECKED):
-            assert not accepted.fault(command.words, checkout.folder), str(command)
-        elif command.text.startswith("--"):
-            first = next(c for page, b in BLOCKS for c in b if page == command.page and
-                         c.text.startswith("python launch.py"))  # fmt: skip
-            flags = command.text
-            if "ag_news" not in first.text and "topic.text" in flags:  # "those of AG News need"
-                flags += " --config.data.topic.train=ag_news/train.csv --config.data.topic.test=ag_news/test.csv"
-            checkout.run(command, f"{first.text} --workdir=runs/added {flags}")
-        else:
-            checkout.run(command)
-            if command.text.startswith("python launch.py"):
-                run = checkout.folder / "runs" / command.page.split("/")[1].removesuffix(".py")
-                assert (run / "metrics.json").is_file()
-
-
-def test_every_row_of_the_table_is_about_a_command():
-    commands = [command for _, block in BLOCKS for command in block]
-    for page, start, _ in CHECKED:
-        assert any(c.page == page and c.text.startswith(start) for c in commands)
-
-
-# Packages that some code needs besides the requirements of development and of peers.
-NEEDS = {"docs/bulk.md": "tests/predict/test_bulk.py runs both files, on Ray Data and Spark"}
+# Pages whose code runs elsewhere if packages are missing, and is only compiled here.
+ELSEWHERE = {"docs/bulk.md": ("ray", "pyspark")}  # tests/predict/test_bulk.py
 PYTHON = [name_of(path) for path in PAGES if list(blocks(path, "python"))]
+SPANS = {name_of(path): list(spans(path)) for path in PAGES}
 
 
 def given(page):
@@ -56,6 +24,10 @@ def given(page):
         texts, ids = ["Tom Fry scored in Rome.", "Rain."], np.array([[2, 7, 8, 3]], np.int32)
         ones = np.ones_like(ids)
         return {"texts": texts, "pairs": [(texts[0], 1)], "input_ids": ids, "attention_mask": ones}
+    if page == "README.md":
+        import apache_beam as beam
+
+        return {"texts": beam.Pipeline() | beam.Create(["Tom Fry scored in Rome."])}
     if page == "docs/balance.md":
         import jax
         import jax.numpy as jnp
@@ -91,7 +63,7 @@ def test_the_python_code_of_a_page_runs_from_top_to_bottom(checkout, request, mo
     names = {"__name__": "pasted", **given(page)}
     for line, code in blocks(path, "python"):
         compiled = compile("\n" * (line - 1) + code, str(path), "exec")
-        if page in NEEDS and not all(importlib.util.find_spec(p) for p in ("ray", "pyspark")):
+        if not all(importlib.util.find_spec(package) for package in ELSEWHERE.get(page, ())):
             continue
         if re.match(r"# \w+\.py\n", code):  # a file, which the commands of the page start
             continue
@@ -108,3 +80,12 @@ def test_the_python_code_of_a_page_runs_from_top_to_bottom(checkout, request, mo
                 "mtt train --config=pasted.py",
             )
 
+
+@pytest.mark.parametrize("checkout", [page for page in SPANS if SPANS[page]], indirect=True)
+def test_commands_within_the_text_name_flags_and_files_that_exist(checkout, request):
+    faults = []
+    for command in SPANS[request.node.callspec.params["checkout"]]:
+        checkout.provide(command.text)
+        fault = accepted.fault(command.words, checkout.folder)
+        faults += [f"{command}: {command.text}: {fault}"] * bool(fault)
+    assert not faults, "\n".join(faults)
