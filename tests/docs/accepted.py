@@ -10,7 +10,7 @@ import sys
 
 from mtt_jax.cli import COMMANDS
 from mtt_jax.cli.options import Parser, actions_of
-from mtt_jax.config.files import load_config, split_overrides
+from mtt_jax.config.files import load_config, load_file, override, split_overrides
 from mtt_jax.errors import UserError
 from tests.docs import install
 from tests.helpers import ROOT
@@ -109,9 +109,12 @@ def _of_benchmark(script, words):
     try:
         overrides, _ = split_overrides([w for w in words if w.startswith("--config.")])
         given = [w.partition("=")[2] for w in words if w.startswith("--config=")]
-        load_config((given or ["pretrained"])[0], overrides)
+        if given:
+            load_config(given[0], overrides)
+        else:
+            override(load_file("pretrained"), overrides)
     except UserError as error:
-        return "" if "config.data" in str(error) and not given else str(error)
+        return str(error)
     return ""
 
 

@@ -149,11 +149,12 @@ class Checkout:
 
     Attributes:
       folder: it.
+      variables: those that the page has set.
     """
 
     def __init__(self, reader, page, folder):
         self.folder, self._reader, self._server = folder, reader, None
-        self._port, self._set = 0, ""
+        self._port, self.variables = 0, {}
         shutil.copytree(
             reader.home, folder, symlinks=True, dirs_exist_ok=True,
             ignore=lambda _, names: {"runs", "models", MINILM} & set(names),
@@ -191,14 +192,15 @@ class Checkout:
         """
         text = command.text if text is None else text
         self.provide(text)
-        if re.fullmatch(r"\w+=.*", text, re.DOTALL) and len(command.words) == 1:
-            self._set += text + "\n"  # a variable for the commands after it
+        variable = re.fullmatch(r"(\w+)=.*", text, re.DOTALL)
+        if variable and len(command.words) == 1:  # for the commands after it
+            self.variables[variable[1]] = command.words[0].partition("=")[2]
             return
         if command.words[:2] == ["mtt", "serve"]:
             self._serve(command)
             return
         environment["PORT"] = str(self._port)
-        status, said = self._reader.shell(self._set + text, self.folder, **environment)
+        status, said = self._reader.shell(text, self.folder, **self.variables, **environment)
         if status:
             self._fail(command, text, status, said)
 

@@ -78,15 +78,23 @@ def run_block(checkout, block):
         flag = f"--xla_force_host_platform_device_count={count}"
         added = row_of(ADDED_TO, command)
         text = f"{ADDED_TO[added]} {command.text}" if added else command.text
+        files = list(written(Command(command.page, command.line, text).words))
+        for file in files:  # a run that is finished would only say so
+            assert not file.endswith("metrics.json") or not (checkout.folder / file).exists(), (
+                f"{command}: {text}: a command above wrote {file}; add --workdir"
+            )
         checkout.run(command, text, **({"XLA_FLAGS": flag} if count else {}))
-        for file in written(Command(command.page, command.line, text).words):
+        for file in files:
             assert (checkout.folder / file).exists(), f"{command}: {text}: no {file}"
 
 
 def check(checkout, command):
     """Checks the flags and files of a command without running it."""
     checkout.provide(command.text)
-    for part in command.text.split(" && "):
+    text = command.text
+    for name, value in checkout.variables.items():
+        text = text.replace(f"${name}", value)
+    for part in text.split(" && "):
         words = Command(command.page, command.line, part).words
         fault = accepted.fault(words, checkout.folder)
         assert not fault, f"{command}: {command.text}: {fault}"
