@@ -9,6 +9,8 @@ __all__ = ["TaskConfig", "TaskDataConfig", "base_config", "default_config", "pha
 
 def base_config(name: str) -> Any:
     """The `ConfigDict` of a shipped config, such as "pretrained", to modify in one of your own."""
-    from mtt_jax.config.files import load_file
+    from mtt_jax.config.files import load_file, shipped_configs
 
-    return load_file(name)
+    # Not a file of the same name in the current folder, which may be the one that asks.
+    shipped = shipped_configs() / f"{name}.py"
+    return load_file(str(shipped) if shipped.is_file() else name)

@@ -97,7 +97,7 @@ class _Wandb:
         online = os.environ.get("WANDB_MODE", "online") not in _OFFLINE
         self._run = wandb.init(
             id=start.id or None,
-            # Offline there is nothing to resume; `wandb sync --append` joins what has the same id.
+            # Offline there is nothing to resume; `wandb sync` joins what has the same id.
             resume="allow" if online else None,
             project=os.environ.get("WANDB_PROJECT", _PROJECT),
             name=os.environ.get("WANDB_NAME", start.run.resolve().name),

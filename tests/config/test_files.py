@@ -325,6 +325,19 @@ def test_a_file_that_the_embedded_corpus_would_leave_out_is_refused(tmp_path):
     assert "no such file" in load_refusal(str(tmp_path / "balanced.py"))
 
 
+def test_base_config_is_the_shipped_config_also_for_a_file_of_the_same_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "balanced.py").write_text(
+        "from mtt_jax.config import base_config\n\n\n"
+        "def get_config():\n"
+        "    config = base_config('balanced')\n"
+        "    config.train.steps = 7\n"
+        "    return config\n",
+        encoding="utf-8",
+    )
+    assert load_file("balanced").train.steps == 7
+
+
 def test_base_config_gives_a_shipped_config_to_change(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config = base_config("balanced")

@@ -1,0 +1,18 @@
+"""The commands of README.md, CONTRIBUTING.md and the docstrings in configs/ run as they stand."""
+
+import pytest
+
+from tests.docs.pages import BLOCKS
+from tests.docs.tables import run_block
+
+pytestmark = pytest.mark.peers  # slow: trains each config
+
+HERE = [block for block in BLOCKS if not block[0].page.startswith("docs/")]
+
+
+@pytest.mark.parametrize(
+    ("checkout", "block"), [(block[0].page, block) for block in HERE], indirect=["checkout"],
+    ids=[str(block[0]) for block in HERE],
+)  # fmt: skip
+def test_every_command_of_a_block_runs(checkout, block):
+    run_block(checkout, block)
