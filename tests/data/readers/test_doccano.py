@@ -149,7 +149,7 @@ def test_a_table_has_its_classes_separated_by_a_number_sign(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("id,text,label,Comments\n1,Rain\n", "line 2: 2 columns, but the first line has 4"),
+        ("id,text,label,Comments\n1,Rain\n", "line 2: 2 of the 4 columns that the first line has"),
         ('id,text,label,Comments\n1,"Rain" x,a,\n', "line 2: not valid CSV"),
         ("id,sentence,label,Comments\n1,Rain,a,\n", "line 2: no text; expected the key 'text'"),
     ],
