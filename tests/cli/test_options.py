@@ -78,7 +78,7 @@ def test_evaluate_keeps_files_of_tasks_and_overrides_for_later():
     ("line", "message"),
     [
         ("predict runs/a --form=csv", "--form: no such option. Did you mean '--format'?"),
-        ("info runs/a --json", "--json: no such option. See mtt info --help."),
+        ("info runs/a --quiet", "--quiet: no such option. See mtt info --help."),
         ("train --config=x --configs.a=1", "--configs.a: no such option."),
         ("train --config=x -- --config.a=1", "--config.a: no such option."),
         ("train --config=x -- more", "unexpected argument 'more'; see mtt train --help."),
