@@ -121,8 +121,8 @@ def _of_benchmark(script, words):
 def _of_program(words):
     """A program installed in this environment: its help names the flags."""
     parts = [word for word in words if word[0] != "-"][:2]
-    shown = _help(" ".join(parts))
     flags = [word.partition("=")[0] for word in words if word[:2] == "--"]
+    shown = _help(" ".join(parts)) if flags else ""
     unknown = [flag for flag in flags if flag not in shown]
     return f"{' '.join(parts)} --help does not name {unknown[0]}" if unknown else ""
 

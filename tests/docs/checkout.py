@@ -196,7 +196,7 @@ class Checkout:
         if variable and len(command.words) == 1:  # for the commands after it
             self.variables[variable[1]] = command.words[0].partition("=")[2]
             return
-        if command.words[:2] == ["mtt", "serve"]:
+        if command.words[:2] == ["mtt", "serve"] or command.words[2:4] == ["mtt_jax", "serve"]:
             self._serve(command)
             return
         environment["PORT"] = str(self._port)

@@ -1,6 +1,7 @@
 """The pages of the documentation: their blocks of code, and the commands in them."""
 
 import ast
+import functools
 import re
 import shlex
 from dataclasses import dataclass
@@ -38,7 +39,9 @@ class Command:
         return shlex.split(self.text.replace("\\\n", " "), comments=True)
 
 
+@functools.cache
 def name_of(path):
+    """The same string each time, so that pytest knows that blocks are of one page."""
     return path.relative_to(ROOT).as_posix()
 
 

@@ -48,6 +48,9 @@ def write(folder):
         (folder / name).write_text(texts, encoding="utf-8")
     for name in ("news/a.txt.gz", "texts/a.txt.gz"):
         (folder / name).write_bytes(gzip.compress(texts.encode()))
+    pq.write_table(pa.Table.from_pylist(list(map(tokens, train))), folder / "train.parquet")
+    for split in ("train", "dev"):
+        docbin(folder / f"{split}.spacy", sentences[split])
     columns = {"id": range(30), "text": [s.text for s in sentences["test"]]}
     pq.write_table(pa.table(columns), folder / "in" / "a.parquet")
     # configs that pages describe in words
@@ -131,6 +134,28 @@ def tags(file, sentences):
         "\n".join("".join(f"{w} {part_of_speech(w)}\n" for w in row) for row in rows),
         encoding="utf-8",
     )
+
+
+def tokens(sentence):
+    """A row of a data set with a tag per word, as Hugging Face has it."""
+    words, found = words_and_tags(sentence)
+    return {"tokens": words, "ner_tags": found}
+
+
+def docbin(file, sentences):
+    """A DocBin of spaCy with entities and categories."""
+    import spacy
+    from spacy.tokens import DocBin
+
+    nlp = spacy.blank("en")
+    packed = DocBin()
+    for sentence in sentences:
+        doc = nlp.make_doc(sentence.text)
+        found = (doc.char_span(e.start, e.end, label=e.label) for e in sentence.entities)
+        doc.ents = [span for span in found if span is not None]
+        doc.cats = {name: float(name == sentence.topic) for name in _NUMBERS}
+        packed.add(doc)
+    packed.to_disk(file)
 
 
 def subjects(sentence):

@@ -8,6 +8,8 @@ from tests.docs.pages import Command
 # (page, beginning of the command, why it does not run here): `accepted.py` checks these.
 CHECKED = [
     ("README.md", "pip install -r requirements-dev.txt && python -m pytest", "the whole suite"),
+    ("README.md", "git clone", "the checkout is that of the test"),
+    ("CONTRIBUTING.md", "sphinx-build", "tests/docs/test_site.py builds the site"),
     ("CONTRIBUTING.md", "python -m venv", "the environment is that of the test"),
     ("CONTRIBUTING.md", "pip install -r requirements-dev.txt && python -m pytest", "the suite"),
     ("CONTRIBUTING.md", "python -m pytest", "tests of this suite"),
@@ -106,7 +108,8 @@ def check(checkout, command):
 def written(words):
     """What a command leaves behind, as far as its flags say so."""
     flags = dict(word[2:].partition("=")[::2] for word in words if word[:2] == "--")
-    if "launch.py" in words or "train" in words or "distill" in words:
+    trains = "launch.py" in words or "train" in words or "distill" in words
+    if trains and "--dry-run" not in words:
         name = Path(flags["config"]).stem + "-distilled" * ("distill" in words)
         yield f"{flags.get('workdir', f'runs/{name}')}/metrics.json"
         yield f"{flags.get('workdir', f'runs/{name}')}/report.html"

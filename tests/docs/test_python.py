@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.docs import accepted
+from tests.docs.checkout import MINILM
 from tests.docs.pages import PAGES, Command, blocks, name_of, spans
 
 pytestmark = pytest.mark.peers  # slow: trains and predicts, with what the pages are about
@@ -25,6 +26,8 @@ def given(page):
         import apache_beam as beam
 
         return {"texts": beam.Pipeline() | beam.Create(["Tom Fry scored in Rome."])}
+    if page == "docs/coming_from.md":
+        return {"name": MINILM, "text": "Tom Fry scored in Rome."}
     if page == "docs/balance.md":
         import jax
         import jax.numpy as jnp
@@ -33,6 +36,18 @@ def given(page):
         present = jnp.array([True, True, True])
         return {"losses": losses, "gram": jnp.eye(3), "key": jax.random.key(0), "present": present}
     return {}
+
+
+# (page, beginning of the code, why it is not run).
+NOT_RUN = [
+    ("docs/coming_from.md", 'nlp = spacy.load("en_core_web_sm"', "needs a download"),
+    ("docs/coming_from.md", "model = AutoModelForTokenClassification", "code of transformers"),
+    ("docs/coming_from.md", "embedding = TransformerEmbeddings", "code of Flair"),
+]
+
+
+def is_run(page, code):
+    return not any(page == where and code.startswith(begins) for where, begins, _ in NOT_RUN)
 
 
 # A config of this name in the reader's folder is found before the one that comes with the package.
@@ -52,6 +67,11 @@ def get_config():
 """
 
 
+def test_every_row_of_the_table_is_about_code_of_its_page():
+    found = [(name_of(path), code) for path in PAGES for _, code in blocks(path, "python")]
+    assert sum(not is_run(*one) for one in found) == len(NOT_RUN)
+
+
 @pytest.mark.parametrize("checkout", PYTHON, indirect=True)
 def test_the_python_code_of_a_page_runs_from_top_to_bottom(checkout, request, monkeypatch):
     page = request.node.callspec.params["checkout"]
@@ -59,12 +79,15 @@ def test_the_python_code_of_a_page_runs_from_top_to_bottom(checkout, request, mo
     monkeypatch.chdir(checkout.folder)
     names = {"__name__": "pasted", **given(page)}
     for line, code in blocks(path, "python"):
+        if not is_run(page, code):
+            continue
         compiled = compile("\n" * (line - 1) + code, str(path), "exec")
         if re.match(r"# \w+\.py\n", code):  # a file; commands of the page, or test_bulk.py, run it
             continue
         if "mtt_jax.train(" in code:
             (checkout.folder / "balanced.py").write_text(SHORT, encoding="utf-8")
             shutil.rmtree(checkout.folder / "runs" / "balanced", ignore_errors=True)
+            checkout.provide("--config=pretrained" if "pretrained" in code else "")
         else:
             checkout.provide(code)
         exec(compiled, names)
