@@ -19,6 +19,7 @@ from mtt_jax.data.prepare import (
     texts_of,
     unwritable,
 )
+from mtt_jax.data.unlabelled import FLAG as UNLABELLED_FLAG
 from mtt_jax.data.unlabelled import TrainingSet, unlabelled_files, unlabelled_texts
 from mtt_jax.distill.cache import Stored, stored
 from mtt_jax.distill.teachers import FLAG, Teacher, checksum, open_teachers
@@ -116,11 +117,21 @@ def with_teachers(
 
 
 def _unlabelled(config: Config, given: Mapping[str, Sequence[str]]) -> list[str]:
-    """The texts of data.unlabelled, without those that the student is scored on."""
+    """The texts of data.unlabelled, without those that the student is scored on.
+
+    Raises:
+      UserError: if no text is left.
+    """
     if not config.data.unlabelled:
         return []
     scored = {*given["dev"], *given["test"]}
-    return [record.text for record in unlabelled_texts(config) if record.text not in scored]
+    found = [record.text for record in unlabelled_texts(config) if record.text not in scored]
+    if not found:
+        raise UserError(
+            f"{UNLABELLED_FLAG}: {config.data.unlabelled}: no text that is not empty and not in "
+            "dev or test; name others."
+        )
+    return found
 
 
 def _of_texts(config: Config) -> tuple[str, str]:

@@ -198,6 +198,14 @@ def test_unlabelled_texts_are_drawn_in_their_share_and_never_those_of_dev(
     assert batch.teacher_masks["topic"].any()
 
 
+def test_unlabelled_texts_that_are_all_in_dev_are_refused(configured, answers, folder):
+    for text in (sentence(60)[0], ""):
+        (folder / "scored.txt").write_text(f"{text}\n")
+        config = configured(distill__teachers=answers, data__unlabelled=str(folder / "scored.txt"))
+        with pytest.raises(UserError, match="^--config.data.unlabelled: .*no text .* dev or test"):
+            taught(config)
+
+
 def test_hidden_words_and_teachers_train_on_the_same_texts_in_one_run(
     configured, answers, unlabelled
 ):

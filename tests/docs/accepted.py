@@ -3,7 +3,7 @@
 import argparse
 import contextlib
 import functools
-import importlib
+import importlib.util
 import os
 import subprocess
 import sys
@@ -54,8 +54,12 @@ def fault(words, folder):
         return _of_pytest(words[3:])
     if words[:2] == ["python", "pipeline.py"]:
         return _of_beam(words[2:])
+    if words[:2] == ["python", "-m"]:
+        return "" if importlib.util.find_spec(words[2]) else f"no module {words[2]}"
     if words[0] == "python" and words[1].startswith("benchmarks/"):
         return _of_benchmark(words[1], words[2:])
+    if words[0] == ".":  # a file that a command before it writes
+        return ""
     return _of_program(words)
 
 

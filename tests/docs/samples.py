@@ -43,7 +43,8 @@ def write(folder):
         ([i, s.text, i % 2, i % 3 // 2, i % 5 // 4] for i, s in enumerate(train)),
     )
     table(folder / "reviews.csv", "id,review", ([i, s.text] for i, s in enumerate(train[:20])))
-    texts = "".join(s.text + "\n" for s in sentences["test"])
+    # Unlike the embedded corpus, whose dev and test would leave them out.
+    texts = "".join(s.text + "\n" for s in generate("test", 30, seed=1))
     for name in ("news.txt", "texts.txt", "news/a.txt"):
         (folder / name).write_text(texts, encoding="utf-8")
     for name in ("news/a.txt.gz", "texts/a.txt.gz"):
