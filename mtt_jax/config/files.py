@@ -104,11 +104,6 @@ def find_file(name: str) -> Path:
       UserError: if neither exists, with the nearest name.
     """
     given, folder = Path(name).expanduser(), shipped_configs()
-    if given.is_dir():
-        known = ", ".join(sorted(str(other) for other in given.glob("*.py")))
-        raise UserError(
-            f"--config: {name}: a folder; name a config file{f' in it: {known}' if known else ''}."
-        )
     file = given if given.suffix == ".py" else given.with_name(f"{given.name}.py")
     candidates = [given, file]
     if str(given.parent) in (".", "configs"):
@@ -116,6 +111,11 @@ def find_file(name: str) -> Path:
     for candidate in candidates:
         if candidate.is_file():
             return candidate
+    if given.is_dir():
+        known = ", ".join(sorted(str(other) for other in given.glob("*.py")))
+        raise UserError(
+            f"--config: {name}: a folder; name a config file{f' in it: {known}' if known else ''}."
+        )
     shipped = [other.stem for other in folder.glob("*.py")]
     if "/" not in name and given.suffix != ".py":
         hint = did_you_mean(name, shipped) or f" Shipped configs: {', '.join(sorted(shipped))}."

@@ -179,6 +179,13 @@ def test_a_missing_file_is_refused_with_the_nearest_in_its_directory(config_file
     assert load_refusal(str(tmp_path)).startswith(f"--config: {tmp_path}: a folder; name a config")
 
 
+def test_a_shipped_config_is_found_beside_a_folder_of_its_name(tmp_path, monkeypatch):
+    """As docs/data.md has its data in ag_news/."""
+    (tmp_path / "ag_news").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert load_file("ag_news").data.topic.label == "1"
+
+
 def test_a_config_file_without_get_config_is_refused(config_file):
     path = config_file("config = {}\n")
     assert load_refusal(path) == f"--config: {path}: defines no get_config()."

@@ -16,7 +16,7 @@ HERE = [block for block in BLOCKS if block[0].page.startswith("docs/")]
 @pytest.mark.peers  # slow: runs every command of the pages
 @pytest.mark.parametrize(
     ("checkout", "block"), [(block[0].page, block) for block in HERE], indirect=["checkout"],
-    ids=[str(block[0]) for block in HERE],
+    ids=[str(block[0]) for block in HERE], scope="module",  # or each block would get a checkout
 )  # fmt: skip
 def test_every_command_of_a_block_runs(checkout, block):
     run_block(checkout, block)
