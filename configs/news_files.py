@@ -27,5 +27,9 @@ def get_config():
     config.encoder.heads = 6
     config.encoder.feedforward = 768
     config.encoder.dropout = 0.2
+    config.encoder.word_dropout = 0.2
+    # Names are told by their neighbors: three of four layers see four subwords to each side.
+    config.encoder.window = 4
+    config.encoder.global_every = 4
     config.train.steps = 1600
     return config

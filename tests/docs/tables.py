@@ -1,5 +1,6 @@
 """What is special about some commands of the pages, and how a block of commands is run."""
 
+import shutil
 from pathlib import Path
 
 from tests.docs import accepted
@@ -8,7 +9,10 @@ from tests.docs.pages import Command
 # (page, beginning of the command, why it does not run here): `accepted.py` checks these.
 CHECKED = [
     ("README.md", "pip install -r requirements-dev.txt && python -m pytest", "the whole suite"),
+    ("README.md", "pip install -r requirements.txt && python launch.py",
+     "the same as after git clone, which runs"),
     ("README.md", "git clone", "the checkout is that of the test"),
+    ("README.md", "mtt diagnose", "the same command as in docs/diagnose.md, which runs"),
     ("CONTRIBUTING.md", "sphinx-build", "tests/docs/test_site.py builds the site"),
     ("CONTRIBUTING.md", "python -m venv", "the environment is that of the test"),
     ("CONTRIBUTING.md", "pip install -r requirements-dev.txt && python -m pytest", "the suite"),
@@ -75,6 +79,8 @@ def run_block(checkout, block):
     for command in block:
         if row_of(CHECKED, command):
             check(checkout, command)
+            if command.words[:2] == ["git", "clone"]:  # a clone has no runs
+                shutil.rmtree(checkout.folder / "runs", ignore_errors=True)
             continue
         count = _DEVICES.get(command.page)
         flag = f"--xla_force_host_platform_device_count={count}"
