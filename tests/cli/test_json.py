@@ -116,6 +116,7 @@ def test_check_prints_what_it_found(rows, capfd):
     assert document(capfd.readouterr().out)
 
 
+@pytest.mark.peers  # slow: it compiles a step and times it
 def test_dry_run_prints_memory_and_time_to_expect(rows, capfd):
     found = printed(capfd, "train", "--config=news_files", "--dry-run", *flags(rows))
     (phase,) = found["phases"]

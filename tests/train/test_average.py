@@ -108,6 +108,7 @@ def test_the_next_phase_starts_from_the_average_and_what_it_freezes_stays_there(
     assert np.any(np.not_equal(*kernels))
 
 
+@pytest.mark.peers  # slow: it compiles for eight devices
 def test_the_average_is_sharded_as_the_parameters_and_computed_over_a_mesh(tokenizer, examples):
     wide = {"encoder__width": 32, "encoder__feedforward": 64, "train__ema": 0.15}
     alone = Run(tokenizer, train__learning_rate=1e-3, **wide)

@@ -160,6 +160,7 @@ def test_the_scores_on_test_are_logged_once_at_the_last_step_however_often_the_e
     assert [row["kind"] for row in History.read(tmp_path)] == ["train", "test"]
 
 
+@pytest.mark.peers  # slow: it trains and starts a second time
 def test_a_run_logs_its_scores_on_test_also_if_it_is_resumed_after_its_last_step(tmp_path):
     run = trained_run(tmp_path, steps=4)
     final = json.loads((run / "metrics.json").read_text())

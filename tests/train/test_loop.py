@@ -186,6 +186,7 @@ def stopped_at(step, finished, run):
 
 
 @pytest.mark.parametrize("step", [6, 10, 12])
+@pytest.mark.peers  # slow: several runs
 def test_a_run_resumed_within_a_phase_or_between_two_gives_the_same_model(phased, tmp_path, step):
     config, folder, final = phased
     again = stopped_at(step, folder, tmp_path / "run")
@@ -386,6 +387,7 @@ def test_a_finished_run_needs_no_data_to_say_that_it_is_finished(found, tmp_path
         aside.rename(file)
 
 
+@pytest.mark.peers  # slow: two runs
 def test_a_run_that_starts_from_the_heads_of_another_takes_its_labels(found, tmp_path):
     config, folder, _ = found
     config = config.copy_and_resolve_references()
