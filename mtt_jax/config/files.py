@@ -104,7 +104,8 @@ def find_file(name: str) -> Path:
       UserError: if neither exists, with the nearest name.
     """
     given, folder = Path(name).expanduser(), shipped_configs()
-    file = given if given.suffix == ".py" else given.with_name(f"{given.name}.py")
+    whole = given.suffix == ".py" or not given.name  # "." and "/" have no name
+    file = given if whole else given.with_name(f"{given.name}.py")
     candidates = [given, file]
     if str(given.parent) in (".", "configs"):
         candidates.append(folder / file.name)

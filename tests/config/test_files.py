@@ -177,6 +177,8 @@ def test_a_missing_file_is_refused_with_the_nearest_in_its_directory(config_file
     nowhere = str(tmp_path / "none" / "at_all.py")
     assert load_refusal(nowhere) == f"--config: {nowhere}: no such file."
     assert load_refusal(str(tmp_path)).startswith(f"--config: {tmp_path}: a folder; name a config")
+    for name in (".", "/"):
+        assert load_refusal(name).startswith(f"--config: {name}: a folder; name a config file")
 
 
 def test_a_shipped_config_is_found_beside_a_folder_of_its_name(tmp_path, monkeypatch):
