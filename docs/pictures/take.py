@@ -24,6 +24,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("run", type=Path, help="run directory")
     run = parser.parse_args().run.resolve()
+    if not (run / "report.html").is_file():
+        parser.error(f"{run} is no finished run: it has no report.html")
     server = subprocess.Popen(
         [sys.executable, "-m", "mtt_jax", "serve", str(run), "--port=0"],
         stderr=subprocess.PIPE, text=True, cwd=HERE.parent.parent,

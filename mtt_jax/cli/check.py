@@ -11,10 +11,9 @@ them: one is trained for each fold, which takes --folds times as long as the run
 """
 
 import argparse
-import json
 from pathlib import Path
 
-from mtt_jax.cli.options import add_json, add_quiet, console_of, finite, parse_strictly, print_json
+from mtt_jax.cli.options import add_json, add_quiet, console_of, parse_strictly
 from mtt_jax.config.files import (
     Override,
     find_file,
@@ -25,6 +24,7 @@ from mtt_jax.config.files import (
 )
 from mtt_jax.config.schema import Config
 from mtt_jax.errors import UserError
+from mtt_jax.report.as_json import dumped
 
 # Models that are trained for --split=train.
 _FOLDS = 3
@@ -103,14 +103,14 @@ def run(options: argparse.Namespace) -> int:
         suspects = suspects_of(model, examined.records, options.split, options.folds, out, console)
         write_suspects(suspects, options.split, out, console)
         show_suspects(suspects, options.split, console)
-    as_json = json.dumps(finite(examined.as_json()), indent=2, ensure_ascii=False)
+    as_json = dumped(examined.as_json())
     if model or options.out:
         name = options.run or find_file(options.config).stem
         _write(out / "check.json", as_json)
         _write(out / "check.html", render(Path(name).name, examined, suspects))
         console.say(f"Wrote {out}/: check.html, check.json.")
     if options.json:
-        print_json(examined.as_json())
+        print(as_json)
     return 1 if examined.errors else 0
 
 

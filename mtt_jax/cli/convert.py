@@ -18,10 +18,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from mtt_jax.cli.options import add_quiet, finite
+from mtt_jax.cli.options import add_quiet, console_of
 from mtt_jax.cli.options import parse_strictly as parse
 from mtt_jax.config.values import parse_names
 from mtt_jax.errors import UserError, one_of
+from mtt_jax.report.as_json import finite
 
 HELP = "turn files in any format into JSONL"
 
@@ -53,7 +54,6 @@ def run(options: argparse.Namespace) -> int:
     from mtt_jax.data.convert import FLAG, convert
     from mtt_jax.data.readers import expand
     from mtt_jax.data.readers.rows import Layout
-    from mtt_jax.report.console import on_stderr, silent
     from mtt_jax.tasks.schemes import FILE_SCHEMES, scheme_name
 
     scheme = scheme_name(options.scheme)
@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
         offsets=options.offsets,
     )
     said = sys.stderr if options.output == "-" else sys.stdout
-    console = silent() if options.quiet else on_stderr()
+    console = console_of(options.quiet, to_stderr=True)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_own_options())
         stream = stack.enter_context(_written(options.output, options.force))

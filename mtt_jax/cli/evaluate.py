@@ -16,6 +16,7 @@ from mtt_jax.cli.options import (
     add_engine,
     add_json,
     add_quiet,
+    console_of,
     parse_strictly,
     print_json,
     split_unknown,
@@ -100,10 +101,10 @@ def run(options: argparse.Namespace) -> int:
     from mtt_jax.data.sources import read_named
     from mtt_jax.data.splits import SPLITS
     from mtt_jax.predict.engines import load_for, open_engine
-    from mtt_jax.report.console import Console, on_stderr, silent
     from mtt_jax.scoring.evaluate import choose_thresholds, score_inferences
 
-    notes_to, tables_to = (silent(), silent()) if options.quiet else (on_stderr(), Console())
+    notes_to = console_of(options.quiet, to_stderr=True)
+    tables_to = console_of(options.quiet, to_stderr=False)
     model = load_for(options.engine, options.run_dir)
     files = _files(options.files, list(model.config.tasks))
     if options.overrides and not files:

@@ -5,7 +5,7 @@ mtt export runs/balanced models/onnx --to=onnx
 
 import argparse
 
-from mtt_jax.cli.options import RUN, add_quiet
+from mtt_jax.cli.options import RUN, add_quiet, console_of
 from mtt_jax.cli.options import parse_strictly as parse
 from mtt_jax.config.values import parse_names
 
@@ -32,11 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Writes the folder and prints its files; returns the exit status."""
     from mtt_jax.predict.export import export
-    from mtt_jax.report.console import on_stderr, silent
 
     tasks = parse_names(options.tasks)
     # The converters say nothing while they work, so there is no time left to show.
-    with (silent() if options.quiet else on_stderr()).counting("files"):
+    with console_of(options.quiet, to_stderr=True).counting("files"):
         files = export(options.run_dir, options.to, options.folder, tasks, options.int8)
     for file in files if not options.quiet else ():
         print(file)

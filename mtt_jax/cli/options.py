@@ -1,7 +1,6 @@
 """What several commands share: overrides, engine, --quiet, --json, and strict parsing."""
 
 import argparse
-import json
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
@@ -9,7 +8,7 @@ from mtt_jax.cli.habits import advice
 from mtt_jax.config.files import split_overrides
 from mtt_jax.config.schema import ENGINES
 from mtt_jax.errors import UserError, did_you_mean
-from mtt_jax.report.as_json import finite
+from mtt_jax.report.as_json import dumped
 
 RUN = "run or model directory, such as runs/balanced"
 
@@ -61,18 +60,23 @@ def add_json(parser: argparse.ArgumentParser, what: str) -> None:
     )
 
 
-def console_of(quiet: bool, as_json: bool) -> Any:
-    """The console for progress and notes, `report.console.Console`, as --quiet and --json say."""
+def console_of(quiet: bool, to_stderr: bool) -> Any:
+    """A `report.console.Console` for progress and notes.
+
+    Args:
+      quiet: whether it prints nothing.
+      to_stderr: whether standard output is for something else, such as JSON.
+    """
     from mtt_jax.report.console import Console, on_stderr, silent
 
     if quiet:
         return silent()
-    return on_stderr() if as_json else Console()
+    return on_stderr() if to_stderr else Console()
 
 
 def print_json(value: Any) -> None:
     """Prints one JSON document, which any reader of JSON takes."""
-    print(json.dumps(finite(value), indent=2, ensure_ascii=False, allow_nan=False))
+    print(dumped(value))
 
 
 def parse_strictly(parser: argparse.ArgumentParser, arguments: list[str]) -> argparse.Namespace:

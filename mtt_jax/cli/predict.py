@@ -20,6 +20,7 @@ from mtt_jax.cli.options import (
     add_engine,
     add_json,
     add_quiet,
+    console_of,
     print_json,
 )
 from mtt_jax.cli.options import parse_strictly as parse
@@ -101,7 +102,6 @@ def run(options: argparse.Namespace) -> int:
     """Predicts; returns the exit status, 1 if lines were broken."""
     from mtt_jax.data.inputs import count, described, open_columns, open_inputs
     from mtt_jax.data.readers.rows import Layout
-    from mtt_jax.report.console import on_stderr, silent
 
     if options.json and options.output == "-":
         raise UserError(
@@ -134,7 +134,7 @@ def run(options: argparse.Namespace) -> int:
     predictor = Predictor.load(options.run_dir, options.engine, options.aggregation)
     if typed:
         print("Type a text and press Enter; Ctrl-D to quit.", file=sys.stderr)
-    console = silent() if typed or options.quiet else on_stderr()
+    console = console_of(typed or options.quiet, to_stderr=True)
     total = count(inputs) if console.shows_progress else None
     done = 0
     with console.counting("texts", total) as show:

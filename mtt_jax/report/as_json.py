@@ -1,8 +1,14 @@
 """Values that any reader of JSON takes."""
 
+import json
 import math
 from collections.abc import Mapping
 from typing import Any
+
+
+def dumped(value: Any) -> str:
+    """A value as a JSON document for people and programs: indented, with `finite` numbers."""
+    return json.dumps(finite(value), indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def finite(value: Any) -> Any:

@@ -47,8 +47,11 @@ def read_run(run: Path) -> RunFiles:
     """
     file = run / "config.json"
     if not file.is_file():
-        missing = "is not a run directory: it has no config.json" if run.is_dir() else "not found"
-        raise UserError(f"{run}: {missing}; name one, such as runs/balanced.")
+        if run.is_dir():
+            what = "is not a run directory: it has no config.json"
+        else:
+            what = "is a file, not a run directory" if run.exists() else "not found"
+        raise UserError(f"{run}: {what}; name one, such as runs/balanced.")
     config = to_plain(from_json(file.read_text(encoding="utf-8"), str(file)))
     try:
         history = read_history(run)

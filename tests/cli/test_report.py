@@ -66,6 +66,7 @@ def test_json_and_a_page_can_be_had_together(runs, tmp_path, capsys):
     ("arguments", "message"),
     [
         (["none"], "none: not found; name one, such as runs/balanced."),
+        (["FILE"], "FILE: is a file, not a run directory; name one, such as runs/balanced."),
         (["."], ".: is not a run directory: it has no config.json; name one"),
         (["RUN", "--out=none/a.html"], "--out: cannot write none/a.html: No such file"),
         (["RUN", "--jsn"], "--jsn: no such option. Did you mean '--json'? See mtt report --help."),
@@ -74,6 +75,7 @@ def test_json_and_a_page_can_be_had_together(runs, tmp_path, capsys):
 )
 def test_a_mistake_is_one_line(arguments, message, runs, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "FILE").touch()
     assert main(["report", *(a.replace("RUN", runs[0]) for a in arguments)]) == 2
     err = capsys.readouterr().err
     assert err.startswith(f"error: {message}")

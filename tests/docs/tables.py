@@ -3,8 +3,11 @@
 import shutil
 from pathlib import Path
 
+import pytest
+
 from tests.docs import accepted
 from tests.docs.pages import Command
+from tests.docs.warm import flags_of
 
 # (page, beginning of the command, why it does not run here): `accepted.py` checks these.
 CHECKED = [
@@ -70,6 +73,14 @@ def row_of(table, command):
     return None
 
 
+def each_block(blocks):
+    """Parametrizes a test with blocks of commands, each with the `checkout` of its page."""
+    return pytest.mark.parametrize(
+        ("checkout", "block"), [(block[0].page, block) for block in blocks], indirect=["checkout"],
+        ids=[str(block[0]) for block in blocks], scope="module",  # or each would get a checkout
+    )  # fmt: skip
+
+
 def run_block(checkout, block):
     """Runs the commands of a block in order, or checks those that cannot run here.
 
@@ -113,7 +124,7 @@ def check(checkout, command):
 
 def written(words):
     """What a command leaves behind, as far as its flags say so."""
-    flags = dict(word[2:].partition("=")[::2] for word in words if word[:2] == "--")
+    flags = flags_of(words)
     trains = "launch.py" in words or "train" in words or "distill" in words
     if trains and "--dry-run" not in words:
         name = Path(flags["config"]).stem + "-distilled" * ("distill" in words)

@@ -8,16 +8,13 @@ checkout (`checkout.py`), and each has to exit with 0. What cannot run here is i
 import pytest
 
 from tests.docs.pages import BLOCKS, Command
-from tests.docs.tables import ADDED_TO, CHECKED, row_of, run_block, written
+from tests.docs.tables import ADDED_TO, CHECKED, each_block, row_of, run_block, written
 
 HERE = [block for block in BLOCKS if block[0].page.startswith("docs/")]
 
 
 @pytest.mark.peers  # slow: runs every command of the pages
-@pytest.mark.parametrize(
-    ("checkout", "block"), [(block[0].page, block) for block in HERE], indirect=["checkout"],
-    ids=[str(block[0]) for block in HERE], scope="module",  # or each block would get a checkout
-)  # fmt: skip
+@each_block(HERE)
 def test_every_command_of_a_block_runs(checkout, block):
     run_block(checkout, block)
 

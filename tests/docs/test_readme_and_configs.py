@@ -3,16 +3,13 @@
 import pytest
 
 from tests.docs.pages import BLOCKS
-from tests.docs.tables import run_block
+from tests.docs.tables import each_block, run_block
 
 pytestmark = pytest.mark.peers  # slow: trains each config
 
 HERE = [block for block in BLOCKS if not block[0].page.startswith("docs/")]
 
 
-@pytest.mark.parametrize(
-    ("checkout", "block"), [(block[0].page, block) for block in HERE], indirect=["checkout"],
-    ids=[str(block[0]) for block in HERE], scope="module",  # or each block would get a checkout
-)  # fmt: skip
+@each_block(HERE)
 def test_every_command_of_a_block_runs(checkout, block):
     run_block(checkout, block)

@@ -137,6 +137,11 @@ def _run(arguments):
     os._exit(status)
 
 
+def flags_of(words):
+    """Name -> value of the flags of a command; "" for one without a value."""
+    return dict(word[2:].partition("=")[::2] for word in words if word[:2] == "--")
+
+
 def shortened(arguments):
     """The arguments of launch.py or of a command of `mtt`, which then trains only a few steps."""
     if arguments[:1] == ["serve"]:
@@ -145,7 +150,7 @@ def shortened(arguments):
         return arguments
     from mtt_jax.config.files import load_file
 
-    given = dict(word[2:].partition("=")[::2] for word in arguments if word[:2] == "--")
+    given = flags_of(arguments)
     if "config" not in given or "help" in given:
         return arguments
     config = load_file(given["config"])

@@ -25,14 +25,18 @@ def result(predictor):
     return predictor(TEXT)
 
 
+def assert_prints_compares_and_serializes_as(plain, found):
+    assert found == plain
+    assert plain == found
+    assert repr(found) == repr(plain)
+    assert pprint.pformat(found) == pprint.pformat(plain)
+    assert json.dumps(found) == json.dumps(plain)
+
+
 def test_a_result_prints_compares_and_serializes_as_a_dict(result):
     plain = dict(result)
     assert isinstance(result, dict)
-    assert result == plain
-    assert plain == result
-    assert repr(result) == repr(plain)
-    assert pprint.pformat(result) == pprint.pformat(plain)
-    assert json.dumps(result) == json.dumps(plain)
+    assert_prints_compares_and_serializes_as(plain, result)
     assert type(result | {"id": 7}) is dict
 
 
@@ -74,11 +78,7 @@ def results(predictor):
 def test_several_results_print_compare_and_serialize_as_a_list(results):
     plain = [dict(one) for one in results]
     assert isinstance(results, list)
-    assert results == plain
-    assert plain == results
-    assert repr(results) == repr(plain)
-    assert pprint.pformat(results) == pprint.pformat(plain)
-    assert json.dumps(results) == json.dumps(plain)
+    assert_prints_compares_and_serializes_as(plain, results)
     assert type(results + []) is list
 
 
