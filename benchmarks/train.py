@@ -66,6 +66,7 @@ BATCH = 32
 # Rows and positions per batch of ours: news sentences of 50 subwords fill 144 better than 128.
 SHAPES = {"topic": (14, 144), "ner": (16, 128), "both": (16, 128)}
 ORDERS = ("default", "grouped")
+KERNELS = ("plain", "cudnn", "fused")
 PRESETS = {
     "minilm": {"layers": 6, "width": 384, "heads": 12, "feedforward": 1536},
     "bert-base": {"layers": 12, "width": 768, "heads": 12, "feedforward": 3072},
@@ -107,6 +108,8 @@ def parse():
                         choices=["float32", "bfloat16"])  # fmt: skip
     parser.add_argument("--orders", nargs="+", default=list(ORDERS), choices=ORDERS,
                         help="of the peer, with --preset; each is compiled")  # fmt: skip
+    parser.add_argument("--attention", nargs="+", default=list(KERNELS), choices=KERNELS,
+                        help="of ours on a GPU in bfloat16, with --preset")  # fmt: skip
     parser.add_argument("--rounds", default=5, type=positive)
     steps = "of each side in a round"
     parser.add_argument("--steps", default=20 if gpu else 3, type=positive, help=steps)
@@ -286,7 +289,7 @@ def run_preset(options):
         sides = {}
         for dtype in options.dtypes:
             kernels = on_gpu() and dtype == "bfloat16" and length % 128 == 0
-            for attention in ("plain", "cudnn", "fused") if kernels else ("auto",):
+            for attention in options.attention if kernels else ("auto",):
                 mine = with_encoder(config, dtype=dtype, attention=attention)
                 model, params = (pretrained_model if peer else untrained)(mine, VOCAB)
                 stream = ours_ready_made(sentences, mine)
