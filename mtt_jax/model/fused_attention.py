@@ -8,10 +8,12 @@ only the others, one block of queries by one block of keys at a time, and keep n
                                              . # #      or skipped (.)
 
 The softmax is computed block by block, and its weights are recomputed in the backward pass
-(Dao 2023, arXiv:2307.08691). One kernel computes the forward pass, one the gradient of the queries
-and one the gradients of keys and values. They are written in Pallas
-(https://docs.jax.dev/en/latest/pallas), for its Triton backend. JAX 0.12 deprecates that backend
-without naming a version that lacks it; `weights.build` uses plain attention if it is missing.
+(Dao 2023, arXiv:2307.08691). One kernel computes the forward pass and one all gradients. They read
+queries, keys and values from one array, and write their gradients to one, as a dense layer computes
+all three: splitting and joining them would take a quarter of the kernels' own time. They are written
+in Pallas (https://docs.jax.dev/en/latest/pallas), for its Triton backend. JAX 0.12 deprecates that
+backend without naming a version that lacks it; `weights.build` uses plain attention if it is
+missing.
 
 In addition to the letters of attention.py, N is the number of blocks of a row.
 """
@@ -25,22 +27,22 @@ import jax.numpy as jnp
 from jax import lax
 from jax.experimental import pallas as pl
 
-from mtt_jax.model.dropout import dropped_levels
-from mtt_jax.model.shapes import Array, Float, Int, UInt8
+from mtt_jax.model.dropout import dropped_levels, mix
+from mtt_jax.model.shapes import Array, Float, Float32, Int, UInt8, UInt32
 
 
 class Tile(NamedTuple):
     """What one program of a kernel computes at a time.
 
     Attributes:
-      query: queries of a block.
-      key: keys of a block.
+      block: positions that the program computes.
+      partner: positions that it visits at a time.
       warps: groups of 32 threads that share the work.
       stages: blocks that are loaded ahead of their use.
     """
 
-    query: int
-    key: int
+    block: int
+    partner: int
     warps: int
     stages: int
 
@@ -49,13 +51,12 @@ class Tiling(NamedTuple):
     """The tile of each kernel."""
 
     forward: Tile
-    query_grad: Tile
-    key_grad: Tile
+    backward: Tile
 
 
 # Of the size of a sentence: larger blocks compute more that is masked, and smaller ones leave the
 # tensor cores, which multiply 64 rows at a time, idle.
-TILING = Tiling(Tile(64, 64, 4, 2), Tile(64, 64, 4, 2), Tile(64, 64, 4, 2))
+TILING = Tiling(Tile(64, 64, 4, 2), Tile(64, 64, 4, 2))
 
 # Finite, so that rows that are masked within a block are not NaN: what they add to the sums before
 # their first visible key is multiplied by 2 ** -1e30 = 0 once that has come.
@@ -102,7 +103,8 @@ def fused_attention(
     rate = 0.0 if seed is None else dropout
     seeds = jnp.zeros(1, jnp.uint32) if seed is None else jnp.reshape(seed, 1).astype(jnp.uint32)
     how = _How(window, rate, Tiling(*(_dividing(tile, length) for tile in tiling)), interpret)
-    return _fused(how, query, key, value, segments, seeds)
+    # XLA sees that they were one array already, unless positions are rotary, and copies nothing.
+    return _fused(how, jnp.stack([query, key, value], axis=2), segments, seeds)
 
 
 def dropout_bytes(
@@ -113,7 +115,7 @@ def dropout_bytes(
     head = jnp.arange(heads)[:, None, None]
     position = jnp.arange(length)
     queries = _query_bits(seed.astype(jnp.uint32), row * heads + head, position[:, None])
-    return (_mix(queries ^ _key_bits(position)) >> 24).astype(jnp.uint8)
+    return (mix(queries ^ _key_bits(position)) >> 24).astype(jnp.uint8)
 
 
 class _How(NamedTuple):
@@ -127,99 +129,89 @@ class _How(NamedTuple):
 
 def _dividing(tile: Tile, length: int) -> Tile:
     """The tile with blocks that divide the length, a multiple of 16."""
-    query, key = tile.query, tile.key
-    while length % query:
-        query //= 2
-    while length % key:
-        key //= 2
-    return tile._replace(query=query, key=key)
+    block, partner = tile.block, tile.partner
+    while length % block:
+        block //= 2
+    while length % partner:
+        partner //= 2
+    return tile._replace(block=block, partner=partner)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _fused(how, query, key, value, segments, seeds):
-    return forward_pass(how, query, key, value, segments, seeds)[0]
+def _fused(how, qkv, segments, seeds):
+    return forward_pass(how, qkv, segments, seeds)[0]
 
 
-def _fused_forward(how, query, key, value, segments, seeds):
-    mixed, log_total = forward_pass(how, query, key, value, segments, seeds)
-    return mixed, (query, key, value, segments, seeds, mixed, log_total)
+def _fused_forward(how, qkv, segments, seeds):
+    mixed, log_total = forward_pass(how, qkv, segments, seeds)
+    return mixed, (qkv, segments, seeds, mixed, log_total)
 
 
 def _fused_backward(how, saved, grad):
-    query, key, value, segments, seeds, mixed, log_total = saved
-    query_grad, shared = query_gradient(
-        how, query, key, value, segments, seeds, mixed, log_total, grad
-    )
-    key_grad, value_grad = key_gradient(
-        how, query, key, value, segments, seeds, log_total, shared, grad
-    )
-    return query_grad, key_grad, value_grad, None, None
+    return gradient(how, *saved, grad), None, None
 
 
 _fused.defvjp(_fused_forward, _fused_backward)
 
 
-def forward_pass(how, query, key, value, segments, seeds):
-    """The result [B, L, H, K], and the base-2 logarithm [B, H, L] of each softmax's denominator."""
+def forward_pass(
+    how: _How,
+    qkv: Float[Array, "B L 3 H K"],
+    segments: Int[Array, "B L"],
+    seeds: UInt32[Array, "1"],
+) -> tuple[Float[Array, "B L H K"], Float32[Array, "B H L"]]:
+    """The result, and the base-2 logarithm of each softmax's denominator."""
     tile = how.tiling.forward
-    specs = _Specs(query.shape, tile.query)
+    specs = _Specs(qkv.shape, tile.block)
+    rows, length, _, heads, width = qkv.shape
     return _run(
         _forward_kernel,
         how,
         tile,
         specs,
-        (_ranges(segments, how.window, tile.query, tile.key), specs.range),
+        (_ranges(segments, how.window, tile.block, tile.partner), specs.range),
         (segments, specs.segments),
         (seeds, specs.seeds),
-        (query, specs.block),
-        (key, specs.row),
-        (value, specs.row),
-        results=((value, specs.block), (specs.scalars_of_row, specs.block_scalars)),
+        (qkv, specs.part(0, specs.block)),
+        (qkv, specs.part(1)),
+        (qkv, specs.part(2)),
+        results=(
+            (jax.ShapeDtypeStruct((rows, length, heads, width), qkv.dtype), specs.result),
+            (jax.ShapeDtypeStruct((rows, heads, length), jnp.float32), specs.scalars),
+        ),
     )
 
 
-def query_gradient(how, query, key, value, segments, seeds, mixed, log_total, grad):
-    """The gradient of the queries, and sum(grad * mixed) [B, H, L], which that of keys needs."""
-    tile = how.tiling.query_grad
-    specs = _Specs(query.shape, tile.query)
-    return _run(
-        _query_grad_kernel,
+def gradient(
+    how: _How,
+    qkv: Float[Array, "B L 3 H K"],
+    segments: Int[Array, "B L"],
+    seeds: UInt32[Array, "1"],
+    mixed: Float[Array, "B L H K"],
+    log_total: Float32[Array, "B H L"],
+    grad: Float[Array, "B L H K"],
+) -> Float[Array, "B L 3 H K"]:
+    """The gradients of queries, keys and values, from what `forward_pass` returned."""
+    tile = how.tiling.backward
+    specs = _Specs(qkv.shape, tile.block)
+    (result,) = _run(
+        _gradient_kernel,
         how,
         tile,
         specs,
-        (_ranges(segments, how.window, tile.query, tile.key), specs.range),
+        # Who sees whom is symmetric: the same blocks, whether a block holds queries or keys.
+        (_ranges(segments, how.window, tile.block, tile.partner), specs.range),
         (segments, specs.segments),
         (seeds, specs.seeds),
-        (query, specs.block),
-        (key, specs.row),
-        (value, specs.row),
-        (mixed, specs.block),
-        (grad, specs.block),
-        (log_total, specs.block_scalars),
-        results=((query, specs.block), (specs.scalars_of_row, specs.block_scalars)),
-    )
-
-
-def key_gradient(how, query, key, value, segments, seeds, log_total, shared, grad):
-    """The gradients of keys and values; `shared` is the second result of `query_gradient`."""
-    tile = how.tiling.key_grad
-    specs = _Specs(query.shape, tile.key)
-    return _run(
-        _key_grad_kernel,
-        how,
-        tile,
-        specs,
-        (_ranges(segments, how.window, tile.key, tile.query), specs.range),
-        (segments, specs.segments),
-        (seeds, specs.seeds),
-        (query, specs.row),
-        (key, specs.block),
-        (value, specs.block),
+        (qkv, specs.part(0)),
+        (qkv, specs.part(1)),
+        (qkv, specs.part(2)),
+        (mixed, specs.row),
         (grad, specs.row),
         (log_total, specs.row_scalars),
-        (shared, specs.row_scalars),
-        results=((key, specs.block), (value, specs.block)),
+        results=((jax.ShapeDtypeStruct(qkv.shape, qkv.dtype), specs.parts),),
     )
+    return result
 
 
 class _Specs:
@@ -228,21 +220,27 @@ class _Specs:
     Neighboring programs share a row and a head, and so the other side's blocks, in the cache.
 
     Args:
-      shape: of the queries.
+      shape: of queries, keys and values in one array.
       block: positions of a program's own block.
     """
 
     def __init__(self, shape: tuple[int, ...], block: int):
-        rows, length, heads, width = shape
+        rows, length, _, heads, width = shape
+        self._length, self._width, self.block = length, width, block
         self.grid = (length // block, heads, rows)
         self.range = pl.BlockSpec((None, None, 2), lambda n, h, b: (b, n, 0))
         self.segments = pl.BlockSpec((None, length), lambda n, h, b: (b, 0))
         self.seeds = pl.BlockSpec((1,), lambda n, h, b: (0,))
-        self.block = pl.BlockSpec((None, block, None, width), lambda n, h, b: (b, n, h, 0))
         self.row = pl.BlockSpec((None, length, None, width), lambda n, h, b: (b, 0, h, 0))
-        self.block_scalars = pl.BlockSpec((None, None, block), lambda n, h, b: (b, h, n))
+        self.result = pl.BlockSpec((None, block, None, width), lambda n, h, b: (b, n, h, 0))
+        self.scalars = pl.BlockSpec((None, None, block), lambda n, h, b: (b, h, n))
         self.row_scalars = pl.BlockSpec((None, None, length), lambda n, h, b: (b, h, 0))
-        self.scalars_of_row = jax.ShapeDtypeStruct((rows, heads, length), jnp.float32)
+        self.parts = pl.BlockSpec((None, block, 3, None, width), lambda n, h, b: (b, n, 0, h, 0))
+
+    def part(self, which: int, block: int = 0) -> pl.BlockSpec:
+        """Queries (0), keys (1) or values (2) of a whole row, or of the program's own block."""
+        shape = (None, block or self._length, None, None, self._width)
+        return pl.BlockSpec(shape, lambda n, h, b: (b, n if block else 0, which, h, 0))
 
 
 def _run(kernel, how: _How, tile: Tile, specs: _Specs, *inputs, results) -> Any:
@@ -297,12 +295,12 @@ def _forward_kernel(
     how, tile, range_ref, segments_ref, seeds_ref, q_ref, k_ref, v_ref, mixed_ref, log_total_ref
 ):
     q = q_ref[...]
-    queries = _Positions(pl.program_id(0), tile.query, segments_ref)
+    queries = _Positions(pl.program_id(0), tile.block, segments_ref)
     drop = _Drop(how.dropout, seeds_ref)
 
     def visit(n, carry):
         mixed, top, total = carry
-        keys = _Positions(n, tile.key, segments_ref)
+        keys = _Positions(n, tile.partner, segments_ref)
         logits = _times_transposed(q, k_ref[keys.slice, :]) * (q.shape[-1] ** -0.5 * _LOG2_E)
         logits = jnp.where(queries.see(keys, how.window), logits, _MASKED)
         new_top = jnp.maximum(top, logits.max(axis=1))
@@ -315,66 +313,59 @@ def _forward_kernel(
 
     start = (
         jnp.zeros(q.shape, jnp.float32),
-        jnp.full(tile.query, _MASKED, jnp.float32),
-        jnp.zeros(tile.query, jnp.float32),
+        jnp.full(tile.block, _MASKED, jnp.float32),
+        jnp.zeros(tile.block, jnp.float32),
     )
     mixed, top, total = lax.fori_loop(range_ref[0], range_ref[1], visit, start)
     mixed_ref[...] = (mixed * (drop.scale / total)[:, None]).astype(mixed_ref.dtype)
     log_total_ref[...] = top + jnp.log2(total)
 
 
-def _query_grad_kernel(
+def _gradient_kernel(
     how, tile, range_ref, segments_ref, seeds_ref, q_ref, k_ref, v_ref, mixed_ref, g_ref,
-    log_total_ref, q_grad_ref, shared_ref,
+    log_total_ref, grad_ref,
 ):  # fmt: skip
-    q, g, log_total = q_ref[...], g_ref[...], log_total_ref[...]
-    shared = (g.astype(jnp.float32) * mixed_ref[...].astype(jnp.float32)).sum(axis=1)
-    shared_ref[...] = shared
-    queries = _Positions(pl.program_id(0), tile.query, segments_ref)
+    own = _Positions(pl.program_id(0), tile.block, segments_ref)
+    q, k, v, g = (ref[own.slice, :] for ref in (q_ref, k_ref, v_ref, g_ref))
     drop = _Drop(how.dropout, seeds_ref)
     scale = q.shape[-1] ** -0.5
 
-    def visit(n, q_grad):
-        keys = _Positions(n, tile.key, segments_ref)
+    def shared_of(g, mixed):  # what the softmax takes off the gradient of every logit of a query
+        return (g.astype(jnp.float32) * mixed.astype(jnp.float32)).sum(axis=1)
+
+    shared, log_total = shared_of(g, mixed_ref[own.slice, :]), log_total_ref[own.slice]
+
+    def visit_keys(n, q_grad):
+        keys = _Positions(n, tile.partner, segments_ref)
         k = k_ref[keys.slice, :]
         logits = _times_transposed(q, k) * (scale * _LOG2_E) - log_total[:, None]
-        weights = jnp.exp2(jnp.where(queries.see(keys, how.window), logits, _MASKED))
+        weights = jnp.exp2(jnp.where(own.see(keys, how.window), logits, _MASKED))
         weights_grad = _times_transposed(g, v_ref[keys.slice, :]) * drop.scale
-        weights_grad = drop(weights_grad, queries, keys)
+        weights_grad = drop(weights_grad, own, keys)
         logits_grad = weights * (weights_grad - shared[:, None])
         return q_grad + _times(logits_grad.astype(k.dtype), k)
 
-    start = jnp.zeros(q.shape, jnp.float32)
-    q_grad = lax.fori_loop(range_ref[0], range_ref[1], visit, start)
-    q_grad_ref[...] = (q_grad * scale).astype(q_grad_ref.dtype)
+    zeros = jnp.zeros(q.shape, jnp.float32)
+    q_grad = lax.fori_loop(range_ref[0], range_ref[1], visit_keys, zeros)
+    grad_ref[:, 0, :] = (q_grad * scale).astype(grad_ref.dtype)
 
-
-def _key_grad_kernel(
-    how, tile, range_ref, segments_ref, seeds_ref, q_ref, k_ref, v_ref, g_ref, log_total_ref,
-    shared_ref, k_grad_ref, v_grad_ref,
-):  # fmt: skip
-    k, v = k_ref[...], v_ref[...]
-    keys = _Positions(pl.program_id(0), tile.key, segments_ref)
-    drop = _Drop(how.dropout, seeds_ref)
-    scale = k.shape[-1] ** -0.5
-
-    def visit(n, carry):
+    def visit_queries(n, carry):
         # All matrices are transposed, keys by queries, as what multiplies from the left can stay in
         # registers, while what is transposed has to go through shared memory.
         k_grad, v_grad = carry
-        queries = _Positions(n, tile.query, segments_ref)
+        queries = _Positions(n, tile.partner, segments_ref)
         q, g = q_ref[queries.slice, :], g_ref[queries.slice, :]
+        shared = shared_of(g, mixed_ref[queries.slice, :])
         logits = _times_transposed(k, q) * (scale * _LOG2_E) - log_total_ref[queries.slice][None]
-        weights = jnp.exp2(jnp.where(keys.see(queries, how.window), logits, _MASKED))
-        v_grad = v_grad + _times(drop(weights, queries, keys, 0).astype(g.dtype), g)
-        weights_grad = drop(_times_transposed(v, g) * drop.scale, queries, keys, 0)
-        logits_grad = weights * (weights_grad - shared_ref[queries.slice][None])
+        weights = jnp.exp2(jnp.where(own.see(queries, how.window), logits, _MASKED))
+        v_grad = v_grad + _times(drop(weights, queries, own, 0).astype(g.dtype), g)
+        weights_grad = drop(_times_transposed(v, g) * drop.scale, queries, own, 0)
+        logits_grad = weights * (weights_grad - shared[None])
         return k_grad + _times(logits_grad.astype(q.dtype), q), v_grad
 
-    start = jnp.zeros(k.shape, jnp.float32), jnp.zeros(v.shape, jnp.float32)
-    k_grad, v_grad = lax.fori_loop(range_ref[0], range_ref[1], visit, start)
-    k_grad_ref[...] = (k_grad * scale).astype(k_grad_ref.dtype)
-    v_grad_ref[...] = (v_grad * drop.scale).astype(v_grad_ref.dtype)
+    k_grad, v_grad = lax.fori_loop(range_ref[0], range_ref[1], visit_queries, (zeros, zeros))
+    grad_ref[:, 1, :] = (k_grad * scale).astype(grad_ref.dtype)
+    grad_ref[:, 2, :] = (v_grad * drop.scale).astype(grad_ref.dtype)
 
 
 def _times(a, b):
@@ -427,7 +418,7 @@ class _Drop:
             return weights
         by_query = jnp.expand_dims(_query_bits(self._seed, self._stream, queries.index), key_axis)
         by_key = jnp.expand_dims(_key_bits(keys.index), 1 - key_axis)
-        drawn = (_mix(by_query ^ by_key) >> 24).astype(jnp.int32)
+        drawn = (mix(by_query ^ by_key) >> 24).astype(jnp.int32)
         return jnp.where(drawn >= self._levels, weights, 0.0)
 
 
@@ -438,17 +429,10 @@ def _scale_of(rate: float) -> float:
 
 def _query_bits(seed, stream, queries):
     """Random bits per query; a stream is a head of a row."""
-    stream = _mix(seed + stream.astype(jnp.uint32) * jnp.uint32(0x9E3779B9))
-    return _mix(stream + queries.astype(jnp.uint32) * jnp.uint32(0x9E3779B9))
+    stream = mix(seed + stream.astype(jnp.uint32) * jnp.uint32(0x9E3779B9))
+    return mix(stream + queries.astype(jnp.uint32) * jnp.uint32(0x9E3779B9))
 
 
 def _key_bits(keys):
-    """Different bits per key. To be mixed with those of a query by exclusive or and `_mix`."""
+    """Different bits per key. To be mixed with those of a query by exclusive or and `mix`."""
     return keys.astype(jnp.uint32) * jnp.uint32(0x9E3779B9)
-
-
-def _mix(x: Array) -> Array:
-    """A bijective hash of uint32: lowbias32 of https://nullprogram.com/blog/2018/07/31/."""
-    x = (x ^ (x >> 16)) * jnp.uint32(0x7FEB352D)
-    x = (x ^ (x >> 15)) * jnp.uint32(0x846CA68B)
-    return x ^ (x >> 16)

@@ -9,7 +9,7 @@ from typing import Any
 from jax import Array
 
 try:
-    from jaxtyping import BFloat16, Bool, Float, Float32, Int, UInt8
+    from jaxtyping import BFloat16, Bool, Float, Float32, Int, UInt8, UInt32
 except ImportError:
 
     class _Unchecked:
@@ -19,6 +19,6 @@ except ImportError:
             """Any type."""
             return Any
 
-    BFloat16 = Bool = Float = Float32 = Int = UInt8 = _Unchecked  # type: ignore[assignment]
+    BFloat16 = Bool = Float = Float32 = Int = UInt8 = UInt32 = _Unchecked  # type: ignore[assignment]
 
-__all__ = ["Array", "BFloat16", "Bool", "Float", "Float32", "Int", "UInt8"]
+__all__ = ["Array", "BFloat16", "Bool", "Float", "Float32", "Int", "UInt8", "UInt32"]

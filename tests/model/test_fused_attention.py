@@ -90,7 +90,7 @@ def test_fused_attention_equals_plain_attention_in_long_rows(length):
 @pytest.mark.peers  # slow: kernels are interpreted
 @pytest.mark.parametrize("tile", [Tile(128, 32, 4, 2), Tile(32, 64, 4, 2)], ids=str)
 def test_fused_attention_equals_plain_attention_for_any_block_size(tile):
-    tiling = Tiling(tile, tile, tile)
+    tiling = Tiling(tile, tile)
     for ours, theirs in fused_and_plain(packed(192), window=30, dropout=0.2, tiling=tiling):
         np.testing.assert_allclose(ours, theirs, atol=5e-6)
 
@@ -243,7 +243,7 @@ def test_kernels_lower_for_cuda_without_a_gpu(length, width, window, dropout):
         return forward(*args).astype(jnp.float32).sum()
 
     with a_gpu():
-        for function, kernels in ((forward, 1), (jax.grad(total, (0, 1, 2)), 3)):
+        for function, kernels in ((forward, 1), (jax.grad(total, (0, 1, 2)), 2)):
             traced = jax.jit(function).trace(array, array, array, segments, seed)
             text = traced.lower(lowering_platforms=("cuda",)).as_text()
             assert text.count("stablehlo.custom_call") == kernels
