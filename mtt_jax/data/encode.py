@@ -18,7 +18,7 @@ from mtt_jax.data.clean import Cleaned, as_given, clean
 from mtt_jax.data.features import by_subword, feature_ids
 from mtt_jax.data.words import ZERO_WIDTH_SPACE, split_words
 from mtt_jax.tasks import Task, Vocabulary
-from mtt_jax.tasks.base import part_of, ragged
+from mtt_jax.tasks.ragged import part_of, ragged
 from mtt_jax.types import Example, Record
 
 
@@ -107,6 +107,12 @@ class ExampleSet:
     def holds(self, task: Task, part: np.ndarray) -> np.ndarray:
         """Bool [len(part), labels], which labels of `task` the examples at some indices hold."""
         return task.holds(self._labels[task.name], part)
+
+    def gathered(
+        self, task: Task, indices: np.ndarray, begins: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The labels of several examples at once; see `Task.gathered`."""
+        return task.gathered(self._labels[task.name], indices, begins)
 
     def counts(self) -> dict[str, int]:
         """Task -> number of sentences that carry a label."""

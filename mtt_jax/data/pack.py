@@ -96,17 +96,23 @@ def assign_rows(lengths: Sequence[int], row_length: int, slots: int) -> list[lis
     """
     rows: list[list[int]] = []
     open_rows: list[list[int]] = [[] for _ in range(row_length + 1)]  # by positions left
-    for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
-        need = int(lengths[index])
-        room = next((r for r in range(need, row_length + 1) if open_rows[r]), None)
-        if room is None:
-            rows.append([])
-            row, room = len(rows) - 1, row_length
+    lefts = 0  # bit r is set if a row has r positions left
+    sizes = np.asarray(lengths, np.int64)
+    order = np.argsort(-sizes, kind="stable")
+    for index, need in zip(order.tolist(), sizes[order].tolist(), strict=True):
+        enough = lefts >> need
+        if not enough:
+            rows.append([index])
+            row, left = len(rows) - 1, row_length - need
         else:
-            row = open_rows[room].pop()
-        rows[row].append(index)
-        if len(rows[row]) < slots and room > need:
-            open_rows[room - need].append(row)
+            room = need + (enough & -enough).bit_length() - 1  # the least that is enough
+            row, left = open_rows[room].pop(), room - need
+            if not open_rows[room]:
+                lefts &= ~(1 << room)
+            rows[row].append(index)
+        if left and len(rows[row]) < slots:
+            open_rows[left].append(row)
+            lefts |= 1 << left
     return rows
 
 

@@ -1,4 +1,4 @@
-r"""The training stream: Grain from examples to packed batches.
+r"""The training stream: from examples to packed batches.
 
     task A's sentences -> shuffle, repeat \
     task B's sentences -> shuffle, repeat  - mix by weight -> pack by windows -> batch -> prefetch
@@ -7,15 +7,17 @@ r"""The training stream: Grain from examples to packed batches.
 With encoder.word_dropout, words are hidden in what a window packs (hide.py).
 
 A window of sentences is packed as a whole, longest first, which fills rows better than packing them
-in the order in which they come; its rows are then shuffled. Every stage is seeded, and the state of
-the iterator is a small dict that goes into the checkpoint.
+in the order in which they come; its rows are then shuffled. Every stage is seeded. Windows are laid
+out ahead, in a thread of Grain's, whose iterator's state is a small dict that goes into the
+checkpoint.
 
 A run may read its data in shards: each has its own part of every task's sentences, its own stream
 and its own rows of the batch. Shards are divided among processes, so that a batch is the same
 whichever process reads which shard.
 """
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import grain
@@ -25,7 +27,8 @@ import numpy as np
 from mtt_jax.config.schema import Config
 from mtt_jax.data.encode import ExampleSet, cut
 from mtt_jax.data.hide import hide_words
-from mtt_jax.data.pack import Piece, assign_rows, lay_out, piece_of
+from mtt_jax.data.order import Draws, Order, Shares, generator_of, shuffling_seed
+from mtt_jax.data.pack import assign_rows, lay_out, piece_of
 from mtt_jax.data.sampling import (
     annealed_selection,
     lengths_read,
@@ -33,25 +36,12 @@ from mtt_jax.data.sampling import (
     parts_by_task,
     seed_of,
 )
+from mtt_jax.data.window import Sizes, lay_out_window
 from mtt_jax.errors import UserError
 from mtt_jax.types import Batch, Example
 
 # Sentences per window, as a multiple of the row length: hundreds of rows, all full but the last.
 _WINDOW = 8
-
-
-class _Part:
-    """The examples at some indices, as a random-access source for Grain."""
-
-    def __init__(self, examples: ExampleSet, indices: np.ndarray):
-        self._examples = examples
-        self._indices = indices
-
-    def __len__(self) -> int:
-        return len(self._indices)
-
-    def __getitem__(self, index: int) -> Example:
-        return self._examples[int(self._indices[index])]
 
 
 class Shards:
@@ -122,84 +112,110 @@ def training_stream(
     Returns:
       A Grain data set of `Batch`, B = train.batch_rows / shards.
     """
-    tasks, length, slots = config.objectives, config.train.row_length, config.slots
-    parts = parts_by_task(examples, config)
+    windows = _Windows(examples, config, shard, shards)
     rows = config.train.batch_rows // shards
-    taught = examples.answers.tasks if examples.answers else ()
-    share = config.encoder.word_dropout
-    # An epoch of a small corpus ends with its window; a window holds several of a tiny one.
-    window = min(max(sum(map(len, parts.values())) // shards, length), _WINDOW * length)
-
-    def pack(pieces: list[Piece], rng: np.random.Generator) -> list[list[Piece]]:
-        packed = assign_rows([len(piece.tokens) for piece in pieces], length, slots)
-        order = rng.permutation(len(packed))
-        if share:
-            pieces = hide_words(pieces, share, rng)
-        return [[pieces[i] for i in packed[row]] for row in order]
-
-    windows = (
-        _mixed(examples, parts, config, shard, shards)
-        .map(lambda example: piece_of(example, tasks, config.data.max_length, config.distill))
-        .batch(window, batch_fn=list)
-        .random_map(pack, seed=seed_of(config.seed, "rows"))
-        .to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=2))
-    )
-    batches = grain.experimental.FlatMapIterDataset(windows, _Rows(window)).batch(
-        rows, batch_fn=lambda packed: lay_out(packed, tasks, length, slots, rows, taught)
+    ahead = grain.ReadOptions(num_threads=1, prefetch_buffer_size=2)
+    stream = grain.MapDataset.source(windows).to_iter_dataset(ahead)
+    batches = grain.experimental.FlatMapIterDataset(stream, _Rows(windows.size)).batch(
+        rows, batch_fn=_joined
     )
     return grain.experimental.ThreadPrefetchIterDataset(batches, prefetch_buffer_size=2)
 
 
-def _mixed(
-    examples: ExampleSet,
-    parts: Mapping[str, np.ndarray],
-    config: Config,
-    shard: int,
-    shards: int,
-) -> grain.MapDataset:
-    """A shard's sentences in the tasks' shares; those of a task are reshuffled in every epoch."""
-    streams = [
-        _redrawn(
-            grain.MapDataset.source(_Part(examples, part[shard::shards]))
-            .seed(seed_of(config.seed, name))
-            .shuffle()
-            .repeat(),
-            name,
-            examples,
-            config,
-        )
-        for name, part in parts.items()
-    ]
+class _Windows:
+    """The windows of a shard's draws, each packed into rows, as a random-access source for Grain.
+
+    Attributes:
+      size: sentences of a window.
+    """
+
+    def __init__(self, examples: ExampleSet, config: Config, shard: int, shards: int):
+        self._examples, self._config = examples, config
+        parts = parts_by_task(examples, config)
+        self._names = list(parts)
+        self._order = _order(examples, parts, config, shard, shards)
+        self._sizes = Sizes(config.data.max_length, config.train.row_length, config.slots)
+        # An epoch of a small corpus ends with its window; a window holds several of a tiny one.
+        epoch = sum(map(len, parts.values())) // shards
+        self.size = min(max(epoch, self._sizes.row), _WINDOW * self._sizes.row)
+        self._seed = seed_of(config.seed, "rows")
+
+    def __len__(self) -> int:
+        return sys.maxsize // self.size
+
+    def __getitem__(self, number: int) -> Batch:
+        draws = self._order.draws(number * self.size, self.size)
+        rng = generator_of(self._seed, number)
+        redrawn = any(objective.redrawn for objective in self._config.objectives)
+        if redrawn or self._examples.answers:
+            return self._one_by_one(draws, rng)
+        tasks = self._config.task_list
+        share = self._config.encoder.word_dropout
+        return lay_out_window(self._examples, draws.examples, tasks, self._sizes, share, rng)
+
+    def _one_by_one(self, draws: Draws, rng: np.random.Generator) -> Batch:
+        """A window of sentences that are drawn anew, or that teachers say something about."""
+        config, sizes = self._config, self._sizes
+        share = config.encoder.word_dropout
+        pieces = [
+            piece_of(example, config.objectives, sizes.longest, config.distill)
+            for example in self._drawn(draws)
+        ]
+        packed = assign_rows([len(piece.tokens) for piece in pieces], sizes.row, sizes.slots)
+        order = rng.permutation(len(packed))
+        if share:
+            pieces = hide_words(pieces, share, rng)
+        rows = [[pieces[i] for i in packed[row]] for row in order]
+        taught = self._examples.answers.tasks if self._examples.answers else ()
+        return lay_out(rows, config.objectives, sizes.row, sizes.slots, len(rows), taught)
+
+    def _drawn(self, draws: Draws) -> Iterator[Example]:
+        """The examples, as objectives make them new at every draw, if they do."""
+        redrawn = {task.name: task for task in self._config.objectives if task.redrawn}
+        seeds = {name: seed_of(self._config.seed, f"draws of {name}") for name in redrawn}
+        for task, turn, index in zip(*(part.tolist() for part in draws), strict=True):
+            example, name = self._examples[index], self._names[task]
+            if name not in redrawn:
+                yield example
+                continue
+            vocabulary = self._examples.vocabulary
+            assert vocabulary is not None, "a set without one is not drawn from without labels"
+            # Without what teachers say, which is about words that are not hidden.
+            read = cut(example, self._sizes.longest)._replace(teacher={})
+            yield redrawn[name].drawn(read, vocabulary, generator_of(seeds[name], turn))
+
+
+def _order(
+    examples: ExampleSet, parts: Mapping[str, np.ndarray], config: Config, shard: int, shards: int
+) -> Order:
+    """A shard's draws in the tasks' shares; sentences of a task are reshuffled in every epoch."""
+    own = [part[shard::shards] for part in parts.values()]
+    seeds = [shuffling_seed(seed_of(config.seed, name)) for name in parts]
     if config.train.mixing == "annealed":
         lengths = lengths_read(examples, config)
-        selection = annealed_selection(parts, lengths, config, shards)
-        return grain.MapDataset.select_from_datasets(streams, selection)
+        return Order(own, seeds, annealed_selection(parts, lengths, config, shards))
     weights = mixing_weights({name: len(part) for name, part in parts.items()}, config)
-    return grain.MapDataset.mix(streams, list(weights.values()))
-
-
-def _redrawn(
-    stream: grain.MapDataset, name: str, examples: ExampleSet, config: Config
-) -> grain.MapDataset:
-    """A task's sentences as it makes them new at every draw, if it does."""
-    objective = next((task for task in config.objectives if task.name == name), None)
-    if not objective or not objective.redrawn:
-        return stream
-    vocabulary = examples.vocabulary
-    assert vocabulary is not None, "only a TextSet is drawn from without labels"
-
-    def draw(example: Example, rng: np.random.Generator) -> Example:
-        read = cut(example, config.data.max_length)._replace(teacher={})  # of the words not hidden
-        return objective.drawn(read, vocabulary, rng)
-
-    return stream.random_map(draw, seed=seed_of(config.seed, f"draws of {name}"))
+    return Order(own, seeds, Shares(list(weights.values())))
 
 
 class _Rows(grain.experimental.FlatMapTransform):
-    """The rows of a window, one by one."""
+    """The rows of a window, one by one, each as the window and its number."""
 
     def __init__(self, most: int):
         self.max_fan_out = most
 
-    def flat_map(self, element: list[list[Piece]]) -> list[list[Piece]]:
-        return element
+    def flat_map(self, element: Batch) -> list[tuple[Batch, int]]:
+        return [(element, row) for row in range(len(element.tokens))]
+
+
+def _joined(rows: Sequence[tuple[Batch, int]]) -> Batch:
+    """Rows that follow one another as a batch; they come from as few windows as hold them."""
+    parts: list[Batch] = []
+    first = 0
+    for last in range(1, len(rows) + 1):
+        if last == len(rows) or rows[last][0] is not rows[first][0]:
+            window, begin = rows[first]
+            end = rows[last - 1][1] + 1
+            parts.append(jax.tree.map(lambda x, at=slice(begin, end): x[at], window))
+            first = last
+    return parts[0] if len(parts) == 1 else jax.tree.map(lambda *x: np.concatenate(x), *parts)

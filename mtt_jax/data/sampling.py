@@ -165,7 +165,7 @@ def expected_draws(
 
 
 class AnnealedSelection:
-    """Which task, and which of its sentences, the i-th draw of a phase takes; for Grain.
+    """Which task, and which of its sentences, the draws of a phase take.
 
     The shares are constant within a stage, and a stage repeats one cycle of draws that meets them:
     any draw is computed without those before it.
@@ -180,9 +180,9 @@ class AnnealedSelection:
         """
         tasks = len(shares[0])
         self._stage_length = max(1, draws // len(shares))
-        self._cycles = [_spread(stage) for stage in shares]
+        self._cycles = np.stack([_spread(stage) for stage in shares])
         # Earlier draws of the same task: within a cycle, in a whole one, and before a stage.
-        self._ranks = [_ranks(cycle) for cycle in self._cycles]
+        self._ranks = np.stack([_ranks(cycle) for cycle in self._cycles])
         self._counts = np.stack([np.bincount(cycle, minlength=tasks) for cycle in self._cycles])
         whole, rest = divmod(self._stage_length, _CYCLE)
         within = whole * self._counts + np.stack(
@@ -190,15 +190,13 @@ class AnnealedSelection:
         )
         self._before = np.cumsum(within, axis=0) - within
 
-    def __len__(self) -> int:
-        return 2**62
-
-    def __getitem__(self, index: int) -> tuple[int, int]:
-        stage = min(index // self._stage_length, len(self._cycles) - 1)
-        cycle, place = divmod(index - stage * self._stage_length, _CYCLE)
-        task = int(self._cycles[stage][place])
-        earlier = self._before[stage, task] + cycle * self._counts[stage, task]
-        return task, int(earlier + self._ranks[stage][place])
+    def select(self, draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """See `order.Selection`."""
+        stages = np.minimum(draws // self._stage_length, len(self._cycles) - 1)
+        cycles, places = np.divmod(draws - stages * self._stage_length, _CYCLE)
+        tasks = self._cycles[stages, places]
+        earlier = self._before[stages, tasks] + cycles * self._counts[stages, tasks]
+        return tasks, earlier + self._ranks[stages, places]
 
 
 def annealed_selection(

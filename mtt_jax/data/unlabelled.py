@@ -24,7 +24,7 @@ from mtt_jax.data.readers import READERS, expand, head
 from mtt_jax.data.readers.rows import Layout
 from mtt_jax.errors import UserError
 from mtt_jax.tasks import Vocabulary
-from mtt_jax.tasks.base import part_of
+from mtt_jax.tasks.ragged import part_of
 from mtt_jax.types import Example, Record
 
 FLAG = "--config.data.unlabelled"

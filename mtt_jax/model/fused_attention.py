@@ -9,9 +9,9 @@ only the others, one block of queries by one block of keys at a time, and keep n
 
 The softmax is computed block by block, and its weights are recomputed in the backward pass
 (Dao 2023, arXiv:2307.08691). One kernel computes the forward pass and one all gradients. They read
-queries, keys and values from one array, and write their gradients to one, as a dense layer computes
-all three: splitting and joining them would take a quarter of the kernels' own time. They are written
-in Pallas (https://docs.jax.dev/en/latest/pallas), for its Triton backend. JAX 0.12 deprecates that
+queries, keys and values from one array, as a dense layer computes them, and write their gradients
+to one: splitting and joining such arrays takes a third as long as the kernels. They are written in
+Pallas (https://docs.jax.dev/en/latest/pallas), for its Triton backend. JAX 0.12 deprecates that
 backend without naming a version that lacks it; `weights.build` uses plain attention if it is
 missing.
 
@@ -148,7 +148,8 @@ def _fused_forward(how, qkv, segments, seeds):
 
 
 def _fused_backward(how, saved, grad):
-    return gradient(how, *saved, grad), None, None
+    qkv, segments, seeds, mixed, log_total = saved
+    return gradient(how, qkv, segments, seeds, mixed, log_total, grad), None, None
 
 
 _fused.defvjp(_fused_forward, _fused_backward)

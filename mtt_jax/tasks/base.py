@@ -4,7 +4,7 @@ Other code asks the task and never branches on its kind. A task is an objective 
 also answers a question. The methods, in the order in which a sentence passes through them:
 
     from a file    reads, fields, all_labels, names, from_value, is_empty, from_tags, from_spans
-    to arrays      encode, example, labelled, holds
+    to arrays      encode, example, labelled, holds, gathered
     to a batch     redrawn, drawn, unit, target_shape, target_dtype, target, room, put
     taught         probabilities, problem_of_teacher, adopt, at_words, from_answer, confidence,
                    soft_target, as_log_probs
@@ -30,12 +30,12 @@ import numpy as np
 from mtt_jax.tasks.align import overlapping
 from mtt_jax.tasks.calibrate import Curve, Decisions, best_temperature
 from mtt_jax.tasks.objective import Objective
+from mtt_jax.tasks.ragged import Arrays
 from mtt_jax.tasks.score import Score
 from mtt_jax.types import Span
 
 # (name in the file, how the file writes it, index of the word) -> the task's own name of the label.
 Read = Callable[[str, str, int], str]
-Arrays = Mapping[str, np.ndarray]
 Words = Sequence[tuple[int, int]]
 # The form of a labeled span in a result.
 SPAN_FORM = {"text": str, "label": str, "start": int, "end": int, "score": float}
@@ -157,6 +157,23 @@ class Task(Objective):
     @abstractmethod
     def holds(self, arrays: Arrays, part: np.ndarray) -> np.ndarray:
         """Bool [len(part), labels], which labels the sentences at some indices hold."""
+
+    @abstractmethod
+    def gathered(
+        self, arrays: Arrays, sentences: np.ndarray, begins: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """What `target` says of many sentences at once: (values, whether there is a label).
+
+        Args:
+          arrays: of all sentences.
+          sentences: int64 [k] indices of some.
+          begins: int64 [k + 1] where each one's words begin if those of all are counted; the last
+            is their number.
+
+        Returns:
+          Arrays [k, ...] and bool [k] for a task per sentence; one per word for one per word.
+          Values without a label mean nothing.
+        """
 
     def cut(self, label: Any, words: np.ndarray) -> int:
         """How many spans of a label begin or end inside a word, so that no answer matches them.
@@ -496,20 +513,6 @@ def cuts_word(start: int, end: int, words: np.ndarray) -> bool:
     """Whether a span of characters begins or ends inside a word."""
     first, last = words_of(start, end, words)
     return first < last and bool(start > words[first, 0] or end < words[last - 1, 1])
-
-
-def ragged(name: str, parts: Sequence[np.ndarray], dtype: Any) -> dict[str, np.ndarray]:
-    """Arrays of unequal length as one flat array, `NAMEs`, and the end of each, `NAME_ends`."""
-    width = parts[0].shape[1:] if parts else ()
-    flat = np.concatenate(parts) if parts else np.zeros((0, *width), dtype)
-    ends = np.cumsum([len(part) for part in parts], dtype=np.int64)
-    return {f"{name}s": flat.astype(dtype), f"{name}_ends": ends}
-
-
-def part_of(arrays: Arrays, name: str, index: int) -> np.ndarray:
-    """One of the arrays that `ragged` joined."""
-    ends = arrays[f"{name}_ends"]
-    return arrays[f"{name}s"][ends[index - 1] if index else 0 : ends[index]]
 
 
 def checked_score(value: Any) -> float:

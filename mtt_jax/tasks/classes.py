@@ -60,6 +60,14 @@ class Classes(Task):
         held[np.arange(len(part)), arrays["ids"][part]] = True
         return held
 
+    def gathered(
+        self, arrays: Arrays, sentences: np.ndarray, begins: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Class ids int32 [k]."""
+        del begins
+        ids = arrays["ids"][sentences]
+        return ids, ids >= 0
+
     def target(self, gold: int, words: np.ndarray, starts: np.ndarray, length: int) -> tuple:
         """The class id."""
         del words, starts, length

@@ -11,17 +11,16 @@ import numpy as np
 from mtt_jax.tasks.align import overlapping
 from mtt_jax.tasks.base import (
     SPAN_FORM,
-    Arrays,
     Read,
     Task,
     Words,
     cuts_word,
     json_cell,
-    ragged,
     spans_in,
     words_of,
 )
 from mtt_jax.tasks.calibrate import Curve, Decisions, binary_curve
+from mtt_jax.tasks.ragged import Arrays, parts_of, ragged, ranges
 from mtt_jax.tasks.schemes import (
     OUTSIDE,
     class_ids,
@@ -207,6 +206,16 @@ class Entities(Task):
         held[row[owner][inside], columns[spans[inside, 2]]] = True
         held[~held.any(axis=1), self.labels.index(OUTSIDE)] = True
         return held
+
+    def gathered(
+        self, arrays: Arrays, sentences: np.ndarray, begins: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Class ids int32 of all words."""
+        first, last = parts_of(arrays, "span", sentences)
+        spans = arrays["spans"][ranges(first, last - first)].astype(np.int64)
+        spans[:, :2] += np.repeat(begins[:-1], last - first)[:, None]
+        ids = class_ids(spans, int(begins[-1]), self.scheme)
+        return ids, np.repeat(arrays["labelled"][sentences], np.diff(begins))
 
     def target(
         self, gold: Gold, words: np.ndarray, starts: np.ndarray, length: int

@@ -102,6 +102,13 @@ class Multilabel(Task):
         """Bool [len(part), C]; no class for the empty set."""
         return arrays["sets"][part]
 
+    def gathered(
+        self, arrays: Arrays, sentences: np.ndarray, begins: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Sets bool [k, C]."""
+        del begins
+        return arrays["sets"][sentences], arrays["labelled"][sentences]
+
     def target(self, gold: np.ndarray, words: np.ndarray, starts: np.ndarray, length: int) -> tuple:
         """The set."""
         del words, starts, length

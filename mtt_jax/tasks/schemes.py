@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mtt_jax.tasks.ragged import ranges
 from mtt_jax.types import Span
 
 OUTSIDE = "O"
@@ -59,14 +60,11 @@ def type_of(name: str, scheme: str) -> str:
 def class_ids(spans: np.ndarray, length: int, scheme: str) -> np.ndarray:
     """int32 [length] class ids of words, from entities int32 [k, 3]: start, end and type."""
     ids = np.zeros(length, np.int32)
-    for start, end, entity_type in spans:
-        if start == end:  # no word is left for it
-            continue
-        if scheme == "io":
-            ids[start:end] = 1 + entity_type
-        else:
-            ids[start:end] = 2 + 2 * entity_type
-            ids[start] = 1 + 2 * entity_type
+    starts, ends, types = spans[spans[:, 0] < spans[:, 1]].T  # no word is left for the others
+    inside, first = (1 + types, 1 + types) if scheme == "io" else (2 + 2 * types, 1 + 2 * types)
+    sizes = ends - starts
+    ids[ranges(starts, sizes)] = np.repeat(inside, sizes)
+    ids[starts] = first
     return ids
 
 

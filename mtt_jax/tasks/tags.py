@@ -8,20 +8,18 @@ import numpy as np
 
 from mtt_jax.tasks.base import (
     SPAN_FORM,
-    Arrays,
     Read,
     Task,
     Words,
     cuts_word,
     json_cell,
     on_one,
-    part_of,
-    ragged,
     spans_in,
     words_of,
 )
 from mtt_jax.tasks.calibrate import Curve, Decisions, softmax_curve
 from mtt_jax.tasks.classes import ABSTAINED, confusion_score, confusion_tallies
+from mtt_jax.tasks.ragged import Arrays, part_of, parts_of, ragged, ranges
 from mtt_jax.tasks.score import Score
 from mtt_jax.types import Span
 
@@ -91,6 +89,14 @@ class Tags(Task):
             ids = part_of(arrays, "tag", int(index))
             held[row, ids[ids >= 0]] = True
         return held
+
+    def gathered(
+        self, arrays: Arrays, sentences: np.ndarray, begins: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Class ids int32 of all words."""
+        sizes = np.diff(begins)
+        ids = arrays["tags"][ranges(parts_of(arrays, "tag", sentences)[0], sizes)]
+        return ids, (ids >= 0) & np.repeat(arrays["labelled"][sentences], sizes)
 
     def target(
         self, gold: np.ndarray, words: np.ndarray, starts: np.ndarray, length: int

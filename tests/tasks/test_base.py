@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mtt_jax.tasks import KINDS, Classes, Entities, Masked, Multilabel, Tags, make_task
-from mtt_jax.tasks.base import cuts_word, part_of, ragged, words_of
+from mtt_jax.tasks.base import cuts_word, words_of
 from mtt_jax.tasks.calibrate import joined, reliability
 from mtt_jax.types import Span
 from tests.helpers import assert_trees_equal
@@ -531,17 +531,6 @@ def test_spans_that_end_inside_a_word_are_counted_as_a_plain_number(name):
     found = TASKS[name].cut(label, np.array([(0, 2), (3, 7)], np.int32))
     assert found == (2 if TASKS[name].unit == "word" else 0)
     assert type(found) is int
-
-
-def test_ragged_arrays_come_apart_again():
-    parts = [np.arange(n * 3).reshape(n, 3) for n in (2, 0, 3, 0)]
-    arrays = ragged("span", parts, np.int32)
-    assert {name: array.dtype for name, array in arrays.items()} == {
-        "spans": np.int32,
-        "span_ends": np.int64,
-    }
-    for index, part in enumerate(parts):
-        np.testing.assert_array_equal(part_of(arrays, "span", index), part)
 
 
 def test_tasks_are_equal_if_kind_and_values_are():

@@ -11,7 +11,7 @@ from mtt_jax.data.check.findings import WARNING, Finding, finding_in_texts, numb
 from mtt_jax.data.check.scripts import script_of, usual_scripts
 from mtt_jax.data.encode import ExampleSet
 from mtt_jax.data.tokenizer import UNKNOWN
-from mtt_jax.tasks.base import part_of
+from mtt_jax.tasks.ragged import part_of
 from mtt_jax.types import Record
 
 # Cut training sentences are a finding if their share is at least this.
