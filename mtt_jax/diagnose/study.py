@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mtt_jax.atomic import write
 from mtt_jax.config import files as config_files
 from mtt_jax.config.schema import Config
 from mtt_jax.devices.mesh import describe_devices
@@ -30,7 +31,6 @@ from mtt_jax.diagnose.page import render
 from mtt_jax.diagnose.runs import prepare_study, run_arms
 from mtt_jax.diagnose.show import show
 from mtt_jax.report.console import Console
-from mtt_jax.train.run_directory import write
 
 
 def diagnose(

@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mtt_jax.atomic import write
 from mtt_jax.config import files as config_files
 from mtt_jax.config.schema import Config
 from mtt_jax.devices import processes
@@ -19,7 +20,6 @@ from mtt_jax.tasks.score import read_scores
 from mtt_jax.train.journal import held_out
 from mtt_jax.train.phases import Phase, early_stops
 from mtt_jax.train.progress import History
-from mtt_jax.train.run_directory import write
 from mtt_jax.train.setup import Setup, by_task, state_like
 from mtt_jax.train.stop import stop_if_asked
 from mtt_jax.weights import saved_model
