@@ -54,8 +54,8 @@ COMMANDS: dict[str, ModuleType] = {
 # and too many open files.
 _WORLD = frozenset(
     (
-        errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENODEV,
-        errno.ENOSPC, errno.EPERM, errno.EROFS, errno.ESTALE,
+        errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EMFILE, errno.ENFILE,
+        errno.ENODEV, errno.ENOSPC, errno.EPERM, errno.EROFS, errno.ESTALE,
     )
 )  # fmt: skip
 
@@ -110,7 +110,7 @@ def guarded(run) -> int:
         except OSError as error:
             if error.errno not in _WORLD:
                 raise
-            about = f"{error.filename}: " if isinstance(error.filename, (str, bytes)) else ""
+            about = f"{error.filename}: " if isinstance(error.filename, str) else ""
             print(f"error: {about}{error.strerror}.", file=sys.stderr)
             return 2
         except Exception as error:

@@ -9,6 +9,7 @@ from mtt_jax.config import files as config_files
 from mtt_jax.config.resolve import labels_of
 from mtt_jax.config.schema import Config, MeshConfig
 from mtt_jax.errors import UserError
+from mtt_jax.train.lock import is_only_lock
 from mtt_jax.weights import saved_model
 
 
@@ -120,7 +121,7 @@ def open_folder(folder: Path, config: Config, layout: Layout) -> None:
                 f"Name another directory with {flag}=..., or give the config of that {layout.name}."
             )
         return
-    if folder.is_dir() and any(folder.iterdir()):
+    if folder.is_dir() and not is_only_lock(folder):
         raise UserError(
             f"{flag}: {folder} is not empty and holds no {layout.name}; name a new directory."
         )
