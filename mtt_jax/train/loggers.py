@@ -23,6 +23,8 @@ _IDS = "loggers.json"
 _PROJECT = "mtt_jax"
 # Parameters that MLflow takes in one request, and characters of a value.
 _PARAMS, _LONGEST = 100, 6000
+# Seconds after which TensorBoard gets what it has not been shown yet.
+_UNFLUSHED = 60.0
 # Modes of Weights & Biases that contact no server.
 _OFFLINE = ("offline", "dryrun", "disabled")
 
@@ -76,6 +78,7 @@ class _TensorBoard:
         # Not SummaryWriter: the thread in which it writes dies on a full disk, and its queue, which
         # nobody empties then, stops the run.
         self._events = event_file_writer.EventsWriter(str(folder / "events"), f".{number}")
+        self._flushed = time.monotonic()
         if start.step:
             begin = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
             self._add(start.step + 1, session_log=begin)
@@ -87,13 +90,15 @@ class _TensorBoard:
         """See `Logger`."""
         for name, value in values.items():
             self._add(step, summary=self._scalar(name, value))
-        self._events.flush()
+        if time.monotonic() - self._flushed > _UNFLUSHED:
+            self.flush()
 
     final = scalars
 
     def flush(self) -> None:
         """See `Logger`."""
         self._events.flush()
+        self._flushed = time.monotonic()
 
     def close(self) -> None:
         """See `Logger`."""
