@@ -16,6 +16,7 @@ from mtt_jax.errors import UserError
 
 # What is wrong is the disk or the folder, not the command, so the same command may succeed later.
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_TEMPORARY = re.compile(r"\..+-\d+\.(new|old)(\.\w+)?")
 # How libraries in Rust (safetensors, tokenizers) name an error of the operating system.
 _IN_RUST = re.compile(r"\(os error (\d+)\)")
 
@@ -35,7 +36,7 @@ def replacing(path: Path, flag: str = "") -> Iterator[Path]:
     Raises:
       WriteError: if the disk does not take it.
     """
-    fresh = path.with_name(f".{path.stem}-{os.getpid()}{path.suffix}")
+    fresh = path.with_name(f".{path.stem}-{os.getpid()}.new{path.suffix}")
     try:
         with explained(path, flag, fresh):
             yield fresh
@@ -73,8 +74,8 @@ def replacing_folder(path: Path, flag: str = "", keep: bool = False) -> Iterator
     Raises:
       WriteError: if the disk does not take it.
     """
-    fresh = path.with_name(f".{path.name}-{os.getpid()}")
-    old = path.with_name(f".{path.name}-old-{os.getpid()}")
+    fresh = path.with_name(f".{path.name}-{os.getpid()}.new")
+    old = path.with_name(f".{path.name}-{os.getpid()}.old")
     shutil.rmtree(fresh, ignore_errors=True)
     try:
         with explained(path, flag, fresh):
@@ -93,6 +94,18 @@ def replacing_folder(path: Path, flag: str = "", keep: bool = False) -> Iterator
     finally:
         for folder in (fresh, old):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def clear(folder: Path) -> None:
+    """Removes what killed processes left under temporary names in a folder.
+
+    Args:
+      folder: which no other process writes into.
+    """
+    for path in folder.iterdir():
+        if _TEMPORARY.fullmatch(path.name):
+            shutil.rmtree(path, ignore_errors=True)
+            path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from typing import Any
 
 import jax
 
-from mtt_jax.atomic import WriteError
+from mtt_jax.atomic import WriteError, clear
 from mtt_jax.config.schema import Config
 from mtt_jax.data.prepare import Prepared
 from mtt_jax.devices import memory, processes, startup
@@ -81,6 +81,7 @@ def train(
         with (
             set_up(config, run, console, asked, data, lock) as setup,
             open_history(setup) as history,
+            processes.ending_together(),
         ):
             if setup.checkpoints.latest() != setup.steps:
                 setup = run_steps(setup, history)
@@ -106,7 +107,9 @@ def _locked(run: Path) -> Iterator[Lock | None]:
 
 def _hold(run: Path, held: ExitStack) -> Lock | None:
     try:
-        return held.enter_context(locked(run, RUN.flag))
+        lock = held.enter_context(locked(run, RUN.flag))
+        clear(run)
+        return lock
     except WriteError:
         if (run / "metrics.json").is_file():  # a finished run is shown from a read-only disk too
             return None
