@@ -12,7 +12,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import jax
 import numpy as np
@@ -22,10 +22,13 @@ from mtt_jax.errors import UserError
 
 T = TypeVar("T")
 
-# Seconds that processes have to find each other at the start. JAX aborts the process a little later.
+# Seconds that processes have to find each other. JAX aborts the process a little later.
 _PATIENCE = 50
 # Seconds. JAX's own are 300 for the start, and 100 until it misses a process that does not answer.
-_TIMEOUTS = {"initialization_timeout": _PATIENCE + 10, "heartbeat_timeout_seconds": 30}
+_TIMEOUTS: dict[str, Any] = {
+    "initialization_timeout": _PATIENCE + 10,
+    "heartbeat_timeout_seconds": 30,
+}
 # What collectives and the coordination service say of a process that is gone.
 _LOST = re.compile(r"gloo|nccl|coordination|barrier|heartbeat|connection", re.I)
 
@@ -85,8 +88,8 @@ def _give_up(coordinator: str) -> None:
     _leave(
         2,
         f"--coordinator: {coordinator}: not all processes found each other within {_PATIENCE} "
-        "seconds. Check that process 0 is running at that address and can be reached from here, and "
-        "start all of them.",
+        "seconds. Check that process 0 is running at that address and can be reached from here, "
+        "and start all of them.",
     )
 
 

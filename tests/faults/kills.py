@@ -92,6 +92,27 @@ class Field:
             return kills, f"the second start: exit {status}: {said[-500:]}"
         return kills, ", ".join(differences(self.folder / name, self.folder / "whole"))
 
+    def signalled(self, name, number, matching):
+        """Signals a run at an operation, and finishes it.
+
+        Args:
+          name: of the run.
+          number: of the signal.
+          matching: a part of the operation as it is listed; of several the signal comes at each.
+
+        Returns:
+          (exit status, what it printed, what went wrong; "" for nothing).
+        """
+        starter = self._all[0]
+        below = [str(self.folder / name)]
+        hook = {"below": below, "matching": matching, "number": number}
+        status, said = starter(self._argv(name), hook=hook)
+        again, printed = starter(self._argv(name))
+        problem = f"the second start: exit {again}: {printed[-500:]}" if again else ""
+        whole = self.folder / "whole"
+        problem = problem or ", ".join(differences(self.folder / name, whole))
+        return status, said, problem
+
     def sweep(self, tries):
         """Runs `killed` for {name: how} on all workers; returns {name: its result}."""
         with ThreadPoolExecutor(self._workers) as pool:

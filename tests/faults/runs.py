@@ -62,6 +62,14 @@ def environment(**variables):
             **variables}  # fmt: skip
 
 
+def signal_at_import(module, number):
+    """Variables for a process that gets a signal when it is about to import a module."""
+    return {
+        "PYTHONPATH": str(ROOT / "tests" / "faults" / "startup"),
+        "MTT_TEST_FAULT": json.dumps({"module": module, "number": number}),
+    }
+
+
 class Starter:
     """Runs commands one after another in processes that are forked ready to work."""
 
