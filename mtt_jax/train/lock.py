@@ -101,8 +101,9 @@ def locked(folder: Path, flag: str) -> Iterator[Lock]:
     try:
         yield lock
     finally:
+        ours = not lock.lost()
         lock._release()
-        if not there:
+        if ours and not there:
             with contextlib.suppress(OSError):  # not empty
                 folder.rmdir()
 

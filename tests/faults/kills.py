@@ -4,6 +4,7 @@ After each kill, the newest checkpoint that is there is whole and the one that a
 had at that step; and the run, started again, ends as that run did, bit for bit.
 """
 
+import functools
 import random
 import shutil
 import time
@@ -17,12 +18,12 @@ class Field:
     """Where runs are killed: their data, a run never stopped, and the processes that start runs.
 
     Attributes:
-      operations: of a run, in order, such as "rename metrics.json".
-      seconds: that a run takes.
+      seconds: that a run takes, at first.
+      steps: as `saved_steps` returns them, of the run never stopped.
     """
 
     def __init__(self, folder, workers=2):
-        """Runs the run that is never stopped, and one that keeps all its checkpoints."""
+        """Runs the run that is never stopped, which keeps all its checkpoints."""
         self.folder = folder
         self._flags = write_data(folder)
         self._starters = SimpleQueue()
@@ -30,16 +31,16 @@ class Field:
         for starter in self._all:
             self._starters.put(starter)
         self._workers = workers
-        self._finished(self._all[0], "every", "--config.train.keep=10")
-        self.steps = saved_steps(folder / "every")
         begun = time.monotonic()
-        self.operations = self.listed("whole")
+        self._finished(self._all[0], "whole", "--config.train.keep=10")
         self.seconds = time.monotonic() - begun
+        self.steps = saved_steps(folder / "whole")
 
-    def listed(self, name):
-        """The operations of a run that is not stopped."""
-        log = self.folder / f"{name}.log"
-        self._finished(self._all[0], name, log=str(log))
+    @functools.cached_property
+    def operations(self):
+        """Of a run that is not stopped, in order, such as "rename metrics.json"."""
+        log = self.folder / "listed.log"
+        self._finished(self._all[0], "listed", log=str(log))
         return [line.partition(" ")[2] for line in log.read_text().splitlines()]
 
     def _argv(self, name):
@@ -58,7 +59,7 @@ class Field:
 
         Args:
           name: of the run.
-          how: `index` and `after` of an operation, or `moments`, seconds after starts.
+          how: `index` or `matching`, and `after`, of an operation; or `moments`, seconds after starts.
 
         Returns:
           (how many kills hit a running process, what went wrong; "" for nothing).

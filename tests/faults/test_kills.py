@@ -16,6 +16,7 @@ def failures(found):
     return {name: problem for name, (_, problem) in found.items() if problem}
 
 
+@pytest.mark.peers  # slow: one more run
 def test_the_hook_lists_what_a_run_does_to_its_files(field):
     listed = set(field.operations)
     assert {"rename config.json", "rename checkpoints/2", "rename model", "rename metrics.json",
@@ -28,8 +29,7 @@ def test_the_hook_lists_what_a_run_does_to_its_files(field):
     "operation", ["rename checkpoints/4", "remove checkpoints/2/state/_METADATA"]
 )
 def test_a_run_killed_at_a_file_operation_ends_as_one_never_stopped(operation, field):
-    index = field.operations.index(operation)
-    assert field.killed("killed", index=index) == (1, "")
+    assert field.killed("killed", matching=operation) == (1, "")
 
 
 @pytest.mark.peers  # slow: twenty runs that are killed and started again
