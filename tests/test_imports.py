@@ -228,7 +228,7 @@ def test_there_is_no_utils_module():
 
 def test_few_modules_are_at_the_top_level():
     beside = sorted(file.name for file in (ROOT / "mtt_jax").glob("*.py"))
-    assert beside == ["__init__.py", "__main__.py", "errors.py", "types.py"]
+    assert beside == ["__init__.py", "__main__.py", "atomic.py", "errors.py", "types.py"]
 
 
 def test_only_tasks_and_config_read_the_kind_of_a_task():

@@ -334,12 +334,3 @@ def test_a_loss_that_is_nan_or_infinite_ends_the_run_and_keeps_its_checkpoints(a
     assert re.search(r"error: step \d+: the loss is (nan|inf)", err)
     assert "--config.train.learning_rate" in err
     assert not (run / "metrics.json").exists()
-
-
-@pytest.mark.parametrize("delay", [0.5, 4.0])
-def test_ctrl_c_at_any_moment_ends_without_a_traceback(delay, arguments, tmp_path):
-    process = command(*arguments(tmp_path / "early"), "--config.train.steps=2000")
-    time.sleep(delay)
-    process.send_signal(signal.SIGINT)
-    _, err = finish(process, code=130)
-    assert err.startswith("stopped")

@@ -30,7 +30,7 @@ def test_files_that_are_installed_with_the_package_exist():
     for package, names in PROJECT["tool"]["setuptools"]["package-data"].items():
         for name in names:
             assert (ROOT / package.replace(".", "/") / name).is_file()
-    assert PROJECT["project"]["scripts"] == {"mtt": "mtt_jax.cli:entry"}
+    assert PROJECT["project"]["scripts"] == {"mtt": "mtt_jax.__main__:entry"}
 
 
 def test_an_installed_package_finds_the_shipped_configs(tmp_path):

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mtt_jax.atomic import explained, write
 from mtt_jax.config.files import to_json
 from mtt_jax.config.schema import Config, DistillConfig
 from mtt_jax.data.check.duplicates import plain
@@ -26,7 +27,6 @@ from mtt_jax.report.console import Console, silent
 from mtt_jax.scoring.infer import Inference
 from mtt_jax.tasks import Task
 from mtt_jax.train.loop import train
-from mtt_jax.train.run_directory import write
 from mtt_jax.types import Record, Span
 from mtt_jax.weights.saved_model import SavedModel
 
@@ -118,11 +118,9 @@ def write_suspects(suspects: Sequence[Suspect], split: str, out: Path, console: 
         for name, part in (("suspects", own), ("mistakes", wrong)):
             lines = [json.dumps(suspect.as_json(), ensure_ascii=False) + "\n" for suspect in part]
             file = out / f"{name}-{split}-{task}.jsonl"
-            try:
+            with explained(out, "--out"):
                 out.mkdir(parents=True, exist_ok=True)
-                write(file, "".join(lines))
-            except OSError as error:
-                raise UserError(f"--out: cannot write {file}: {error.strerror}.") from None
+            write(file, "".join(lines), "--out")
             console.say(f"Wrote {file}: {number(len(part), 'sentence', 'sentences')}.")
 
 

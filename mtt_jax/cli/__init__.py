@@ -5,6 +5,7 @@ row in `COMMANDS`. Slow imports are inside `run`, after the arguments are checke
 """
 
 import argparse
+import errno
 import sys
 import warnings
 from types import ModuleType
@@ -48,6 +49,15 @@ COMMANDS: dict[str, ModuleType] = {
     "fields": fields,
     "completion": completion,
 }
+
+# Faults of the machine rather than of this program: a disk that is full, gone, read-only or broken,
+# and too many open files.
+_WORLD = frozenset(
+    (
+        errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EMFILE, errno.ENFILE,
+        errno.ENODEV, errno.ENOSPC, errno.EPERM, errno.EROFS, errno.ESTALE,
+    )
+)  # fmt: skip
 
 _FREE = (
     "Close other programs that use the device's memory, give less data at a time, or write "
@@ -97,6 +107,12 @@ def guarded(run) -> int:
             return stop.code
         except BrokenPipeError:
             return 0
+        except OSError as error:
+            if error.errno not in _WORLD:
+                raise
+            about = f"{error.filename}: " if isinstance(error.filename, str) else ""
+            print(f"error: {about}{error.strerror}.", file=sys.stderr)
+            return 2
         except Exception as error:
             if not memory.is_exhausted(error):
                 raise

@@ -13,6 +13,7 @@ them: one is trained for each fold, which takes --folds times as long as the run
 import argparse
 from pathlib import Path
 
+from mtt_jax import atomic
 from mtt_jax.cli.options import add_json, add_quiet, console_of, parse_strictly
 from mtt_jax.config.files import (
     Override,
@@ -139,10 +140,6 @@ def _moved(config: Config, overrides: list[Override]) -> Config:
 
 
 def _write(file: Path, text: str) -> None:
-    try:
+    with atomic.explained(file.parent, "--out", file):
         file.parent.mkdir(parents=True, exist_ok=True)
-        fresh = file.with_name(f".{file.name}.new")
-        fresh.write_text(text + "\n", encoding="utf-8")
-        fresh.replace(file)
-    except OSError as error:
-        raise UserError(f"--out: cannot write {file}: {error.strerror}.") from None
+    atomic.write(file, text + "\n", "--out")

@@ -11,13 +11,13 @@ kept. docs/formats.md lists the formats.
 import argparse
 import contextlib
 import json
-import os
 import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
+from mtt_jax import atomic
 from mtt_jax.cli.options import add_quiet, console_of
 from mtt_jax.cli.options import parse_strictly as parse
 from mtt_jax.config.values import parse_names
@@ -139,12 +139,5 @@ def _written(name: str, force: bool) -> Iterator[TextIO]:
         raise UserError(f"{name}: exists; name another file, or overwrite it with --force.")
     if not path.parent.is_dir():
         raise UserError(f"{name}: the folder {path.parent} does not exist; create it first.")
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with draft.open("x", encoding="utf-8", newline="\n") as stream:
-            yield stream
-        draft.replace(path)
-    except OSError as error:
-        raise UserError(f"{name}: cannot be written: {error.strerror or error}.") from None
-    finally:
-        draft.unlink(missing_ok=True)
+    with atomic.replacing(path) as draft, draft.open("x", encoding="utf-8", newline="\n") as stream:
+        yield stream

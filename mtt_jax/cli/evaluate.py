@@ -176,10 +176,7 @@ def _save(folder: Path, tasks: Sequence[Any]) -> Path:
     """
     from mtt_jax.weights.saved_model import FITTED, write_fitted
 
-    try:
-        write_fitted(folder, tasks)
-    except OSError as error:
-        raise UserError(f"--save: cannot write into {folder}: {error.strerror}.") from None
+    write_fitted(folder, tasks)
     return folder / FITTED
 
 

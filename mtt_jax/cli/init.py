@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from mtt_jax import atomic
 from mtt_jax.cli.options import option_names, parse_strictly, split_unknown
 from mtt_jax.config.schema import TaskDataConfig, as_plain, options_of
 from mtt_jax.errors import UserError, did_you_mean, one_of
@@ -126,7 +127,7 @@ def run(options: argparse.Namespace) -> int:
         examined = examine(complete(resolve(provisional(tasks, init))))
     command = f"mtt train --config={shlex.quote(str(options.out))}"
     typed = f"mtt init {shlex.join(options.typed)}"
-    _write(out, write_config(tasks, examined, init, why, command, typed))
+    atomic.write(out, write_config(tasks, examined, init, why, command, typed), "--out")
     load_config(str(out))
     for note in dict.fromkeys(examined.notes):
         if note.partition(":")[0] not in tasks:
@@ -172,10 +173,3 @@ def _fields(name: str, given: dict[str, str]) -> TaskDataConfig:
         return build_section(TaskDataConfig, config[name].to_dict(), f"{name}.")
     except UserError as error:
         raise UserError(str(error).replace(f"config.{name}.", f"{name}.", 1)) from None
-
-
-def _write(out: Path, text: str) -> None:
-    try:
-        out.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"--out: cannot write {out}: {error.strerror}.") from None

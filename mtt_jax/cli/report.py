@@ -12,9 +12,9 @@ import argparse
 import sys
 from pathlib import Path
 
+from mtt_jax import atomic
 from mtt_jax.cli.options import parse_strictly as parse
 from mtt_jax.cli.options import print_json
-from mtt_jax.errors import UserError
 
 HELP = "write a run's report.html anew, or compare several runs on one page"
 
@@ -51,11 +51,6 @@ def run(options: argparse.Namespace) -> int:
     else:
         page, default = compare.render(runs), Path("compare.html")
     file = Path(options.out).expanduser() if options.out else default
-    fresh = file.with_name(f".{file.name}.new")
-    try:
-        fresh.write_text(page, encoding="utf-8")
-        fresh.replace(file)
-    except OSError as error:
-        raise UserError(f"--out: cannot write {file}: {error.strerror}.") from None
+    atomic.write(file, page, "--out")
     print(f"Wrote {file}.", file=sys.stderr if options.json else sys.stdout)
     return 0

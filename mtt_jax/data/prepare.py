@@ -9,11 +9,8 @@ changed in place, so a folder that exists is complete.
 
 import hashlib
 import json
-import os
-import shutil
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from tokenizers import Tokenizer
 
+from mtt_jax import atomic
 from mtt_jax.config.resolve import put_labels
 from mtt_jax.config.schema import Config, as_plain
 from mtt_jax.data import newswire, tokenizer
@@ -114,8 +112,7 @@ def with_labels(config: Config, given_tokenizer: Tokenizer | None = None) -> Con
         _make(folder.parent)
         _write(folder, *_encode(filled, given_tokenizer, records, notes))
     _make(file.parent)
-    with in_one_step(file) as fresh:
-        fresh.write_text(json.dumps(found), encoding="utf-8")
+    atomic.write(file, json.dumps(found), "config.data.cache_dir")
     return filled
 
 
@@ -222,14 +219,6 @@ def checksum_of(about: Any) -> str:
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:32]
 
 
-@contextmanager
-def in_one_step(file: Path) -> Iterator[Path]:
-    """Yields a path to write to; it then becomes `file`, which is whole whenever it exists."""
-    fresh = file.with_name(f".{file.stem}-{os.getpid()}{file.suffix}")
-    yield fresh
-    fresh.replace(file)
-
-
 def _stored_labels(file: Path) -> dict[str, list[str]] | None:
     """Task -> labels, from the cache; None if they are not there."""
     try:
@@ -316,9 +305,7 @@ def _remember(run: Path, made_of: dict[str, Any]) -> None:
     """Writes data.json into a new run; compares it in a run that is resumed."""
     file = run / "data.json"
     if not file.is_file():
-        fresh = file.with_name(".data.json.new")
-        fresh.write_text(json.dumps(made_of, indent=2) + "\n", encoding="utf-8")
-        fresh.replace(file)
+        atomic.write(file, json.dumps(made_of, indent=2) + "\n")
         return
     then = json.loads(file.read_text(encoding="utf-8"))
     if then.get("version") != _VERSION:
@@ -459,19 +446,11 @@ def _additional(
 
 def _write(folder: Path, chosen: Tokenizer, splits: dict[str, ExampleSet], notes) -> None:
     """Writes a cache folder in one rename; if two processes try, one of them wins."""
-    fresh = folder.with_name(f".{folder.name}-{os.getpid()}")
-    try:
-        fresh.mkdir(parents=True, exist_ok=True)
+    with atomic.replacing_folder(folder, "config.data.cache_dir", keep=True) as fresh:
         chosen.save(str(fresh / "tokenizer.json"))
         for name, split in splits.items():
             split.save(fresh / f"{name}.npz")
         (fresh / "notes.json").write_text(json.dumps(list(notes)), encoding="utf-8")
-        if not folder.is_dir():
-            fresh.rename(folder)
-    except OSError as error:
-        if not folder.is_dir():
-            raise unwritable(folder.parent, error) from None
-    shutil.rmtree(fresh, ignore_errors=True)
 
 
 def _make(folder: Path) -> None:

@@ -5,9 +5,7 @@ what it reads at the moment and, for every text, where it begins.
 """
 
 import json
-import os
 import re
-import shutil
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from tokenizers import Tokenizer
 
+from mtt_jax import atomic
 from mtt_jax.config.schema import Config
 from mtt_jax.data.encode import Encoded, ExampleSet, encode_texts, reading_of, windows
 from mtt_jax.data.inputs import EMPTY_LINE, Input, open_input
@@ -204,17 +203,10 @@ def encode_unlabelled(
     Raises:
       UserError: for a text that cannot be read.
     """
-    fresh = folder.with_name(f".{folder.name}-{os.getpid()}")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
     scored = {part[i].tokens.tobytes() for part in known for i in range(len(part))}
-    try:
+    with atomic.replacing_folder(folder, "config.data.cache_dir", keep=True) as fresh:
         about = _write_arrays(fresh, config, tokenizer, scored)
         (fresh / "about.json").write_text(json.dumps(about), encoding="utf-8")
-        if not folder.is_dir():
-            fresh.rename(folder)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
 
 
 def _write_arrays(

@@ -5,10 +5,14 @@ a single process learns (a signal, an error in a file) is sent to all, so that t
 With one process everything here costs nothing.
 """
 
+import contextlib
+import os
 import re
 import socket
-from collections.abc import Callable
-from typing import TypeVar
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn, TypeVar
 
 import jax
 import numpy as np
@@ -17,6 +21,16 @@ from jax.experimental import multihost_utils
 from mtt_jax.errors import UserError
 
 T = TypeVar("T")
+
+# Seconds that processes have to find each other. JAX aborts the process a little later.
+_PATIENCE = 50
+# Seconds. JAX's own are 300 for the start, and 100 until it misses a process that does not answer.
+_TIMEOUTS: dict[str, Any] = {
+    "initialization_timeout": _PATIENCE + 10,
+    "heartbeat_timeout_seconds": 30,
+}
+# What collectives and the coordination service say of a process that is gone.
+_LOST = re.compile(r"gloo|nccl|coordination|barrier|heartbeat|connection", re.I)
 
 
 def start(
@@ -45,13 +59,20 @@ def start(
     if not detect:
         _check(missing, coordinator or "", processes or 0, process or 0)
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
+    limit = threading.Timer(_PATIENCE, _give_up, [coordinator or "the cluster"])
+    limit.daemon = True
+    limit.start()
     try:
         if detect:
-            jax.distributed.initialize()
+            jax.distributed.initialize(**_TIMEOUTS)
         else:
             # Without detection: on a cluster it would limit this process to some of its devices.
             jax.distributed.initialize(
-                coordinator, processes, process, cluster_detection_method="deactivate"
+                coordinator,
+                processes,
+                process,
+                cluster_detection_method="deactivate",
+                **_TIMEOUTS,
             )
     except (ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
@@ -59,6 +80,25 @@ def start(
         raise UserError(
             f"{flag}: {reason} Give --coordinator=HOST:PORT --processes=N --process=I."
         ) from None
+    finally:
+        limit.cancel()
+
+
+def _give_up(coordinator: str) -> None:
+    _leave(
+        2,
+        f"--coordinator: {coordinator}: not all processes found each other within {_PATIENCE} "
+        "seconds. Check that process 0 is running at that address and can be reached from here, "
+        "and start all of them.",
+    )
+
+
+def _leave(code: int, message: str) -> NoReturn:
+    """Ends the process without unwinding: what closes then waits for the other processes."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+    os.write(2, f"error: {message}\n".encode())
+    os._exit(code)
 
 
 def _check(missing: list[str], coordinator: str, processes: int, process: int) -> None:
@@ -84,6 +124,25 @@ def _check(missing: list[str], coordinator: str, processes: int, process: int) -
     except (OSError, UnicodeError) as error:
         # JAX would retry for five minutes.
         raise UserError(f"--coordinator: {coordinator}: no such host: {error}.") from None
+
+
+@contextlib.contextmanager
+def ending_together() -> Iterator[None]:
+    """Ends this process, with one line, if the work in the block fails because another one died.
+
+    If nothing in the block asks the others for anything, JAX misses the process after `_TIMEOUTS`
+    seconds, at once if it is process 0, and aborts this one with a message of its own.
+    """
+    try:
+        yield
+    except jax.errors.JaxRuntimeError as error:
+        if jax.process_count() == 1 or not _LOST.search(str(error)):
+            raise
+        _leave(
+            1,
+            "another process of this run has died or cannot be reached, so this one ends. Start "
+            "all of them again to resume from the last checkpoint.",
+        )
 
 
 def is_main() -> bool:

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 
+from mtt_jax.atomic import write
 from mtt_jax.data.pipeline import training_stream
 from mtt_jax.data.tokenizer import vocabulary_size
 from mtt_jax.diagnose.arms import FROZEN, POINTS, REAL, alone
@@ -20,7 +21,6 @@ from mtt_jax.diagnose.verdict import (
 )
 from mtt_jax.tasks import Score, Task
 from mtt_jax.train.checkpoint import Checkpoints
-from mtt_jax.train.run_directory import write
 from mtt_jax.weights import saved_model
 from mtt_jax.weights.build import build_model
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from rich.console import Console as RichConsole
 
+from mtt_jax import atomic
 from mtt_jax.config import files as config_files
 from mtt_jax.config.schema import BALANCERS, Config
 from mtt_jax.data.encode import ExampleSet
@@ -208,9 +209,8 @@ def _write(file: Path, config: Config, seconds: float, tallies: Tallies) -> None
     about = {"config": config_files.to_json(config), "seconds": seconds}
     flat: dict[str, Any] = {task: array.reshape(len(array), -1) for task, array in tallies.items()}
     file.parent.mkdir(exist_ok=True)
-    fresh = file.with_name(f".{file.name}.new.npz")
-    np.savez(fresh, **flat, about=np.array(json.dumps(about)))
-    fresh.replace(file)
+    with atomic.replacing(file, "--out") as fresh:
+        np.savez(fresh, **flat, about=np.array(json.dumps(about)))
 
 
 def read_tallies(file: Path) -> tuple[dict[str, Any], Tallies]:

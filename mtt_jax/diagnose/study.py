@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mtt_jax.atomic import write
 from mtt_jax.config import files as config_files
 from mtt_jax.config.schema import Config
 from mtt_jax.devices.mesh import describe_devices
@@ -27,10 +28,10 @@ from mtt_jax.diagnose.compare import (
 )
 from mtt_jax.diagnose.cost import cost_of
 from mtt_jax.diagnose.page import render
-from mtt_jax.diagnose.runs import prepare_study, run_arms
+from mtt_jax.diagnose.runs import Study, prepare_study, run_arms
 from mtt_jax.diagnose.show import show
 from mtt_jax.report.console import Console
-from mtt_jax.train.run_directory import write
+from mtt_jax.train.lock import locked
 
 
 def diagnose(
@@ -49,7 +50,13 @@ def diagnose(
       UserError: for errors a user can fix.
       InterruptedRunError: after SIGTERM or Ctrl-C, once everything is saved.
     """
-    study = prepare_study(config, Path(out).expanduser(), seeds, tuple(balancers), console)
+    folder = Path(out).expanduser()
+    with locked(folder, "--out"):
+        return _diagnose(prepare_study(config, folder, seeds, tuple(balancers), console))
+
+
+def _diagnose(study: Study) -> dict[str, Any]:
+    seeds = study.seeds
     tallies = run_arms(study)
     scores = scores_of(study, tallies)
     differences = differences_of(study, tallies)

@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from mtt_jax import atomic
 from mtt_jax.data.encode import ExampleSet
-from mtt_jax.data.prepare import checksum_of, in_one_step, unwritable
+from mtt_jax.data.prepare import checksum_of, unwritable
 from mtt_jax.distill.teachers import Teacher, Texts
 from mtt_jax.errors import UserError
 from mtt_jax.report.console import duration
@@ -120,8 +121,9 @@ def stored(
         try:
             folder.mkdir(parents=True, exist_ok=True)
             _compute(teacher, folder, examples, texts(), say)
-            with in_one_step(folder / "index.json") as fresh:
-                fresh.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+            atomic.write(
+                folder / "index.json", json.dumps(about, indent=2) + "\n", "config.data.cache_dir"
+            )
             for file in folder.glob("*-*.npy"):
                 file.unlink(missing_ok=True)
         except OSError as error:
@@ -158,7 +160,7 @@ def _compute(
         found = teacher.answer([texts[i] for i in here], words)
         for task in teacher.tasks:
             rows = [row.reshape(-1, len(task.classes)) for row in found[task.name]]
-            with in_one_step(parts[index][task.name]) as fresh:
+            with atomic.replacing(parts[index][task.name], "config.data.cache_dir") as fresh:
                 np.save(fresh, np.concatenate(rows).astype(np.float16))
         done += len(here)
         now = time.monotonic()
@@ -193,7 +195,7 @@ def _join(
                 f"the {len(examples):,} training texts; texts are matched exactly."
             )
         answered[task.name] = known
-        with in_one_step(folder / f"{task.name}.npy") as fresh:
+        with atomic.replacing(folder / f"{task.name}.npy", "config.data.cache_dir") as fresh:
             np.save(fresh, rows)
-    with in_one_step(folder / "answered.npz") as fresh:
+    with atomic.replacing(folder / "answered.npz", "config.data.cache_dir") as fresh:
         np.savez(fresh, **answered)

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 from tokenizers import Tokenizer
 
+from mtt_jax import atomic
 from mtt_jax.config.schema import Config
 from mtt_jax.data.encode import ExampleSet, encode_records, reading_of
 from mtt_jax.data.prepare import (
     Prepared,
     checksum_of,
     data_key,
-    in_one_step,
     texts_of,
     unwritable,
 )
@@ -159,7 +159,7 @@ def _encoded(
             records = [Record(text, {}) for text in texts()]
             found = encode_records(records, tokenizer, tasks, reading_of(config))
             file.parent.mkdir(parents=True, exist_ok=True)
-            with in_one_step(file) as fresh:
+            with atomic.replacing(file, "config.data.cache_dir") as fresh:
                 found.save(fresh)
         return ExampleSet.load(file, tasks)
     except UserError:
@@ -186,6 +186,4 @@ def _remember(run: Path, teachers: Sequence[Teacher]) -> None:
                     "(--workdir=...)."
                 )
         return
-    fresh = file.with_name(".teachers.json.new")
-    fresh.write_text(json.dumps(now, indent=2) + "\n", encoding="utf-8")
-    fresh.replace(file)
+    atomic.write(file, json.dumps(now, indent=2) + "\n")

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from mtt_jax import atomic
 from mtt_jax.data.inputs import Columns, Line
 from mtt_jax.data.readers.parquet import is_text
 from mtt_jax.errors import UserError, did_you_mean
@@ -61,7 +62,7 @@ def predict_columns(
     folder = Path(f"{output}.parts")
     form = _Form(inputs[0].schema, inputs[0].text, predictor.tasks)
     done, broken, parts = 0, 0, []
-    try:
+    with atomic.explained(folder, "--output"):
         folder.mkdir(parents=True, exist_ok=True)
         for number, (batches, lines) in enumerate(_groups(inputs)):
             part = folder / f"{number:06}.parquet"
@@ -73,8 +74,6 @@ def predict_columns(
             done, broken = done + len(lines), broken + faults
             progress(done)
         _join(parts, form.schema, Path(output))
-    except OSError as error:
-        raise UserError(f"--output: cannot write {output}: {error.strerror or error}.") from None
     shutil.rmtree(folder)
     return broken
 
@@ -159,10 +158,9 @@ def _write_part(
     import pyarrow.parquet
 
     answered, results = _answers(predictor, lines, strict)
-    fresh = part.with_suffix(".new")
     table = form.table(pa.Table.from_batches(batches), answered, results)
-    pyarrow.parquet.write_table(table, fresh)
-    fresh.replace(part)
+    with atomic.replacing(part, "--output") as fresh:
+        pyarrow.parquet.write_table(table, fresh)
     return results.count(None)
 
 
@@ -264,8 +262,9 @@ def _join(parts: Sequence[Path], schema: Any, output: Path) -> None:
     """Writes parts as one file, which is there only once it is whole."""
     import pyarrow.parquet
 
-    fresh = output.with_name(f".{output.name}.new")
-    with pyarrow.parquet.ParquetWriter(fresh, schema) as writer:
+    with (
+        atomic.replacing(output, "--output") as fresh,
+        pyarrow.parquet.ParquetWriter(fresh, schema) as writer,
+    ):
         for part in parts:
             writer.write_table(pyarrow.parquet.read_table(part, partitioning=None))
-    fresh.replace(output)

@@ -5,11 +5,11 @@ onnx        model.onnx with tokenizer and config, for ONNX Runtime or the predic
 stablehlo   model.stablehlo, a serialized jax.export
 """
 
-import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from mtt_jax import atomic
 from mtt_jax.errors import UserError, did_you_mean
 from mtt_jax.predict import export_hf, graph
 from mtt_jax.weights import saved_model
@@ -47,17 +47,8 @@ def export(
             raise UserError(
                 f"--tasks: {name!r} is not one of {known}.{did_you_mean(name, model.config.tasks)}"
             )
-    fresh = out.with_name(f".{out.name}-{os.getpid()}")
-    try:
-        fresh.mkdir(parents=True)
+    with atomic.replacing_folder(out) as fresh:
         _WRITERS[to](model, fresh, tasks, int8)
-        if out.is_dir():
-            out.rmdir()
-        fresh.rename(out)
-    except OSError as error:
-        raise UserError(f"{folder}: cannot be written: {error.strerror or error}.") from None
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
     return sorted(file for file in out.rglob("*") if file.is_file())
 
 

@@ -23,6 +23,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mtt_jax import atomic
 from mtt_jax.config.schema import Config
 from mtt_jax.data.tokenizer import vocabulary_size
 from mtt_jax.devices import startup
@@ -165,18 +166,16 @@ def onnx_session(model: SavedModel, int8: bool = False) -> Any:
         raise _missing("onnxruntime") from None
     file = model.path / (INT8_FILE if int8 else FILE)
     if not file.is_file():
-        fresh = file.with_name(f".{file.name}.new")
+        whole = model.path / FILE
         try:
-            whole = model.path / FILE
-            if whole.is_file():
-                _quantize(whole, fresh)
-            else:
-                write_onnx(model, fresh, int8)
-            fresh.replace(file)
-        except OSError as error:
+            with atomic.replacing(file) as fresh:
+                if whole.is_file():
+                    _quantize(whole, fresh)
+                else:
+                    write_onnx(model, fresh, int8)
+        except atomic.WriteError as error:
             raise UserError(
-                f"{model.path}: cannot write {file.name} into it: {error.strerror}. Export it to "
-                f"another folder: mtt export {model.path} DIR --to=onnx"
+                f"{error} Or export it to another folder: mtt export {model.path} DIR --to=onnx"
                 + (" --int8, and use the engine onnx" if int8 else "")
             ) from None
     try:

@@ -15,6 +15,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
+from mtt_jax import atomic
 from mtt_jax.data.inputs import Input, Line, is_cut
 from mtt_jax.errors import UserError
 from mtt_jax.predict.predictor import Prediction, Predictor
@@ -71,7 +72,7 @@ def predict_lines(
     chosen = FORMATS[format_name]
     done, broken = _resume(output, chosen, lines, strict)
     progress(done)
-    with _opened(output) as stream:
+    with _opened(output, chosen.by_line) as stream:
         write = chosen.writer(stream, predictor.tasks)
         pairs = ((line.text, line) for line in lines)
         size = 1 if at_once else 256
@@ -164,22 +165,27 @@ def _result_of(raw: bytes, line: Line | None) -> bool | None:
 
 
 @contextmanager
-def _opened(output: str) -> Iterator[TextIO]:
+def _opened(output: str, by_line: bool) -> Iterator[TextIO]:
+    """Opens the output; one that cannot be resumed is there only once it is whole."""
     if output == "-":
         if hasattr(sys.stdout, "reconfigure"):
             sys.stdout.reconfigure(encoding="utf-8")  # whatever the terminal's, JSON is UTF-8
         yield sys.stdout
         sys.stdout.flush()
         return
-    with _writable(output) as file:
+    path = Path(output)
+    if by_line or (path.exists() and not path.is_file()):  # a pipe or a device
+        with (
+            atomic.explained(path, "--output"),
+            path.open("a", encoding="utf-8", newline="") as file,
+        ):
+            yield file
+        return
+    with (
+        atomic.replacing(path, "--output") as fresh,
+        fresh.open("w", encoding="utf-8", newline="") as file,
+    ):
         yield file
-
-
-def _writable(output: str) -> TextIO:
-    try:
-        return Path(output).open("a", encoding="utf-8", newline="")
-    except OSError as error:
-        raise UserError(f"--output: cannot write {output}: {error.strerror}.") from None
 
 
 def _jsonl(stream: TextIO, tasks: Sequence[Task]) -> Write:

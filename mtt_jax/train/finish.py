@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mtt_jax.atomic import write
 from mtt_jax.config import files as config_files
 from mtt_jax.config.schema import Config
 from mtt_jax.devices import processes
@@ -19,8 +20,7 @@ from mtt_jax.tasks.score import read_scores
 from mtt_jax.train.journal import held_out
 from mtt_jax.train.phases import Phase, early_stops
 from mtt_jax.train.progress import History
-from mtt_jax.train.run_directory import write
-from mtt_jax.train.setup import Setup, by_task, state_like
+from mtt_jax.train.setup import Setup, by_task, check_directory, state_like
 from mtt_jax.train.stop import stop_if_asked
 from mtt_jax.weights import saved_model
 from mtt_jax.weights.build import count_parameters
@@ -40,6 +40,7 @@ def finish(setup: Setup, history: History) -> dict[str, Any]:
     """
     seconds = time.time() - setup.started
     config, console = setup.config, setup.console
+    check_directory(setup)
     best = setup.checkpoints.best()
     step = best[0] if best else setup.steps
     params = _params_of(setup, step)
@@ -66,11 +67,12 @@ def finish(setup: Setup, history: History) -> dict[str, Any]:
         final["held_out"] = {name: found.as_json() for name, found in texts.items()}
     if of_tasks := by_task(config, setup.data):
         final["best_by_task"] = {name: _keep_best(setup, name, final) for name in of_tasks}
+    check_directory(setup)
     if processes.is_main():
         if config.distill.teachers and setup.data.splits["train"].answers:
             final["distill"] = compare(config, setup.data)
         _write(setup, model_config, model_params, tasks, final, mistakes)
-    processes.wait("written")
+    check_directory(setup)
     show(final, console)
     folders = ", ".join(f"{saved_model.directory(name)}/" for name in ("", *of_tasks))
     console.say(f"Wrote {setup.run}/: {folders}, metrics.json, report.html.")

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from mtt_jax.atomic import write
 from mtt_jax.config.files import to_plain
 from mtt_jax.config.schema import Config
 from mtt_jax.errors import UserError
-from mtt_jax.train.run_directory import write
 
 # In the run directory: logger -> the id of its run.
 _IDS = "loggers.json"
@@ -23,6 +23,8 @@ _IDS = "loggers.json"
 _PROJECT = "mtt_jax"
 # Parameters that MLflow takes in one request, and characters of a value.
 _PARAMS, _LONGEST = 100, 6000
+# Seconds after which TensorBoard gets what it has not been shown yet.
+_UNFLUSHED = 60.0
 # Modes of Weights & Biases that contact no server.
 _OFFLINE = ("offline", "dryrun", "disabled")
 
@@ -65,23 +67,38 @@ class _TensorBoard:
     id = ""
 
     def __init__(self, start: Start):
-        from tensorboardX import SummaryWriter
+        from tensorboardX import event_file_writer, summary
+        from tensorboardX.proto import event_pb2
 
-        folder, purged = start.run / "tensorboard", start.step + 1 if start.step else None
+        self._scalar, self._proto = summary.scalar, event_pb2
+        folder = start.run / "tensorboard"
+        folder.mkdir(exist_ok=True)
         # Otherwise a start within the same second writes over the file of the one before.
         number = len(list(folder.glob("events.*")))
-        self._events = SummaryWriter(str(folder), purge_step=purged, filename_suffix=f".{number}")
+        # Not SummaryWriter: the thread in which it writes dies on a full disk, and its queue, which
+        # nobody empties then, stops the run.
+        self._events = event_file_writer.EventsWriter(str(folder / "events"), f".{number}")
+        self._flushed = time.monotonic()
+        if start.step:
+            begin = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
+            self._add(start.step + 1, session_log=begin)
+
+    def _add(self, step: int, **content: Any) -> None:
+        self._events.write_event(self._proto.Event(wall_time=time.time(), step=step, **content))
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         """See `Logger`."""
         for name, value in values.items():
-            self._events.add_scalar(name, value, step)
+            self._add(step, summary=self._scalar(name, value))
+        if time.monotonic() - self._flushed > _UNFLUSHED:
+            self.flush()
 
     final = scalars
 
     def flush(self) -> None:
         """See `Logger`."""
         self._events.flush()
+        self._flushed = time.monotonic()
 
     def close(self) -> None:
         """See `Logger`."""

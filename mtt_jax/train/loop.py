@@ -4,11 +4,14 @@ The order in the loop is a contract: step, evaluate, save, then the next batch. 
 holds is therefore exactly what the next step starts from.
 """
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import jax
 
+from mtt_jax.atomic import WriteError, clear
 from mtt_jax.config.schema import Config
 from mtt_jax.data.prepare import Prepared
 from mtt_jax.devices import memory, processes, startup
@@ -17,10 +20,13 @@ from mtt_jax.report.console import Console, silent
 from mtt_jax.train.announce import announce_phase, announce_run, labels_found
 from mtt_jax.train.finish import finish, show
 from mtt_jax.train.journal import open_history, open_journal
+from mtt_jax.train.lock import Lock, locked
 from mtt_jax.train.progress import History
+from mtt_jax.train.run_directory import RUN
 from mtt_jax.train.setup import (
     Setup,
     begin,
+    check_directory,
     complete_config,
     open_directory,
     open_stream,
@@ -52,9 +58,15 @@ def train(
     startup.start_devices()
     console = console if processes.is_main() else silent()
     run = Path(workdir).expanduser()
-    with stop_signals() as asked, memory.explained(memory.remedy(config)):
+    with (
+        stop_signals() as asked,
+        memory.explained(memory.remedy(config)),
+        _locked(run) as lock,
+    ):
         if jax.process_count() > 1:
             asked.at_once = frozenset()  # the other processes would wait for this one
+        if lock and lock.note:
+            console.say(lock.note)
         given, config = config, complete_config(config, run)
         for line in labels_found(given, config):
             console.say(line)
@@ -66,10 +78,42 @@ def train(
             )
             show(finished, console)
             return finished
-        with set_up(config, run, console, asked, data) as setup, open_history(setup) as history:
+        with (
+            set_up(config, run, console, asked, data, lock) as setup,
+            open_history(setup) as history,
+            processes.ending_together(),
+        ):
             if setup.checkpoints.latest() != setup.steps:
                 setup = run_steps(setup, history)
             return finish(setup, history)
+
+
+@contextmanager
+def _locked(run: Path) -> Iterator[Lock | None]:
+    """Locks the run directory in process 0; whatever fails once it is gone is due to that.
+
+    Raises:
+      UserError: in all processes, if another run is at work there.
+    """
+    with ExitStack() as held:
+        lock = processes.together(lambda: _hold(run, held) if processes.is_main() else None)
+        try:
+            yield lock
+        except Exception:
+            if lock:
+                lock.check()
+            raise
+
+
+def _hold(run: Path, held: ExitStack) -> Lock | None:
+    try:
+        lock = held.enter_context(locked(run, RUN.flag))
+        clear(run)
+        return lock
+    except WriteError:
+        if (run / "metrics.json").is_file():  # a finished run is shown from a read-only disk too
+            return None
+        raise
 
 
 def run_steps(setup: Setup, history: History) -> Setup:
@@ -123,6 +167,7 @@ def run_steps(setup: Setup, history: History) -> Setup:
                     journal.catch_up(step, state)
                     dev = journal.evaluate(state) if evaluating else None
                     journal.flush()
+                    check_directory(setup)
                     setup.checkpoints.save(step, state, stream, *(dev[:2] if dev else ()))
                     if dev:
                         setup = setup.evaluated(step, dev.of_phase)

@@ -4,13 +4,14 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rich.console import Console as RichConsole
 from rich.progress import Progress, ProgressColumn, Task
 from rich.text import Text
 
+from mtt_jax import atomic
 from mtt_jax.config.schema import Config
 from mtt_jax.report.console import Console, duration
 from mtt_jax.report.run_files import read_history
@@ -67,19 +68,19 @@ class History:
         self._loggers = open_loggers(run, step, logged, config, say) if writes else []
         if writes:
             self._drop_after(before, step)
-        self._file = self._path.open("a", encoding="utf-8")
+        with atomic.explained(self._path):
+            self._file = self._path.open("a", encoding="utf-8")
 
     def _drop_after(self, rows: Sequence[dict], step: int) -> None:
         kept = [row for row in rows if step and row["step"] <= step]
-        fresh = self._path.with_name(".metrics.jsonl.new")
-        fresh.write_text("".join(_line(row) for row in kept), encoding="utf-8")
-        fresh.replace(self._path)
+        atomic.write(self._path, "".join(_line(row) for row in kept))
 
     def __enter__(self) -> "History":
         return self
 
     def __exit__(self, *_) -> None:
-        self._file.close()
+        with suppress(OSError):  # after an error, which has been raised when the line was written
+            self._file.close()
         for logger in self._loggers:
             logger.close()
 
@@ -145,8 +146,9 @@ class History:
     def _write(self, row: dict) -> None:
         if self._started is not None:
             row = {**row, "seconds": round(time.time() - self._started, 1)}
-        self._file.write(_line(row))
-        self._file.flush()
+        with atomic.explained(self._path):
+            self._file.write(_line(row))
+            self._file.flush()
 
     def _add(self, row: dict) -> None:
         self._write(row)

@@ -1,13 +1,15 @@
-"""The run directory: created, recognized, and written so that a kill leaves no partial file."""
+"""The run directory: created and recognized."""
 
 import dataclasses
 from pathlib import Path
 from typing import NamedTuple
 
+from mtt_jax import atomic
 from mtt_jax.config import files as config_files
 from mtt_jax.config.resolve import labels_of
 from mtt_jax.config.schema import Config, MeshConfig
 from mtt_jax.errors import UserError
+from mtt_jax.train.lock import is_only_lock
 from mtt_jax.weights import saved_model
 
 
@@ -111,7 +113,7 @@ def open_folder(folder: Path, config: Config, layout: Layout) -> None:
         changed = config_files.differences(_decisive(config), _decisive(there))
         if not _begun(folder, layout):
             (folder / "data.json").unlink(missing_ok=True)
-            write(path, config_files.to_json(config))
+            atomic.write(path, config_files.to_json(config), flag)
         elif changed:
             shown = "\n  ".join(changed[:8])
             raise UserError(
@@ -119,15 +121,13 @@ def open_folder(folder: Path, config: Config, layout: Layout) -> None:
                 f"Name another directory with {flag}=..., or give the config of that {layout.name}."
             )
         return
-    if folder.is_dir() and any(folder.iterdir()):
+    if folder.is_dir() and not is_only_lock(folder):
         raise UserError(
             f"{flag}: {folder} is not empty and holds no {layout.name}; name a new directory."
         )
-    try:
+    with atomic.explained(folder, flag):
         folder.mkdir(parents=True, exist_ok=True)
-        write(path, config_files.to_json(config))
-    except OSError as error:
-        raise UserError(f"{flag}: cannot write to {folder}: {error.strerror}.") from None
+    atomic.write(path, config_files.to_json(config), flag)
 
 
 def _decisive(config: Config) -> Config:
@@ -138,10 +138,3 @@ def _decisive(config: Config) -> Config:
     data = dataclasses.replace(config.data, shards=config.data.shards or 1)
     train = dataclasses.replace(config.train, log_to=())
     return dataclasses.replace(config, mesh=MeshConfig(), data=data, train=train)
-
-
-def write(path: Path, text: str) -> None:
-    """Writes a file atomically: after a kill it is either the old one or the new one."""
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.write_text(text, encoding="utf-8")
-    fresh.replace(path)

@@ -38,6 +38,7 @@ from mtt_jax.scoring.infer import make_forward
 from mtt_jax.train.balance import Balancer
 from mtt_jax.train.checkpoint import Checkpoints, abstract
 from mtt_jax.train.gradient import make_balancer
+from mtt_jax.train.lock import Lock
 from mtt_jax.train.loggers import check_loggers
 from mtt_jax.train.losses import make_sums
 from mtt_jax.train.optim import make_optimizers
@@ -70,6 +71,7 @@ class Setup(NamedTuple):
       asked: signals that asked the run to stop, so far.
       started: time of the start in seconds since the epoch, earlier by what earlier starts took.
       scored: with train.patience, (step, score) of each evaluation on dev that is in a checkpoint.
+      lock: of the run directory, in the process that writes into it.
     """
 
     config: Config
@@ -87,6 +89,7 @@ class Setup(NamedTuple):
     asked: Asked
     started: float
     scored: tuple[tuple[int, float], ...] = ()
+    lock: Lock | None = None
 
     @property
     def steps(self) -> int:
@@ -169,7 +172,12 @@ def open_directory(run: Path, config: Config) -> dict | None:
 
 @contextmanager
 def set_up(
-    config: Config, run: Path, console: Console, asked: Asked, data: Prepared | None = None
+    config: Config,
+    run: Path,
+    console: Console,
+    asked: Asked,
+    data: Prepared | None = None,
+    lock: Lock | None = None,
 ) -> Iterator[Setup]:
     """Prepares the data, the model and the optimizers of a run; closes its checkpoints at the end.
 
@@ -179,6 +187,7 @@ def set_up(
       console: where the user sees progress.
       asked: the signals that asked the run to stop.
       data: to train on, with the answers of teachers; None reads that of the config.
+      lock: of the run directory.
 
     Raises:
       UserError: for errors a user can fix.
@@ -214,10 +223,19 @@ def set_up(
         sums = over_mesh(make_sums(model, config), mesh) if config.reads_texts else None
         yield Setup(
             config, run, data, model, mesh, phases, optimizers, balancer, forward, sums,
-            checkpoints, console, asked, started, scored,
+            checkpoints, console, asked, started, scored, lock,
         )  # fmt: skip
     finally:
         checkpoints.close()
+
+
+def check_directory(setup: Setup) -> None:
+    """Checks, in all processes, that the run directory is still there before it is written to.
+
+    Raises:
+      UserError: if it was removed, renamed or replaced.
+    """
+    processes.together(lambda: setup.lock.check() if setup.lock else None)
 
 
 def by_task(config: Config, data: Prepared) -> tuple[str, ...]:

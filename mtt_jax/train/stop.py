@@ -96,7 +96,10 @@ class Asked(list[int]):
 
 @contextlib.contextmanager
 def stop_signals() -> Iterator[Asked]:
-    """Collects SIGTERM and SIGINT in a list; a second Ctrl-C ends the process at once.
+    """Collects SIGTERM, SIGINT and SIGHUP in a list; a second Ctrl-C ends the process at once.
+
+    SIGHUP comes when a terminal or a connection is closed; a process that was started with nohup
+    goes on ignoring it. SIGQUIT ends the process at once, as it does by default.
 
     A command is ended at once by the first signal too while nothing is unsaved: while data are
     read, or a step is compiled. A program that calls us keeps its own Ctrl-C.
@@ -109,7 +112,10 @@ def stop_signals() -> Iterator[Asked]:
     def remember(number, frame):
         asked.append(number)
 
-    before = {n: signal.signal(n, remember) for n in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, remember) for number in numbers}
     ends = {n for n, handler in before.items() if handler in (_end, signal.SIG_DFL)}
     asked.at_once = frozenset(ends)
     unwatch = _watch(asked.arrived)

@@ -9,8 +9,6 @@ model/README.md            the model card
 
 import dataclasses
 import json
-import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +18,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from safetensors.numpy import save_file
 from tokenizers import Tokenizer
 
+from mtt_jax import atomic
 from mtt_jax.config import files as config_files
 from mtt_jax.config.resolve import answering
 from mtt_jax.config.schema import Config
@@ -71,21 +70,14 @@ def save(
       card: text of the model card.
       tasks: with what they chose on dev; by default the config's, which chose nothing.
     """
-    fresh = path.with_name(f".{path.name}-{os.getpid()}")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    (fresh / "config.json").write_text(config_files.to_json(config), encoding="utf-8")
-    flat = flatten_dict(unstack_layers(params), sep=".")
-    arrays = {name: np.ascontiguousarray(np.asarray(leaf)) for name, leaf in flat.items()}
-    save_file(arrays, fresh / "model.safetensors", metadata={"format": "mtt_jax"})
-    tokenizer.save(str(fresh / "tokenizer.json"))
-    write_fitted(fresh, tasks or ())
-    (fresh / "README.md").write_text(card, encoding="utf-8")
-    old = path.with_name(f".{path.name}-old-{os.getpid()}")
-    if path.exists():
-        path.rename(old)
-    fresh.rename(path)
-    shutil.rmtree(old, ignore_errors=True)
+    with atomic.replacing_folder(path) as fresh:
+        (fresh / "config.json").write_text(config_files.to_json(config), encoding="utf-8")
+        flat = flatten_dict(unstack_layers(params), sep=".")
+        arrays = {name: np.ascontiguousarray(np.asarray(leaf)) for name, leaf in flat.items()}
+        save_file(arrays, fresh / "model.safetensors", metadata={"format": "mtt_jax"})
+        tokenizer.save(str(fresh / "tokenizer.json"))
+        write_fitted(fresh, tasks or ())
+        (fresh / "README.md").write_text(card, encoding="utf-8")
 
 
 def write_fitted(folder: Path, tasks: Sequence[Task]) -> None:
@@ -100,9 +92,7 @@ def write_fitted(folder: Path, tasks: Sequence[Task]) -> None:
     if not fitted:
         file.unlink(missing_ok=True)
         return
-    fresh = file.with_name(f".{FITTED}-{os.getpid()}")
-    fresh.write_text(json.dumps(fitted, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    fresh.replace(file)
+    atomic.write(file, json.dumps(fitted, indent=2, ensure_ascii=False) + "\n")
 
 
 def merged(config: Config, params: Any) -> tuple[Config, Any]:

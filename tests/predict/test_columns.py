@@ -135,7 +135,7 @@ def test_a_prediction_that_was_killed_is_resumed_after_its_last_whole_part(
     process = subprocess.Popen(
         [sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.PIPE, text=True
     )
-    while not list(parts.glob("*.parquet")):
+    while not (parts / "000000.parquet").exists():
         assert process.poll() is None, process.communicate()
     process.send_signal(signal.SIGKILL)
     process.communicate()

@@ -15,6 +15,7 @@ from mtt_jax import Predictor
 from mtt_jax.cli import main
 from mtt_jax.predict.stream import FORMATS
 from mtt_jax.weights import saved_model
+from tests.faults.runs import signal_at_import
 from tests.helpers import ROOT, entities, read, save_four_tasks
 
 TEXTS = ["Tom Fry of Acme United scored in Rome .", "", "Shares fell .", 'He said "no", then left']
@@ -201,14 +202,12 @@ def test_output_is_utf_8_whatever_the_terminal_uses(run):
 
 
 def test_ctrl_c_ends_with_one_line(run):
-    process = command("predict", run, stdin=subprocess.PIPE)
-    process.stdin.write("Shares fell .\n")
-    process.stdin.flush()
-    time.sleep(1.5)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert err == "stopped.\n"
+    done = subprocess.run(
+        [sys.executable, "-m", "mtt_jax", "predict", str(run)],
+        cwd=ROOT, input="Shares fell .\n", capture_output=True, text=True,
+        env={**os.environ, **signal_at_import("mtt_jax.predict.predictor", signal.SIGINT)},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (130, "stopped.\n")
 
 
 # Tasks of all four kinds
