@@ -205,7 +205,7 @@ def set_up(
     phases = plan(config, data.splits["train"], shapes)
     for line in shortened(config, phases):
         console.say(line)
-    checkpoints = Checkpoints(run, config.train.keep, by_task(config, data))
+    checkpoints = Checkpoints(run, config.train.keep, by_task(config, data), console.say)
     try:
         scored = _scored(config, run, checkpoints.latest() or 0)
         phases = stop_early(phases, scored, config.train.patience)
