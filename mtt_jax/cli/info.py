@@ -5,7 +5,7 @@ mtt info runs/balanced
 
 import argparse
 
-from mtt_jax.cli.options import RUN, print_json
+from mtt_jax.cli.options import RUN, add_no_verify, print_json
 from mtt_jax.cli.options import parse_strictly as parse
 
 HELP = "print what a run contains, as JSON"
@@ -19,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json", action="store_true", help="as other commands have it; the default"
     )
+    add_no_verify(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -27,7 +28,7 @@ def run(options: argparse.Namespace) -> int:
     from mtt_jax.weights import saved_model
     from mtt_jax.weights.build import count_parameters
 
-    model = saved_model.load(options.run_dir, encoder_is_enough=True)
+    model = saved_model.load(options.run_dir, encoder_is_enough=True, verify=options.verify)
     final = saved_model.read_json(model.path.parent / "metrics.json") or {}
     about = {
         "model": str(model.path),

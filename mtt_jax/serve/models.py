@@ -64,13 +64,13 @@ def named(runs: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def load(path: str, engine: str, aggregation: str) -> Served:
-    """Reads one model.
+def load(path: str, engine: str, aggregation: str, verify: bool = True) -> Served:
+    """Reads one model; for the arguments see `Predictor.load`.
 
     Raises:
       UserError: if there is none, or a file of it is missing or damaged.
     """
-    model = load_for(engine, path)
+    model = load_for(engine, path, verify)
     return Served(Predictor(model, engine, aggregation), _about(model))
 
 

@@ -9,7 +9,7 @@ saved per shard, so that the number of processes may change as well.
     checkpoints/200/data/...             a file per shard of the data
     checkpoints/200/metrics/metrics      scores; absent if dev was not evaluated at this step
     checkpoints/200/manifest.json        size and SHA-256 of all of these
-    checkpoints/200/_CHECKPOINT_METADATA what Orbax notes: times, classes; and that there is a manifest
+    checkpoints/200/_CHECKPOINT_METADATA what Orbax notes: times, classes; that there is a manifest
 
 The manifest is written by the thread that saves, into the folder that is then renamed. A kill
 therefore never leaves a checkpoint without one. Only the note is not in it, since Orbax writes the
@@ -494,8 +494,8 @@ def _no_way_back(folder: Path, step: int, others: Sequence[int]) -> str:
 def _advice(folder: Path, step: int) -> str:
     """What to do about a checkpoint that cannot be used, for one who may not change the run."""
     return (
-        f"Restore {folder / str(step)} from a copy, or delete it to continue without it; mtt verify "
-        f"{folder.parent} names every damaged file."
+        f"Restore {folder / str(step)} from a copy, or delete it to continue without it; "
+        f"mtt verify {folder.parent} names every damaged file."
     )
 
 

@@ -3,13 +3,13 @@
     {"format": 1, "files": {"model.safetensors": {"size": 90868376, "sha256": "9f86..."}, ...}}
 
 A folder gets its manifest.json last, so that a folder with one had all of its files. Folders of
-versions before 0.9 have none.
+version 0.1 have none.
 """
 
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -53,8 +53,30 @@ def write(folder: Path, left_out: tuple[str, ...] = ()) -> None:
       folder: all of whose files are written.
       left_out: names of files, relative to the folder, that will change.
     """
-    names = [name for name in _names(folder) if name not in left_out]
-    files = {name: _entry(folder / name)._asdict() for name in names}
+    _write(folder, {n: _entry(folder / n) for n in _names(folder) if n not in left_out})
+
+
+def update(folder: Path, name: str) -> None:
+    """Takes one file of a folder as it is now into its manifest; nothing without a manifest.
+
+    Args:
+      folder: whose other files stay as the manifest says.
+      name: of the file, which may have been removed.
+
+    Raises:
+      UserError: if the manifest is damaged.
+    """
+    entries = read(folder)
+    if entries is None:
+        return
+    entries.pop(name, None)
+    if (folder / name).is_file():
+        entries[name] = _entry(folder / name)
+    _write(folder, dict(sorted(entries.items())))
+
+
+def _write(folder: Path, entries: Mapping[str, Entry]) -> None:
+    files = {name: entry._asdict() for name, entry in entries.items()}
     fresh = folder / f".{FILE}.new"
     with fresh.open("w", encoding="utf-8") as out:
         json.dump({"format": FORMAT, "files": files}, out, indent=1)
@@ -129,7 +151,9 @@ def _checked(size: int, sha256: str) -> Entry:
     return Entry(size, sha256)
 
 
-def damages(folder: Path, left_out: tuple[str, ...] = ()) -> list[Damage] | None:
+def damages(
+    folder: Path, left_out: tuple[str, ...] = (), needed: tuple[str, ...] = ()
+) -> list[Damage] | None:
     """The files of a folder that are not as its manifest says, in its order; [] if it is whole.
 
     All sizes are compared before the first file is read.
@@ -137,6 +161,7 @@ def damages(folder: Path, left_out: tuple[str, ...] = ()) -> list[Damage] | None
     Args:
       folder: with a manifest or without.
       left_out: names of files, relative to the folder, that may have changed.
+      needed: those that are damage if they are there but not in the manifest.
 
     Returns:
       None if there is no manifest.
@@ -152,6 +177,9 @@ def damages(folder: Path, left_out: tuple[str, ...] = ()) -> list[Damage] | None
     for name, entry in wanted.items():
         if not found[name]:
             found[name] = _wrong_content(folder / name, entry.sha256)
+    for name in needed:
+        if name not in entries and (folder / name).exists():
+            found[name] = "was added later"
     return [Damage(folder / name, what) for name, what in found.items() if what]
 
 
