@@ -319,8 +319,9 @@ def _check_sizes(config: Config, vocabulary: int, weights: Path) -> None:
     for name, shape in _shapes(config, vocabulary, file).items():
         known = there.get(name)
         # In version 0.1 the table had a row per subword; `_table` compares its rows.
-        same = known == shape or (name == _TABLE and known and known[1:] == shape[1:])
-        if not same:
+        if name == _TABLE and known and len(known) == 2:
+            shape = (known[0], *shape[1:])
+        if known != shape and (known or name != _TABLE):
             raise UserError(
                 f"{file}: parameter {name} has the shape {shape} by this config, but "
                 f"{f'{known} in' if known else 'is missing from'} {weights.name}; they do not "
