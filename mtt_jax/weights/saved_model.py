@@ -194,7 +194,7 @@ def config_of(folder: Path) -> Config:
     file = folder / "config.json"
     if not file.is_file():
         raise UserError(f"{folder}: config.json is missing; copy the whole directory.")
-    config = config_files.from_json(file.read_text(encoding="utf-8"), str(file))
+    config = config_files.read(file)
     for task in config.task_list:
         if not task.labels:
             raise UserError(f"{file}: damaged: config.tasks.{task.name}.labels: empty.")
@@ -232,16 +232,6 @@ def check(folder: Path) -> None:
             f"purpose, mtt verify {folder} --accept takes it as it is from now on, and "
             "--no-verify does so once."
         )
-
-
-def accept(folder: Path) -> None:
-    """Takes a model directory as it is now: writes its manifest anew, if the model can be loaded.
-
-    Raises:
-      UserError: as `load`.
-    """
-    load(folder, graph_is_enough=True, encoder_is_enough=True, verify=False)
-    manifest.write(folder)
 
 
 def load(
