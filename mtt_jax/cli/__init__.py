@@ -27,6 +27,7 @@ from mtt_jax.cli import (
     report,
     serve,
     train,
+    verify,
 )
 from mtt_jax.cli.options import Parser
 from mtt_jax.devices import memory
@@ -46,6 +47,7 @@ COMMANDS: dict[str, ModuleType] = {
     "check": check,
     "convert": convert,
     "info": info,
+    "verify": verify,
     "fields": fields,
     "completion": completion,
 }

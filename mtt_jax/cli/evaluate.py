@@ -15,6 +15,7 @@ from mtt_jax.cli.options import (
     RUN,
     add_engine,
     add_json,
+    add_no_verify,
     add_quiet,
     console_of,
     parse_strictly,
@@ -50,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_quiet(parser)
     add_json(parser, "the scores")
+    add_no_verify(parser)
 
 
 def parse(parser: argparse.ArgumentParser, arguments: list[str]) -> argparse.Namespace:
@@ -105,7 +107,7 @@ def run(options: argparse.Namespace) -> int:
 
     notes_to = console_of(options.quiet, to_stderr=True)
     tables_to = console_of(options.quiet, to_stderr=False)
-    model = load_for(options.engine, options.run_dir)
+    model = load_for(options.engine, options.run_dir, options.verify)
     files = _files(options.files, list(model.config.tasks))
     if options.overrides and not files:
         raise UserError(

@@ -5,7 +5,7 @@ mtt export runs/balanced models/onnx --to=onnx
 
 import argparse
 
-from mtt_jax.cli.options import RUN, add_quiet, console_of
+from mtt_jax.cli.options import RUN, add_no_verify, add_quiet, console_of
 from mtt_jax.cli.options import parse_strictly as parse
 from mtt_jax.config.values import parse_names
 
@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--tasks", default="", help="heads to write, such as topic,ner (hf)")
     parser.add_argument("--int8", action="store_true", help="matrices as 8-bit integers (onnx)")
+    add_no_verify(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -36,7 +37,9 @@ def run(options: argparse.Namespace) -> int:
     tasks = parse_names(options.tasks)
     # The converters say nothing while they work, so there is no time left to show.
     with console_of(options.quiet, to_stderr=True).counting("files"):
-        files = export(options.run_dir, options.to, options.folder, tasks, options.int8)
+        files = export(
+            options.run_dir, options.to, options.folder, tasks, options.int8, options.verify
+        )
     for file in files if not options.quiet else ():
         print(file)
     return 0

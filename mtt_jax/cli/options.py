@@ -46,6 +46,16 @@ def add_aggregation(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_no_verify(parser: argparse.ArgumentParser) -> None:
+    """Adds --no-verify."""
+    parser.add_argument(
+        "--no-verify",
+        dest="verify",
+        action="store_false",
+        help="load a model whose files are not those that were written; see docs/reliability.md",
+    )
+
+
 def add_quiet(parser: argparse.ArgumentParser) -> None:
     """Adds --quiet."""
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")

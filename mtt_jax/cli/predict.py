@@ -19,6 +19,7 @@ from mtt_jax.cli.options import (
     add_aggregation,
     add_engine,
     add_json,
+    add_no_verify,
     add_quiet,
     console_of,
     print_json,
@@ -61,6 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_engine(parser)
     add_aggregation(parser)
     parser.add_argument("--strict", action="store_true", help="stop at the first broken line")
+    add_no_verify(parser)
 
 
 def add_layout(parser: argparse.ArgumentParser) -> None:
@@ -131,7 +133,9 @@ def run(options: argparse.Namespace) -> int:
         check_parquet(options.output)
     typed = files == ["-"] and sys.stdin.isatty()
     default = "text" if typed and options.output == "-" else "jsonl"
-    predictor = Predictor.load(options.run_dir, options.engine, options.aggregation)
+    predictor = Predictor.load(
+        options.run_dir, options.engine, options.aggregation, verify=options.verify
+    )
     if typed:
         print("Type a text and press Enter; Ctrl-D to quit.", file=sys.stderr)
     console = console_of(typed or options.quiet, to_stderr=True)

@@ -14,7 +14,7 @@ import importlib
 import os
 from dataclasses import fields
 
-from mtt_jax.cli.options import RUN, add_aggregation, add_engine
+from mtt_jax.cli.options import RUN, add_aggregation, add_engine, add_no_verify
 from mtt_jax.cli.options import parse_strictly as parse
 from mtt_jax.errors import UserError
 from mtt_jax.serve.settings import Settings
@@ -57,6 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--examples", default="", metavar="FILE", help="texts for the page to offer, one per line"
     )
     add_limits(parser)
+    add_no_verify(parser)
 
 
 def add_limits(parser: argparse.ArgumentParser) -> None:
@@ -97,4 +98,5 @@ def run(options: argparse.Namespace) -> int:
         read_token(options.token_file, os.environ),
         examples_in(options.examples),
         lambda line: print(line, flush=True),
+        options.verify,
     )

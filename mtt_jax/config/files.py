@@ -64,8 +64,25 @@ def from_json(text: str, path: str = "config.json") -> Config:
         return resolve(upgrade(raw) if isinstance(raw, dict) else raw)
     except json.JSONDecodeError as error:
         raise UserError(f"{path}, line {error.lineno}: not valid JSON: {error.msg}.") from None
+    except RecursionError:
+        raise UserError(f"{path}: damaged: nested too deeply.") from None
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
+
+
+def read(file: Path) -> Config:
+    """Reads a config.json.
+
+    Raises:
+      UserError: naming the file if it cannot be read or is not a config.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise UserError(f"{file}: damaged: not UTF-8.") from None
+    except OSError as error:
+        raise UserError(f"{file}: cannot be read: {error.strerror}.") from None
+    return from_json(text, str(file))
 
 
 def differences(ours: Config, theirs: Config) -> list[str]:

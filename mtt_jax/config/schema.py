@@ -650,7 +650,8 @@ class Config:
     @property
     def slots(self) -> int:
         """S, the most sentences in a row."""
-        return self.train.slots or max(1, self.train.row_length // 8)
+        row = self.train.row_length  # no sentence is shorter than a position
+        return min(self.train.slots or max(1, row // 8), row)
 
 
 SECTIONS: dict[str, type] = {

@@ -307,8 +307,8 @@ def _remember(run: Path, made_of: dict[str, Any]) -> None:
     if not file.is_file():
         atomic.write(file, json.dumps(made_of, indent=2) + "\n")
         return
-    then = json.loads(file.read_text(encoding="utf-8"))
-    if then.get("version") != _VERSION:
+    then = read_data(run)
+    if then["version"] != _VERSION:
         raise UserError(
             f"{run}: was started by another version of mtt_jax, which divides texts into other "
             "words, so the run cannot be resumed by this one. Resume it with that version, or "
@@ -325,6 +325,25 @@ def _remember(run: Path, made_of: dict[str, Any]) -> None:
         f"{run}: {what} has changed since the run started, so the run cannot be resumed. Restore "
         "the data as it was, or start a new run in another directory (--workdir=..., --out=...)."
     )
+
+
+def read_data(run: Path) -> dict[str, Any]:
+    """The content of a run's data.json.
+
+    Raises:
+      UserError: if it is damaged.
+    """
+    file = run / "data.json"
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        if type(found["version"]) is not int or not isinstance(found["files"], dict):
+            raise TypeError
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        raise UserError(
+            f"{file}: damaged. Restore it from a copy; or delete it if you are sure that the data "
+            "is as it was when the run started, which is then not compared."
+        ) from None
+    return found
 
 
 def _encode(

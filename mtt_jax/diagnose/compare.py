@@ -19,9 +19,9 @@ from mtt_jax.diagnose.verdict import (
     share_or_separate,
     synthetic_or_real,
 )
+from mtt_jax.report.run_files import read_metrics
 from mtt_jax.tasks import Score, Task
 from mtt_jax.train.checkpoint import Checkpoints
-from mtt_jax.weights import saved_model
 from mtt_jax.weights.build import build_model
 
 # Batches on which gradients are compared, the same at every point of training.
@@ -42,7 +42,8 @@ def scores_of(study: Study, found: dict[str, list[Tallies]]) -> dict[str, dict[s
 
 def titles_of(study: Study) -> dict[str, str]:
     """Task -> what its headline score is called, such as "macro F1"."""
-    final = saved_model.read_json(folder_of(study, "joint", 0) / "metrics.json")
+    final = read_metrics(folder_of(study, "joint", 0))
+    assert final is not None  # the run is finished
     return {t.name: Score.from_json(final["dev"][t.name]).figures[0].title for t in study.tasks}
 
 

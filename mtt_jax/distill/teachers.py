@@ -222,6 +222,7 @@ def _opened(only: str, path: str, config: Config) -> Teacher:
         )
     try:
         folder = saved_model.find(given)
+        saved_model.check(folder)
         teacher = saved_model.config_of(folder)
     except UserError as error:
         raise UserError(f"{FLAG}: {error}") from None

@@ -73,9 +73,9 @@ class Engine:
         return self.run(examples, aggregation, progress)
 
 
-def load_for(engine: str, path: str | Path) -> SavedModel:
+def load_for(engine: str, path: str | Path, verify: bool = True) -> SavedModel:
     """What an engine needs of a directory; see `saved_model.load`."""
-    return saved_model.load(path, graph_is_enough=engine.startswith("onnx"))
+    return saved_model.load(path, graph_is_enough=engine.startswith("onnx"), verify=verify)
 
 
 def open_engine(name: str, model: SavedModel) -> Engine:

@@ -12,12 +12,17 @@ from pathlib import Path
 from mtt_jax import atomic
 from mtt_jax.errors import UserError, did_you_mean
 from mtt_jax.predict import export_hf, graph
-from mtt_jax.weights import saved_model
+from mtt_jax.weights import manifest, saved_model
 from mtt_jax.weights.saved_model import FITTED, SavedModel
 
 
 def export(
-    path: str | Path, to: str, folder: str | Path, tasks: Sequence[str] = (), int8: bool = False
+    path: str | Path,
+    to: str,
+    folder: str | Path,
+    tasks: Sequence[str] = (),
+    int8: bool = False,
+    verify: bool = True,
 ) -> list[Path]:
     """Writes the model of a run in another format: all of it or, if there is an error, nothing.
 
@@ -27,6 +32,7 @@ def export(
       folder: to create; one that is not empty is refused.
       tasks: whose heads to write (hf); all by default.
       int8: writes matrices as 8-bit integers (onnx).
+      verify: as for `saved_model.load`.
 
     Returns:
       What was written.
@@ -35,7 +41,7 @@ def export(
       UserError: if the format cannot express what the model computes, a package is missing, or
         `folder` is not empty.
     """
-    model, out = saved_model.load(path), Path(folder).expanduser()
+    model, out = saved_model.load(path, verify=verify), Path(folder).expanduser()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{folder}: already exists; name a new folder.")
     if (tasks and to != "hf") or (int8 and to != "onnx"):
@@ -61,6 +67,7 @@ def _onnx(model: SavedModel, folder: Path, tasks: Sequence[str], int8: bool) -> 
     del tasks
     graph.write_onnx(model, folder / graph.FILE, int8)
     _write_metadata(model, folder)
+    manifest.write(folder)
 
 
 def _stablehlo(model: SavedModel, folder: Path, tasks: Sequence[str], int8: bool) -> None:

@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-from mtt_jax.config.files import from_json
+from mtt_jax.config import files as config_files
 from mtt_jax.config.schema import Config
 from mtt_jax.errors import UserError
 from mtt_jax.predict.predictor import Predictor
+from mtt_jax.report.run_files import read_metrics
 from mtt_jax.tasks import Score
 from mtt_jax.tasks.score import read_scores
-from mtt_jax.weights import saved_model
 
 
 class Run:
@@ -32,11 +32,11 @@ class Run:
           UserError: if it holds no finished run.
         """
         self.path = Path(path).expanduser()
-        self.final: dict[str, Any] = saved_model.read_json(self.path / "metrics.json") or {}
-        if not self.final:
+        final = read_metrics(self.path)
+        if not final:
             raise UserError(f"{self.path}: no finished run: metrics.json is missing.")
-        file = self.path / "config.json"
-        self.config: Config = from_json(file.read_text(encoding="utf-8"), str(file))
+        self.final: dict[str, Any] = final
+        self.config: Config = config_files.read(self.path / "config.json")
 
     @property
     def scores(self) -> dict[str, dict[str, Score]]:

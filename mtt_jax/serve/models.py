@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from mtt_jax.errors import UserError
 from mtt_jax.predict.engines import load_for
 from mtt_jax.predict.predictor import Predictor
+from mtt_jax.report.run_files import read_metrics
 from mtt_jax.tasks.score import read_scores
 from mtt_jax.weights import saved_model
 from mtt_jax.weights.build import count_parameters
@@ -64,18 +65,18 @@ def named(runs: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def load(path: str, engine: str, aggregation: str) -> Served:
-    """Reads one model.
+def load(path: str, engine: str, aggregation: str, verify: bool = True) -> Served:
+    """Reads one model; for the arguments see `Predictor.load`.
 
     Raises:
       UserError: if there is none, or a file of it is missing or damaged.
     """
-    model = load_for(engine, path)
+    model = load_for(engine, path, verify)
     return Served(Predictor(model, engine, aggregation), _about(model))
 
 
 def _about(model: SavedModel) -> dict[str, Any]:
-    final = saved_model.read_json(model.path.parent / "metrics.json") or {}
+    final = read_metrics(model.path.parent) or {}
     card = model.path / "README.md"
     return {
         "tasks": {task.name: task.describe() for task in model.tasks},

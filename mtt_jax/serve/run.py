@@ -35,6 +35,7 @@ def serve(
     token: str,
     examples: Sequence[str],
     say: Callable[[str], None],
+    verify: bool = True,
 ) -> int:
     """Serves models until a signal asks to stop.
 
@@ -48,6 +49,7 @@ def serve(
       token: that requests need; "" for none.
       examples: texts that the page offers.
       say: prints a line to a person.
+      verify: as for `Predictor.load`.
 
     Returns:
       The exit status: 0 after SIGTERM or SIGINT.
@@ -56,7 +58,9 @@ def serve(
       UserError: if the address is taken, or a model cannot be read or run.
     """
     with bound(host, port) as listener:
-        served = {name: models.load(path, engine, aggregation) for name, path in runs.items()}
+        served = {
+            name: models.load(path, engine, aggregation, verify) for name, path in runs.items()
+        }
         logs.start()
         failures: list[Exception] = []
         server: _Server

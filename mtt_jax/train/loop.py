@@ -160,6 +160,7 @@ def run_steps(setup: Setup, history: History) -> Setup:
                 if step == start + 1:
                     startup.release_freed_memory()
                 journal.stepped(step, state, metrics)
+                setup.checkpoints.check()
                 evaluating = step == phase.end or step % train.eval_every == 0
                 saving = evaluating or step % train.save_every == 0
                 asked = asked_to_stop(setup, step, saving)

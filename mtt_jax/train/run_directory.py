@@ -9,8 +9,8 @@ from mtt_jax.config import files as config_files
 from mtt_jax.config.resolve import labels_of
 from mtt_jax.config.schema import Config, MeshConfig
 from mtt_jax.errors import UserError
+from mtt_jax.report.run_files import read_metrics
 from mtt_jax.train.lock import is_only_lock
-from mtt_jax.weights import saved_model
 
 
 class Layout(NamedTuple):
@@ -36,10 +36,11 @@ def open_run(run: Path, config: Config) -> dict | None:
     """Creates or recognizes the run directory; returns metrics.json if the run is finished.
 
     Raises:
-      UserError: if the directory holds a run with another config, or something else.
+      UserError: if the directory holds a run with another config, or something else; or if
+        metrics.json is damaged, since a finished run must not be trained again.
     """
     open_folder(run, config, RUN)
-    return saved_model.read_json(run / "metrics.json")
+    return read_metrics(run)
 
 
 def keep_labels(folder: Path, config: Config, layout: Layout) -> Config:
@@ -83,7 +84,7 @@ def _config_of_work(folder: Path, layout: Layout) -> Config | None:
     path = folder / layout.config
     if not path.is_file() or not _begun(folder, layout):
         return None
-    return config_files.from_json(path.read_text(encoding="utf-8"), str(path))
+    return config_files.read(path)
 
 
 def _begun(folder: Path, layout: Layout) -> bool:
@@ -109,7 +110,7 @@ def open_folder(folder: Path, config: Config, layout: Layout) -> None:
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{flag}: {folder} is a file; name a directory.")
     if path.is_file():
-        there = config_files.from_json(path.read_text(encoding="utf-8"), str(path))
+        there = config_files.read(path)
         changed = config_files.differences(_decisive(config), _decisive(there))
         if not _begun(folder, layout):
             (folder / "data.json").unlink(missing_ok=True)

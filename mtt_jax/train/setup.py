@@ -36,7 +36,7 @@ from mtt_jax.model.multitask import MultiTask
 from mtt_jax.report.console import Console
 from mtt_jax.scoring.infer import make_forward
 from mtt_jax.train.balance import Balancer
-from mtt_jax.train.checkpoint import Checkpoints, abstract
+from mtt_jax.train.checkpoint import FOLDER, Checkpoints, abstract, steps_in
 from mtt_jax.train.gradient import make_balancer
 from mtt_jax.train.lock import Lock
 from mtt_jax.train.loggers import check_loggers
@@ -163,7 +163,9 @@ def open_directory(run: Path, config: Config) -> dict | None:
     """`open_run` in process 0; its result in all processes."""
     if not (run / "metrics.json").is_file():  # a finished run needs neither any more
         if config.init_from:
-            saved_model.find(config.init_from)  # a wrong path is an error before anything is made
+            source = saved_model.find(config.init_from)  # an error before anything is made
+            if not steps_in(run / FOLDER):
+                saved_model.check(source)
         open_teachers(config)
         processes.together(lambda: check_loggers(config) if processes.is_main() else None)
     finished = processes.together(lambda: open_run(run, config) if processes.is_main() else None)
@@ -214,7 +216,7 @@ def set_up(
     phases = plan(config, data.splits["train"], shapes)
     for line in shortened(config, phases):
         console.say(line)
-    checkpoints = Checkpoints(run, config.train.keep, by_task(config, data))
+    checkpoints = Checkpoints(run, config.train.keep, by_task(config, data), console.say)
     try:
         scored = _scored(config, run, checkpoints.latest() or 0)
         phases = stop_early(phases, scored, config.train.patience)

@@ -5,14 +5,20 @@ model/model.safetensors    parameters, float32, named by their paths
 model/tokenizer.json       Hugging Face tokenizers
 model/fitted.json          what tasks chose on dev, temperature and thresholds; absent if none did
 model/README.md            the model card
+model/manifest.json        size and SHA-256 of each of these; absent in models of version 0.1
+
+A model is compared with its manifest whenever it is loaded, all but the card, which no answer
+depends on. That the manifest was not lost is told by the metadata of model.safetensors.
 """
 
 import dataclasses
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 from safetensors.numpy import save_file
@@ -27,11 +33,18 @@ from mtt_jax.errors import UserError
 from mtt_jax.model import lora
 from mtt_jax.model.hf import tensors
 from mtt_jax.tasks import Task
+from mtt_jax.weights import manifest
+from mtt_jax.weights.build import build_model, init_params
+from mtt_jax.weights.manifest import Damage
 
 FITTED = "fitted.json"
 # What the answers of a model depend on.
 FILES = ("config.json", "model.safetensors", "tokenizer.json", FITTED)
+CARD = "README.md"
+_LAYER = r"encoder\.layer_(\d+)\."
 _TABLE = "encoder.token_embedding.embedding"
+# The metadata of model.safetensors in a directory with a manifest; "mtt_jax" in those without.
+_METADATA = {"format": "mtt_jax 2"}
 
 
 class SavedModel(NamedTuple):
@@ -74,10 +87,11 @@ def save(
         (fresh / "config.json").write_text(config_files.to_json(config), encoding="utf-8")
         flat = flatten_dict(unstack_layers(params), sep=".")
         arrays = {name: np.ascontiguousarray(np.asarray(leaf)) for name, leaf in flat.items()}
-        save_file(arrays, fresh / "model.safetensors", metadata={"format": "mtt_jax"})
+        save_file(arrays, fresh / "model.safetensors", metadata=_METADATA)
         tokenizer.save(str(fresh / "tokenizer.json"))
         write_fitted(fresh, tasks or ())
-        (fresh / "README.md").write_text(card, encoding="utf-8")
+        (fresh / CARD).write_text(card, encoding="utf-8")
+        manifest.write(fresh)
 
 
 def write_fitted(folder: Path, tasks: Sequence[Task]) -> None:
@@ -89,10 +103,11 @@ def write_fitted(folder: Path, tasks: Sequence[Task]) -> None:
     """
     file = folder / FITTED
     fitted = {task.name: task.fitted() for task in tasks if task.fitted()}
-    if not fitted:
+    if fitted:
+        atomic.write(file, json.dumps(fitted, indent=2, ensure_ascii=False) + "\n")
+    else:
         file.unlink(missing_ok=True)
-        return
-    atomic.write(file, json.dumps(fitted, indent=2, ensure_ascii=False) + "\n")
+    manifest.update(folder, FITTED)
 
 
 def merged(config: Config, params: Any) -> tuple[Config, Any]:
@@ -169,15 +184,51 @@ def config_of(folder: Path) -> Config:
     file = folder / "config.json"
     if not file.is_file():
         raise UserError(f"{folder}: config.json is missing; copy the whole directory.")
-    config = config_files.from_json(file.read_text(encoding="utf-8"), str(file))
+    config = config_files.read(file)
     for task in config.task_list:
         if not task.labels:
             raise UserError(f"{file}: damaged: config.tasks.{task.name}.labels: empty.")
     return config
 
 
+def damages(folder: Path, card: bool = False) -> list[Damage]:
+    """The files of a model directory that are not as they were written; [] if it is whole.
+
+    Args:
+      folder: as `find` gives it.
+      card: whether the model card counts too.
+
+    Raises:
+      UserError: if there is no manifest, and model.safetensors is damaged.
+    """
+    found = manifest.damages(folder, () if card else (CARD,), FILES)
+    if found is not None:
+        return found
+    weights = folder / "model.safetensors"
+    if weights.is_file() and tensors.metadata(weights) == _METADATA:
+        return [Damage(folder / manifest.FILE, "missing")]
+    return []
+
+
+def check(folder: Path) -> None:
+    """Compares a model directory, as `find` gives it, with its manifest, if it has one.
+
+    Raises:
+      UserError: naming the files that do not match.
+    """
+    if found := damages(folder):
+        raise UserError(
+            f"{manifest.listed(found)}. Copy the whole directory again. If you changed it on "
+            f"purpose, mtt verify {folder} --accept takes it as it is from now on, and "
+            "--no-verify does so once."
+        )
+
+
 def load(
-    path: str | Path, graph_is_enough: bool = False, encoder_is_enough: bool = False
+    path: str | Path,
+    graph_is_enough: bool = False,
+    encoder_is_enough: bool = False,
+    verify: bool = True,
 ) -> SavedModel:
     """Reads a run's model or a model directory.
 
@@ -186,11 +237,15 @@ def load(
       graph_is_enough: also accept a folder written by `export --to=onnx`; its parameters are in
         the graph, and `params` is {}.
       encoder_is_enough: also accept a model that answers nothing.
+      verify: compare it with its manifest, which takes about 0.2 s for 90 MB.
 
     Raises:
-      UserError: if there is no model, or one of its files is damaged.
+      UserError: if there is no model, one of its files is damaged or was changed, or its config
+        does not fit its weights.
     """
     folder = find(path)
+    if verify:
+        check(folder)
     for name in ("config.json", "tokenizer.json"):
         if not (folder / name).is_file():
             raise UserError(f"{folder}: {name} is missing; copy the whole directory.")
@@ -201,6 +256,7 @@ def load(
             f"tasks from its encoder: --config.init_from={path} --config.init_parts=encoder."
         )
     tokenizer = tokenizer_module.load(folder / "tokenizer.json", "model")
+    vocabulary = tokenizer_module.vocabulary_size(tokenizer)
     tasks = _with_fitted(config.task_list, folder / FITTED)
     weights = folder / "model.safetensors"
     if not weights.is_file():
@@ -210,12 +266,68 @@ def load(
             f"{folder}: contains an exported graph without parameters, which predicts only with "
             'engine="onnx" or "onnx-int8"; name the run that it was exported from.'
         )
+    _check_sizes(config, vocabulary, weights)
     found = tensors.read_all(weights)
     found[_TABLE] = _table(found.get(_TABLE), tokenizer, weights)
     params = unflatten_dict(found, sep=".")
     if config.encoder.scan:
         params = stack_layers(params)
     return SavedModel(config, params, tokenizer, folder, tasks)
+
+
+def _check_sizes(config: Config, vocabulary: int, weights: Path) -> None:
+    """Compares the sizes of a config with the shapes in the header of its weights.
+
+    Nothing of these sizes is allocated.
+
+    Args:
+      config: of the model.
+      vocabulary: ids of its tokenizer.
+      weights: model.safetensors.
+
+    Raises:
+      UserError: naming the first parameter that is missing or has another shape.
+    """
+    there = tensors.shapes(weights)
+    layers = len({match[1] for name in there if (match := re.match(_LAYER, name))})
+    file = weights.with_name("config.json")
+    if layers != config.encoder.layers:
+        raise UserError(
+            f"{file}: config.encoder.layers is {config.encoder.layers:,}, but {weights.name} has "
+            f"{layers} layers; they do not belong together. Copy the whole directory again."
+        )
+    for name, shape in _shapes(config, vocabulary, file).items():
+        known = there.get(name)
+        # In version 0.1 the table had a row per subword; `_table` compares its rows.
+        if name == _TABLE and known and len(known) == 2:
+            shape = (known[0], *shape[1:])
+        if known != shape and (known or name != _TABLE):
+            raise UserError(
+                f"{file}: parameter {name} has the shape {shape} by this config, but "
+                f"{f'{known} in' if known else 'is missing from'} {weights.name}; they do not "
+                "belong together. Copy the whole directory again."
+            )
+
+
+def _shapes(config: Config, vocabulary: int, file: Path) -> dict[str, tuple[int, ...]]:
+    """Parameter -> shape, of a model whose layers are not stacked; only traced, not computed.
+
+    Two layers are traced: the first may have one parameter less than all others.
+    """
+    layers = config.encoder.layers
+    encoder = dataclasses.replace(config.encoder, layers=min(2, layers), scan=False, lora_rank=0)
+    short = dataclasses.replace(config, encoder=encoder)
+    try:
+        model = build_model(short, vocabulary, slots=1, attention="plain")
+        traced = jax.eval_shape(lambda key: init_params(model, key, 1), jax.random.key(0))
+    except (ValueError, TypeError, OverflowError, ArithmeticError, AssertionError) as error:
+        said = str(error).partition("\n")[0]
+        raise UserError(f"{file}: no model has such sizes: {said}.") from None
+    found: dict[str, tuple[int, ...]] = {}
+    for name, leaf in flatten_dict(traced, sep=".").items():
+        for layer in range(1, layers) if ".layer_1." in name else (1,):
+            found[name.replace(".layer_1.", f".layer_{layer}.")] = leaf.shape
+    return found
 
 
 def _table(table: Any, tokenizer: Tokenizer, file: Path) -> Any:
@@ -291,5 +403,5 @@ def read_json(path: Path) -> Any:
         return None
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: damaged: not JSON: {error}.") from None

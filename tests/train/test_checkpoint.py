@@ -11,6 +11,7 @@ from mtt_jax.data.pipeline import open_shards, training_stream
 from mtt_jax.devices.mesh import make_mesh, replicated
 from mtt_jax.errors import UserError
 from mtt_jax.train.checkpoint import Checkpoints, abstract
+from mtt_jax.weights import manifest
 from tests.helpers import make_config
 
 CONFIG = make_config(train__batch_rows=2)
@@ -73,11 +74,13 @@ def test_a_stream_position_of_another_version_or_damaged_cannot_be_resumed(
     (file,) = (tmp_path / "checkpoints" / "1" / "data").glob("process_*.json")
     of_another_pipeline = {"packed_rows": 3, "exhausted": 0, "next_in_source": 12}
     file.write_text(json.dumps(of_another_pipeline))
+    manifest.write(tmp_path / "checkpoints" / "1", ("_CHECKPOINT_METADATA",))
     with pytest.raises(
         UserError, match="was saved by another version of mtt_jax, so the run cannot be resumed"
     ):
         checkpoints.restore(1, like(), stream)
     file.write_text('{"trunc')
+    manifest.write(tmp_path / "checkpoints" / "1", ("_CHECKPOINT_METADATA",))
     with pytest.raises(
         UserError, match=r"damaged: not valid JSON. Delete .*/checkpoints/1 to resume"
     ):

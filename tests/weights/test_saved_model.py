@@ -10,7 +10,7 @@ from safetensors.numpy import load_file, save_file
 from mtt_jax import Predictor
 from mtt_jax.data.tokenizer import vocabulary_size
 from mtt_jax.errors import UserError
-from mtt_jax.weights import saved_model
+from mtt_jax.weights import manifest, saved_model
 from tests.helpers import assert_trees_equal, four_task_config, make_config, model_and_params
 
 
@@ -54,7 +54,7 @@ def test_saving_replaces_the_whole_directory_and_leaves_no_temporary_files(tiny,
 @pytest.mark.parametrize("name", ["config.json", "tokenizer.json"])
 def test_missing_file_is_named(folder, name):
     (folder / name).unlink()
-    with pytest.raises(UserError, match=f"{name} is missing"):
+    with pytest.raises(UserError, match=f"{name}: missing. Copy the whole directory again"):
         saved_model.load(folder)
 
 
@@ -120,6 +120,7 @@ def test_damaged_fitted_json_is_refused_in_one_line(content, four_tasks, tokeniz
     config, params = four_tasks
     saved_model.save(tmp_path / "model", config, params, tokenizer, "", fitted_tasks(config))
     (tmp_path / "model" / "fitted.json").write_bytes(content.encode("latin-1"))
+    manifest.write(tmp_path / "model")
     with pytest.raises(UserError, match=r"fitted\.json: damaged: ") as error:
         saved_model.load(tmp_path)
     assert len(str(error.value).splitlines()) == 1
@@ -130,6 +131,7 @@ def change(folder, **tensors):
     file = folder / "model.safetensors"
     found = load_file(file) | {name.replace("__", "."): leaf for name, leaf in tensors.items()}
     save_file({name: leaf for name, leaf in found.items() if leaf is not None}, file)
+    manifest.write(folder)
 
 
 def refusal(folder):
@@ -185,17 +187,58 @@ def test_a_table_of_an_older_version_gets_rows_for_ids_beyond_the_count(tiny, fo
     vocab = content["model"]["vocab"]
     vocab[max(vocab, key=vocab.get)] += 2  # as many subwords as rows, but larger ids
     file.write_text(json.dumps(content), encoding="utf-8")
+    manifest.write(folder)
     found = saved_model.load(folder).params["encoder"]["token_embedding"]["embedding"]
     assert len(found) == vocabulary_size(saved_model.load(folder).tokenizer) == len(table) + 2
     np.testing.assert_array_equal(found[: len(table)], table)
     np.testing.assert_allclose(found[-1], table.mean(axis=0), atol=1e-6)
 
 
-def test_a_shape_that_does_not_fit_the_config_is_named_when_the_model_runs(folder):
-    change(folder, encoder__layer_0__up__kernel=np.zeros((16, 5), np.float32))
-    with pytest.raises(UserError, match=r"does not fit config\.json: .*\(16, 32\).*\(16, 5\)") as e:
-        Predictor.load(folder)("Tom")
-    assert len(str(e.value).splitlines()) == 1
+def test_a_shape_that_does_not_fit_the_config_is_named(folder):
+    change(folder, encoder__layer_1__up__kernel=np.zeros((16, 5), np.float32))
+    assert (
+        "config.json: parameter encoder.layer_1.up.kernel has the shape (16, 32) by this config, "
+        "but (16, 5) in model.safetensors; they do not belong together"
+    ) in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    ("section", "field", "value", "message"),
+    [
+        ("encoder", "width", 10**9, "(1000000000,) by this config, but (16,) in model.safet"),
+        ("encoder", "feedforward", 10**12, "(1000000000000, 16) by this config, but (32, 16) in"),
+        (
+            "encoder",
+            "layers",
+            10**9,
+            "encoder.layers is 1,000,000,000, but model.safetensors has 2",
+        ),
+        ("tasks", "topic", None, "(2,) by this config, but (3,) in model.safetensors"),
+    ],
+)
+def test_sizes_in_the_config_are_compared_with_the_header_before_anything_is_allocated(
+    section, field, value, message, folder
+):
+    file = folder / "config.json"
+    config = json.loads(file.read_text(encoding="utf-8"))
+    if section == "tasks":
+        config["tasks"]["topic"]["labels"] = ["sports", "politics"]
+    else:
+        config[section][field] = value
+    file.write_text(json.dumps(config), encoding="utf-8")
+    manifest.write(folder)
+    assert message in refusal(folder)
+
+
+def test_more_slots_than_positions_ask_for_no_memory(folder):
+    file = folder / "config.json"
+    config = json.loads(file.read_text(encoding="utf-8"))
+    before = Predictor.load(folder)("Tom")
+    config["train"]["slots"] = 10**9
+    file.write_text(json.dumps(config), encoding="utf-8")
+    manifest.write(folder)
+    assert saved_model.load(folder).config.slots == config["train"]["row_length"]
+    assert Predictor.load(folder)("Tom") == before
 
 
 def test_what_was_chosen_is_replaced_in_a_saved_model(four_tasks, tokenizer, tmp_path):

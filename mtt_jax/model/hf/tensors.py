@@ -26,6 +26,18 @@ def names(file: Path) -> list[str]:
         return list(tensors.keys())
 
 
+def shapes(file: Path) -> dict[str, tuple[int, ...]]:
+    """Name -> shape of a file's tensors, from its header; raises as `names`."""
+    with _opened(file) as tensors:
+        return {name: tuple(tensors.get_slice(name).get_shape()) for name in list(tensors.keys())}
+
+
+def metadata(file: Path) -> dict[str, str]:
+    """What the header of a file says about it besides its tensors; raises as `names`."""
+    with _opened(file) as tensors:
+        return tensors.metadata() or {}
+
+
 def read(file: Path, name: str) -> Any:
     """One tensor as float32.
 
