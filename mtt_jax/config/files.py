@@ -31,6 +31,7 @@ from mtt_jax.config.schema import (
 )
 from mtt_jax.config.values import AUTO, NAMES, as_flag, as_text, parse_labels, parse_names
 from mtt_jax.errors import UserError, did_you_mean
+from mtt_jax.untrusted.json_text import JsonError, parse_json
 
 # (flag without its dashes, text after it or None), such as ("config.train.steps", "500").
 Override = tuple[str, str | None]
@@ -60,10 +61,10 @@ def from_json(text: str, path: str = "config.json") -> Config:
       UserError: naming `path` if the text is not JSON or not a config.
     """
     try:
-        raw = json.loads(text)
+        raw = parse_json(text.encode("utf-8", "surrogatepass"))
         return resolve(upgrade(raw) if isinstance(raw, dict) else raw)
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path}, line {error.lineno}: not valid JSON: {error.msg}.") from None
+    except JsonError as error:
+        raise UserError(f"{path}: {error}.") from None
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
 

@@ -9,6 +9,7 @@ from mtt_jax.errors import UserError
 from mtt_jax.predict.predictor import Predictor
 from mtt_jax.tasks import Score
 from mtt_jax.tasks.score import read_scores
+from mtt_jax.untrusted.folder import read_text
 from mtt_jax.weights import saved_model
 
 
@@ -36,7 +37,7 @@ class Run:
         if not self.final:
             raise UserError(f"{self.path}: no finished run: metrics.json is missing.")
         file = self.path / "config.json"
-        self.config: Config = from_json(file.read_text(encoding="utf-8"), str(file))
+        self.config: Config = from_json(read_text(file), str(file))
 
     @property
     def scores(self) -> dict[str, dict[str, Score]]:

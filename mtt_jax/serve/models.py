@@ -9,6 +9,7 @@ from mtt_jax.errors import UserError
 from mtt_jax.predict.engines import load_for
 from mtt_jax.predict.predictor import Predictor
 from mtt_jax.tasks.score import read_scores
+from mtt_jax.untrusted.folder import file_in, read_text
 from mtt_jax.weights import saved_model
 from mtt_jax.weights.build import count_parameters
 from mtt_jax.weights.saved_model import SavedModel
@@ -76,7 +77,7 @@ def load(path: str, engine: str, aggregation: str) -> Served:
 
 def _about(model: SavedModel) -> dict[str, Any]:
     final = saved_model.read_json(model.path.parent / "metrics.json") or {}
-    card = model.path / "README.md"
+    card = file_in(model.path, "README.md")
     return {
         "tasks": {task.name: task.describe() for task in model.tasks},
         "max_length": model.config.data.max_length,
@@ -85,7 +86,7 @@ def _about(model: SavedModel) -> dict[str, Any]:
             split: {task: score.headline for task, score in scores.items()}
             for split, scores in read_scores(final).items()
         },
-        "card": card.read_text(encoding="utf-8") if card.is_file() else "",
+        "card": read_text(card) if card else "",
     }
 
 

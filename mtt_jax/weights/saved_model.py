@@ -28,6 +28,8 @@ from mtt_jax.errors import UserError
 from mtt_jax.model import lora
 from mtt_jax.model.hf import tensors
 from mtt_jax.tasks import Task
+from mtt_jax.untrusted import folder as strangers
+from mtt_jax.untrusted.folder import file_in, read_object, read_text
 
 FITTED = "fitted.json"
 # What the answers of a model depend on.
@@ -176,10 +178,10 @@ def config_of(folder: Path) -> Config:
     Raises:
       UserError: if it is missing or damaged.
     """
-    file = folder / "config.json"
-    if not file.is_file():
+    file = file_in(folder, "config.json")
+    if not file:
         raise UserError(f"{folder}: config.json is missing; copy the whole directory.")
-    config = config_files.from_json(file.read_text(encoding="utf-8"), str(file))
+    config = config_files.from_json(read_text(file), str(file))
     for task in config.task_list:
         if not task.labels:
             raise UserError(f"{file}: damaged: config.tasks.{task.name}.labels: empty.")
@@ -202,7 +204,7 @@ def load(
     """
     folder = find(path)
     for name in ("config.json", "tokenizer.json"):
-        if not (folder / name).is_file():
+        if not file_in(folder, name):
             raise UserError(f"{folder}: {name} is missing; copy the whole directory.")
     config = config_of(folder)
     if not config.task_list and not encoder_is_enough:
@@ -211,9 +213,10 @@ def load(
             f"tasks from its encoder: --config.init_from={path} --config.init_parts=encoder."
         )
     tokenizer = tokenizer_module.load(folder / "tokenizer.json", "model")
-    tasks = _with_fitted(config.task_list, folder / FITTED)
-    weights = folder / "model.safetensors"
-    if not weights.is_file():
+    tasks = _with_fitted(config.task_list, file_in(folder, FITTED))
+    weights = file_in(folder, "model.safetensors")
+    if not weights:
+        file_in(folder, "model.onnx")  # which ONNX Runtime opens
         if graph_is_enough:
             return SavedModel(config, {}, tokenizer, folder, tasks)
         raise UserError(
@@ -249,23 +252,19 @@ def _table(table: Any, tokenizer: Tokenizer, file: Path) -> Any:
     )
 
 
-def _with_fitted(tasks: Sequence[Task], file: Path) -> tuple[Task, ...]:
+def _with_fitted(tasks: Sequence[Task], file: Path | None) -> tuple[Task, ...]:
     """The tasks with what they chose on dev, read from a file; unchanged if it does not exist.
 
     Raises:
       UserError: if the file is damaged.
     """
+    if not file:
+        return tuple(tasks)
+    fitted = read_object(file)
     try:
-        if not file.is_file():
-            return tuple(tasks)
-        fitted = read_json(file)
-        if not isinstance(fitted, dict):
-            raise TypeError("expected a JSON object")
         if not fitted.keys() <= {task.name for task in tasks}:
             raise ValueError(f"it names {', '.join(fitted)}, which are not all tasks of the model")
         return tuple(task.with_fitted(fitted.get(task.name, {})) for task in tasks)
-    except UserError:
-        raise
     except (ValueError, TypeError, AttributeError) as error:
         raise UserError(f"{file}: damaged: {error}.") from None
 
@@ -292,14 +291,11 @@ def stack_layers(params: Any) -> Any:
 
 
 def read_json(path: Path) -> Any:
-    """The content of a JSON file; None if the file does not exist.
+    """The content of a JSON file that a run wrote; None if the file does not exist.
 
     Raises:
       UserError: naming the file, if it is damaged.
     """
-    if not path.is_file():
+    if not path.exists() and not path.is_symlink():
         return None
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{path}: damaged: not JSON: {error}.") from None
+    return strangers.read_json(path, finite=False)  # a score may be NaN
