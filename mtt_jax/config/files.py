@@ -31,6 +31,7 @@ from mtt_jax.config.schema import (
 )
 from mtt_jax.config.values import AUTO, NAMES, as_flag, as_text, parse_labels, parse_names
 from mtt_jax.errors import UserError, did_you_mean
+from mtt_jax.untrusted.folder import user_path
 from mtt_jax.untrusted.json_text import JsonError, parse_json
 
 # (flag without its dashes, text after it or None), such as ("config.train.steps", "500").
@@ -104,7 +105,7 @@ def find_file(name: str) -> Path:
     Raises:
       UserError: if neither exists, with the nearest name.
     """
-    given, folder = Path(name).expanduser(), shipped_configs()
+    given, folder = user_path(name, "--config"), shipped_configs()
     whole = given.suffix == ".py" or not given.name  # "." and "/" have no name
     file = given if whole else given.with_name(f"{given.name}.py")
     candidates = [given, file]

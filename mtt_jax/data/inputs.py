@@ -420,8 +420,8 @@ def _from_objects(head: Head, spec: str, layout: Layout) -> _Found:
     first, flag = list(islice(rows(), _SAMPLE)), f"{layout.flag}.text"
     sound = [row for row in first if isinstance(row, Row)]
     if not sound:
-        broken = next(row for row in first if isinstance(row, Line))
-        raise UserError(f"{broken.place}: {broken.fault}")
+        faults = [f"{row.place}: {row.fault}" for row in first if isinstance(row, Line)]
+        raise UserError(faults[0] if faults else f"{head.path}: holds no line.")
     keys = _keys(sound, spec, flag)
 
     def lines() -> Iterator[Line]:

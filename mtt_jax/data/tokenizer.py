@@ -23,7 +23,7 @@ from mtt_jax.config.schema import TokenizerConfig
 from mtt_jax.data.words import SPACE_PATTERN, SPLIT_PATTERN
 from mtt_jax.errors import UserError
 from mtt_jax.tasks import Vocabulary
-from mtt_jax.untrusted.folder import TOKENIZER_BYTES, file_in, read_object, read_text
+from mtt_jax.untrusted.folder import TOKENIZER_BYTES, file_in, read_object, read_text, user_path
 
 PAD, UNKNOWN, CLS, SEP, MASK = SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 # Special tokens in tokenizer_config.json and special_tokens_map.json -> their defaults, as in
@@ -164,7 +164,7 @@ def load(path: str | Path, flag: str = "config.tokenizer.file") -> Tokenizer:
     Raises:
       UserError: naming the file, if it does not exist or is not of that format.
     """
-    file = Path(path).expanduser()
+    file = user_path(path, flag)
     if not file.exists():
         raise UserError(f"{flag}: {path}: no such file; expected a tokenizer.json.")
     read = _from_vocab if file.suffix == ".txt" else _from_json
@@ -215,7 +215,7 @@ def _one_line(error: Exception) -> str:
 
 def settings_files(path: str | Path) -> list[Path]:
     """The files beside a tokenizer that `load` reads too, those that exist."""
-    file = Path(path).expanduser()
+    file = user_path(path)
     names = ["tokenizer_config.json"]
     if file.suffix == ".txt":
         names += ["special_tokens_map.json", "added_tokens.json"]

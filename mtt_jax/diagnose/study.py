@@ -31,6 +31,7 @@ from mtt_jax.diagnose.runs import prepare_study, run_arms
 from mtt_jax.diagnose.show import show
 from mtt_jax.report.console import Console
 from mtt_jax.train.run_directory import write
+from mtt_jax.untrusted.folder import user_path
 
 
 def diagnose(
@@ -49,7 +50,7 @@ def diagnose(
       UserError: for errors a user can fix.
       InterruptedRunError: after SIGTERM or Ctrl-C, once everything is saved.
     """
-    study = prepare_study(config, Path(out).expanduser(), seeds, tuple(balancers), console)
+    study = prepare_study(config, user_path(out), seeds, tuple(balancers), console)
     tallies = run_arms(study)
     scores = scores_of(study, tallies)
     differences = differences_of(study, tallies)

@@ -9,7 +9,7 @@ from mtt_jax.errors import UserError
 from mtt_jax.predict.predictor import Predictor
 from mtt_jax.tasks import Score
 from mtt_jax.tasks.score import read_scores
-from mtt_jax.untrusted.folder import read_text
+from mtt_jax.untrusted.folder import read_text, user_path
 from mtt_jax.weights import saved_model
 
 
@@ -32,7 +32,7 @@ class Run:
         Raises:
           UserError: if it holds no finished run.
         """
-        self.path = Path(path).expanduser()
+        self.path = user_path(path)
         self.final: dict[str, Any] = saved_model.read_json(self.path / "metrics.json") or {}
         if not self.final:
             raise UserError(f"{self.path}: no finished run: metrics.json is missing.")

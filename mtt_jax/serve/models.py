@@ -9,7 +9,7 @@ from mtt_jax.errors import UserError
 from mtt_jax.predict.engines import load_for
 from mtt_jax.predict.predictor import Predictor
 from mtt_jax.tasks.score import read_scores
-from mtt_jax.untrusted.folder import file_in, read_text
+from mtt_jax.untrusted.folder import file_in, read_text, user_path
 from mtt_jax.weights import saved_model
 from mtt_jax.weights.build import count_parameters
 from mtt_jax.weights.saved_model import SavedModel
@@ -47,9 +47,9 @@ def named(runs: Sequence[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for argument in runs:
         name, equals, path = argument.partition("=")
-        if not equals or Path(argument).exists():
+        if not equals or user_path(argument).exists():
             path = argument
-            folder = Path(argument).expanduser().resolve()
+            folder = user_path(argument).resolve()
             name = folder.parent.name if folder.name == saved_model.directory() else folder.name
         if not path or not _NAME.fullmatch(name):
             raise UserError(

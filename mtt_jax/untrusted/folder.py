@@ -15,6 +15,8 @@ from mtt_jax.untrusted.json_text import JsonError, parse_json
 # The largest config.json and shard index known have some 100 kB, tokenizer.json 40 MB.
 JSON_BYTES = 16 << 20
 TOKENIZER_BYTES = 256 << 20
+# Of a path that no file can have, in a message.
+_SHOWN = 200
 
 
 def file_in(folder: Path, name: str) -> Path | None:
@@ -139,3 +141,40 @@ def read_object(path: Path, most: int = JSON_BYTES) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise UserError(f"{path}: expected a JSON object, got {type(found).__name__}.")
     return found
+
+
+def user_path(name: str | Path, flag: str = "") -> Path:
+    """A path as a user wrote it, with the home directory filled in for `~`.
+
+    Args:
+      name: of a file or folder that may not exist.
+      flag: that it comes from, for the message.
+
+    Raises:
+      UserError: if no file can have that name: it is too long, or names a user who does not exist;
+        or if the folder that holds it may not be searched.
+    """
+    where = f"{flag}: " if flag else ""
+    shown = str(name) if len(str(name)) <= _SHOWN else f"{str(name)[:_SHOWN]}..."
+    try:
+        path = Path(name).expanduser()
+        path.exists()
+    except RuntimeError:  # of pathlib
+        raise UserError(
+            f"{where}{shown}: there is no such user, and so no home directory."
+        ) from None
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise UserError(f"{where}{shown}: cannot be opened: {reason}.") from None
+    return path
+
+
+def exists(name: str) -> bool:
+    """Whether a text is the path of a file or folder, with `~` filled in.
+
+    Several paths together, with commas, may be longer than any path.
+    """
+    try:
+        return Path(name).expanduser().exists()
+    except (OSError, RuntimeError):
+        return False

@@ -14,7 +14,7 @@ from mtt_jax.config.contradictions import check
 from mtt_jax.config.schema import Config
 from mtt_jax.errors import UserError
 from mtt_jax.model import hf
-from mtt_jax.untrusted.folder import file_in
+from mtt_jax.untrusted.folder import file_in, user_path
 from mtt_jax.weights.saved_model import stack_layers
 
 _HUB_FILES = ["config.json", "*.safetensors", "*.safetensors.index.json", "tokenizer*.json",
@@ -67,7 +67,7 @@ def find(name: str) -> Path:
     Raises:
       UserError: if it is none of the three, saying how to get it.
     """
-    folder = Path(name).expanduser()
+    folder = user_path(name, "config.encoder.init")
     if folder.is_dir():
         return folder
     if folder.exists():

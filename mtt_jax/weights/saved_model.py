@@ -29,7 +29,7 @@ from mtt_jax.model import lora
 from mtt_jax.model.hf import tensors
 from mtt_jax.tasks import Task
 from mtt_jax.untrusted import folder as strangers
-from mtt_jax.untrusted.folder import file_in, read_object, read_text
+from mtt_jax.untrusted.folder import file_in, read_object, read_text, user_path
 
 FITTED = "fitted.json"
 # What the answers of a model depend on.
@@ -139,7 +139,7 @@ def find(path: str | Path) -> Path:
     Raises:
       UserError: if there is no model, saying what was found instead.
     """
-    given = Path(path).expanduser()
+    given = user_path(path)
     for candidate in (given / directory(), given):
         if any((candidate / name).is_file() for name in ("model.safetensors", "model.onnx")):
             return candidate

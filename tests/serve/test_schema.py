@@ -72,7 +72,11 @@ THRESHOLD = "expected a number from 0 to 1, null, or an object with one for each
         (b'{"text": "a", "thresholds": {"ner": "1"}}', 422, f"thresholds.ner: {THRESHOLD}"),
         (b'{"text": "a", "thresholds": {"ner": true}}', 422, f"thresholds.ner: {THRESHOLD}"),
         (b'{"text": "a", "thresholds": {"ner": {"PER": -1}}}', 422, f"thresholds.ner: {THRESHOLD}"),
-        (b'{"text": "a", "thresholds": {"ner": 1e999}}', 400, "the body has the number 1e999, which is"),
+        (
+            b'{"text": "a", "thresholds": {"ner": 1e999}}',
+            400,
+            "the body has the number 1e999, which is",
+        ),
     ],
 )
 def test_a_body_that_is_no_request_is_refused_in_one_line(body, status, message):
