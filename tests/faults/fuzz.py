@@ -86,6 +86,7 @@ class Fuzz:
         @given(self.target.inputs)
         def attempt(value):
             last[:] = [value]
+            if os.environ.get("DUMP"): open(os.environ["DUMP"],"w").write(repr(value))
             self.one(value)
 
         try:
