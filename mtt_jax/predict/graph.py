@@ -28,6 +28,7 @@ from mtt_jax.data.tokenizer import vocabulary_size
 from mtt_jax.devices import startup
 from mtt_jax.errors import UserError
 from mtt_jax.types import Batch
+from mtt_jax.untrusted.folder import file_in
 from mtt_jax.weights.build import build_model
 from mtt_jax.weights.saved_model import SavedModel
 
@@ -164,11 +165,11 @@ def onnx_session(model: SavedModel, int8: bool = False) -> Any:
     except ImportError:
         raise _missing("onnxruntime") from None
     file = model.path / (INT8_FILE if int8 else FILE)
-    if not file.is_file():
+    if not file_in(model.path, file.name):
         fresh = file.with_name(f".{file.name}.new")
         try:
-            whole = model.path / FILE
-            if whole.is_file():
+            whole = file_in(model.path, FILE)
+            if whole:
                 _quantize(whole, fresh)
             else:
                 write_onnx(model, fresh, int8)

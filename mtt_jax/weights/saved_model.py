@@ -216,7 +216,6 @@ def load(
     tasks = _with_fitted(config.task_list, file_in(folder, FITTED))
     weights = file_in(folder, "model.safetensors")
     if not weights:
-        file_in(folder, "model.onnx")  # which ONNX Runtime opens
         if graph_is_enough:
             return SavedModel(config, {}, tokenizer, folder, tasks)
         raise UserError(
