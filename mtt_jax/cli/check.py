@@ -26,6 +26,7 @@ from mtt_jax.config.files import (
 from mtt_jax.config.schema import Config
 from mtt_jax.errors import UserError
 from mtt_jax.report.as_json import dumped
+from mtt_jax.untrusted.folder import user_path
 
 # Models that are trained for --split=train.
 _FOLDS = 3
@@ -98,7 +99,7 @@ def run(options: argparse.Namespace) -> int:
         examined = examine(complete(_with_labels(options.loaded)))
     console = console_of(options.quiet, options.json)
     show(examined, console)
-    out = Path(options.out or f"{options.run}/check").expanduser()
+    out = user_path(options.out or f"{options.run}/check", "--out")
     suspects = []
     if model:
         suspects = suspects_of(model, examined.records, options.split, options.folds, out, console)

@@ -14,7 +14,6 @@ import json
 import re
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, TextIO
 
 from mtt_jax import atomic
@@ -23,6 +22,7 @@ from mtt_jax.cli.options import parse_strictly as parse
 from mtt_jax.config.values import parse_names
 from mtt_jax.errors import UserError, one_of
 from mtt_jax.report.as_json import finite
+from mtt_jax.untrusted.folder import user_path
 
 HELP = "turn files in any format into JSONL"
 
@@ -130,7 +130,7 @@ def _written(name: str, force: bool) -> Iterator[TextIO]:
             sys.stdout.reconfigure(encoding="utf-8")  # whatever the terminal's, JSON is UTF-8
         yield sys.stdout
         return
-    path = Path(name).expanduser()
+    path = user_path(name)
     if path.suffix.lower() not in (".jsonl", ".ndjson", ".json"):
         raise UserError(f"{name}: the last argument is the file to write; name it *.jsonl")
     if path.is_dir():

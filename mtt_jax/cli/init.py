@@ -10,13 +10,13 @@ recognized from the file, as in training; docs/formats.md lists the formats.
 import argparse
 import shlex
 import sys
-from pathlib import Path
 from typing import Any
 
 from mtt_jax import atomic
 from mtt_jax.cli.options import option_names, parse_strictly, split_unknown
 from mtt_jax.config.schema import TaskDataConfig, as_plain, options_of
 from mtt_jax.errors import UserError, did_you_mean, one_of
+from mtt_jax.untrusted.folder import user_path
 
 HELP = "write a config file that fits your files"
 EPILOG = (
@@ -84,7 +84,7 @@ def _tasks(given: list[str], options: list[str]) -> dict[str, dict[str, str]]:
 
 def run(options: argparse.Namespace) -> int:
     """Writes the file; returns the exit status, 1 if the data has errors."""
-    out = Path(options.out).expanduser()
+    out = user_path(options.out, "--out")
     if out.exists():
         raise UserError(f"--out: {out} exists; remove it, or name another file.")
     if out.suffix != ".py":

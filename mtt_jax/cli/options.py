@@ -126,7 +126,9 @@ def split_unknown(
 def add_config(parser: argparse.ArgumentParser, what: str) -> None:
     """Adds --config, for commands that are parsed by `parse_with_config`."""
     parser.add_argument(
-        "--config", help=f"config file of {what}, or the name of a shipped one, such as balanced"
+        "--config",
+        help=f"config file of {what}, or the name of a shipped one, such as balanced; a file is "
+        "Python code, which is run: use none that you would not run as a program",
     )
 
 

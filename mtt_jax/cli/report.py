@@ -15,6 +15,7 @@ from pathlib import Path
 from mtt_jax import atomic
 from mtt_jax.cli.options import parse_strictly as parse
 from mtt_jax.cli.options import print_json
+from mtt_jax.untrusted.folder import user_path
 
 HELP = "write a run's report.html anew, or compare several runs on one page"
 
@@ -41,16 +42,16 @@ def run(options: argparse.Namespace) -> int:
     from mtt_jax.report import compare, run_page
     from mtt_jax.report.run_files import read_run
 
-    runs = [read_run(Path(name).expanduser()) for name in options.runs]
+    runs = [read_run(user_path(name)) for name in options.runs]
     if options.json:
         print_json(compare.compare(runs))
         if not options.out:
             return 0
     if len(runs) == 1:
-        page, default = run_page.render(runs[0]), Path(options.runs[0]).expanduser() / "report.html"
+        page, default = run_page.render(runs[0]), user_path(options.runs[0]) / "report.html"
     else:
         page, default = compare.render(runs), Path("compare.html")
-    file = Path(options.out).expanduser() if options.out else default
+    file = user_path(options.out, "--out") if options.out else default
     atomic.write(file, page, "--out")
     print(f"Wrote {file}.", file=sys.stderr if options.json else sys.stdout)
     return 0

@@ -174,7 +174,7 @@ def _without_fields_of_other_kinds(raw: dict[str, Any]) -> dict[str, Any]:
         return raw  # `resolve` refuses it
     sections = {name: dict(raw.get(name, {})) for name in ("tasks", "data")}
     for name, task in raw["tasks"].items():
-        kind = KINDS.get(task.get("kind", "classes"))
+        kind = KINDS.get(str(task.get("kind", "classes")))  # `resolve` refuses what is no text
         for section, field, form, _ in FIELDS_OF_KINDS:
             group = sections[section].get(name)
             if kind and form not in kind.reads and isinstance(group, Mapping):

@@ -31,6 +31,8 @@ from mtt_jax.config.schema import (
 )
 from mtt_jax.config.values import AUTO, NAMES, as_flag, as_text, parse_labels, parse_names
 from mtt_jax.errors import UserError, did_you_mean
+from mtt_jax.untrusted.folder import read_text, user_path
+from mtt_jax.untrusted.json_text import JsonError, parse_json
 
 # (flag without its dashes, text after it or None), such as ("config.train.steps", "500").
 Override = tuple[str, str | None]
@@ -60,12 +62,10 @@ def from_json(text: str, path: str = "config.json") -> Config:
       UserError: naming `path` if the text is not JSON or not a config.
     """
     try:
-        raw = json.loads(text)
+        raw = parse_json(text.encode("utf-8", "surrogatepass"))
         return resolve(upgrade(raw) if isinstance(raw, dict) else raw)
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path}, line {error.lineno}: not valid JSON: {error.msg}.") from None
-    except RecursionError:
-        raise UserError(f"{path}: damaged: nested too deeply.") from None
+    except JsonError as error:
+        raise UserError(f"{path}: {error}.") from None
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
 
@@ -76,13 +76,7 @@ def read(file: Path) -> Config:
     Raises:
       UserError: naming the file if it cannot be read or is not a config.
     """
-    try:
-        text = file.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise UserError(f"{file}: damaged: not UTF-8.") from None
-    except OSError as error:
-        raise UserError(f"{file}: cannot be read: {error.strerror}.") from None
-    return from_json(text, str(file))
+    return from_json(read_text(file), str(file))
 
 
 def differences(ours: Config, theirs: Config) -> list[str]:
@@ -120,7 +114,7 @@ def find_file(name: str) -> Path:
     Raises:
       UserError: if neither exists, with the nearest name.
     """
-    given, folder = Path(name).expanduser(), shipped_configs()
+    given, folder = user_path(name, "--config"), shipped_configs()
     whole = given.suffix == ".py" or not given.name  # "." and "/" have no name
     file = given if whole else given.with_name(f"{given.name}.py")
     candidates = [given, file]

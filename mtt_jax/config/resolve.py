@@ -217,9 +217,13 @@ def _value(field: dataclasses.Field, hint: Any, value: Any, path: str) -> Any:
     where = f"config.{path}{field.name}"
     limits = field.metadata
     if limits["codec"]:
-        if isinstance(value, (str, Mapping, tuple, list, range)):
-            return limits["codec"].parse(limits["codec"].text(value), where)
-        raise UserError(f"{where}: expected a string, got {value!r}.")
+        try:
+            text = limits["codec"].text(value)
+        except (TypeError, AttributeError, ValueError):  # a value of another field's form
+            text = None
+        if not isinstance(text, str):
+            raise UserError(f"{where}: expected a string, got {value!r}.")
+        return limits["codec"].parse(text, where)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if isinstance(value, bool) and "true" in (limits["choices"] or ()):

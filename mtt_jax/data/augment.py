@@ -15,7 +15,6 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
-from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
@@ -24,6 +23,7 @@ from mtt_jax.errors import UserError, did_you_mean
 from mtt_jax.tasks import Task
 from mtt_jax.tasks.schemes import OUTSIDE, entity_types, spans_to_tags
 from mtt_jax.types import Record, Span
+from mtt_jax.untrusted.folder import user_path
 
 # Words as a person sees them, larger than those that carry tags: U.S. and O'Brien are moved whole.
 _WORD = re.compile(r"(?:[^\W\d_]\.){2,}|\w+(?:[.,'\u2019&/-]\w+)*|\S")
@@ -95,7 +95,7 @@ def read_gazetteer(path: str, task: Task) -> dict[str, list[str]]:
     if not path:
         return {}
     try:
-        lines = Path(path).expanduser().read_text(encoding="utf-8").splitlines()
+        lines = user_path(path).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{flag}: {path}: cannot be read: {error}.") from None
     names: dict[str, list[str]] = defaultdict(list)

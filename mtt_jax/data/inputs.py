@@ -34,6 +34,7 @@ from mtt_jax.data.readers.rows import Head, Layout, Place, Row
 from mtt_jax.data.readers.texts import text_of
 from mtt_jax.errors import UserError, did_you_mean
 from mtt_jax.tasks.schemes import SEPARATORS
+from mtt_jax.untrusted.folder import exists
 
 # The format of a file whose lines are texts; all others are names of readers.
 PLAIN = "text"
@@ -236,12 +237,12 @@ def is_cut(text: str) -> bool:
 def _is_stream(name: str) -> bool:
     """Whether a file can be read only once, as a pipe."""
     path = Path(name)
-    return path.exists() and not path.is_file() and not path.is_dir()
+    return exists(name) and path.exists() and not path.is_file() and not path.is_dir()
 
 
 def _paths(name: str) -> list[Path]:
     path = Path(name)
-    if path.is_file() and not path.stat().st_size:
+    if exists(name) and path.is_file() and not path.stat().st_size:
         return [path]  # no text, no result
     try:
         return expand(name, _EXPANDED)
@@ -420,8 +421,8 @@ def _from_objects(head: Head, spec: str, layout: Layout) -> _Found:
     first, flag = list(islice(rows(), _SAMPLE)), f"{layout.flag}.text"
     sound = [row for row in first if isinstance(row, Row)]
     if not sound:
-        broken = next(row for row in first if isinstance(row, Line))
-        raise UserError(f"{broken.place}: {broken.fault}")
+        faults = [f"{row.place}: {row.fault}" for row in first if isinstance(row, Line)]
+        raise UserError(faults[0] if faults else f"{head.path}: holds no line.")
     keys = _keys(sound, spec, flag)
 
     def lines() -> Iterator[Line]:

@@ -44,6 +44,7 @@ from mtt_jax.data.unlabelled import (
 from mtt_jax.errors import UserError
 from mtt_jax.tasks import Task
 from mtt_jax.types import Record
+from mtt_jax.untrusted.folder import user_path
 
 # Increase it if the same data is encoded differently, so that older runs are not resumed on them.
 _VERSION = 5
@@ -202,7 +203,7 @@ def texts_of(config: Config) -> dict[str, list[str]]:
 
 
 def _cache(config: Config) -> Path:
-    return Path(config.data.cache_dir).expanduser()
+    return user_path(config.data.cache_dir)
 
 
 def _folder(config: Config, made_of: dict[str, Any]) -> Path:
@@ -241,11 +242,11 @@ def _made_of(config: Config, given: Tokenizer | None) -> dict[str, Any]:
                 field, spec = f"data.{name}.{split}", getattr(fields, split)
                 if spec:
                     files[field] = _checksums(spec, f"--config.{field}")
-        gazetteer = Path(fields.gazetteer).expanduser()
+        gazetteer = user_path(fields.gazetteer)
         if fields.gazetteer and gazetteer.is_file():
             files[f"data.{name}.gazetteer"] = file_checksum(gazetteer)
-    if config.tokenizer.file and Path(config.tokenizer.file).expanduser().is_file():
-        files["tokenizer.file"] = file_checksum(Path(config.tokenizer.file).expanduser())
+    if config.tokenizer.file and user_path(config.tokenizer.file).is_file():
+        files["tokenizer.file"] = file_checksum(user_path(config.tokenizer.file))
         for file in tokenizer.settings_files(config.tokenizer.file):
             files[f"tokenizer.file: {file.name}"] = file_checksum(file)
     if config.reads_texts and config.data.unlabelled:

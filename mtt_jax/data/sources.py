@@ -10,6 +10,7 @@ from mtt_jax.data.readers.tfds import read_tfds
 from mtt_jax.data.readers.unknown import Unknown
 from mtt_jax.data.splits import SPLITS, Joined, with_dev
 from mtt_jax.types import Record
+from mtt_jax.untrusted.folder import user_path
 
 Splits = tuple[dict[str, list[Record]], list[str]]
 
@@ -20,7 +21,9 @@ def read_records(config: Config) -> Splits:
     Raises:
       UserError: for every fault in the data, naming file, line and remedy.
     """
-    return _SOURCES[config.data.source](config, Path(config.data.cache_dir).expanduser())
+    return _SOURCES[config.data.source](
+        config, user_path(config.data.cache_dir, "config.data.cache_dir")
+    )
 
 
 def read_files(config: Config, cache: Path) -> Splits:

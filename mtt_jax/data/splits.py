@@ -9,6 +9,7 @@ from mtt_jax.data.readers.tally import Loaded
 from mtt_jax.errors import UserError
 from mtt_jax.tasks import Task
 from mtt_jax.types import Record
+from mtt_jax.untrusted.folder import user_path
 
 SPLITS = ("train", "dev", "test")
 
@@ -65,7 +66,7 @@ class Joined:
 
     def add(self, path: str, records: list[Record]) -> None:
         """Adds the records of one task from a file; one file may be named by several paths."""
-        file = Path(path).expanduser().resolve()
+        file = user_path(path).resolve()
         there = self._by_file.get(file)
         if there is None:
             self._by_file[file] = records

@@ -1,6 +1,6 @@
 """The tokenizer: trained on the training text or loaded, always a Hugging Face `Tokenizer`."""
 
-import json
+import contextlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -23,6 +23,7 @@ from mtt_jax.config.schema import TokenizerConfig
 from mtt_jax.data.words import SPACE_PATTERN, SPLIT_PATTERN
 from mtt_jax.errors import UserError
 from mtt_jax.tasks import Vocabulary
+from mtt_jax.untrusted.folder import TOKENIZER_BYTES, file_in, read_object, read_text, user_path
 
 PAD, UNKNOWN, CLS, SEP, MASK = SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 # Special tokens in tokenizer_config.json and special_tokens_map.json -> their defaults, as in
@@ -40,6 +41,9 @@ _SWITCHES = {
 }
 # Classes of transformers that take everything from tokenizer.json.
 _AS_WRITTEN = ("PreTrainedTokenizerFast", "TokenizersBackend")
+# Ids without a subword are rows of the token table that nothing reads: a few are harmless, but an
+# added token with an id of 4 billion asks for terabytes.
+_GAPS, _FEW = 4, 1000
 # Enough for all alphabetic scripts together; rarer characters of a larger corpus become [UNK].
 _ALPHABET = 2000
 
@@ -160,23 +164,32 @@ def load(path: str | Path, flag: str = "config.tokenizer.file") -> Tokenizer:
     Raises:
       UserError: naming the file, if it does not exist or is not of that format.
     """
-    file = Path(path).expanduser()
-    if not file.is_file():
+    file = user_path(path, flag)
+    if not file.exists():
         raise UserError(f"{flag}: {path}: no such file; expected a tokenizer.json.")
     read = _from_vocab if file.suffix == ".txt" else _from_json
     kind = "vocab.txt, one subword per line" if file.suffix == ".txt" else "tokenizer.json"
     try:
-        tokenizer = read(file)
+        with _as_errors():
+            tokenizer = read(file)
     except UserError as error:
         raise UserError(f"{flag}: {error}") from None
     except Exception as error:  # tokenizers raises bare Exception for every fault
-        raise UserError(f"{flag}: {path}: not a {kind}: {error}.") from None
+        raise UserError(f"{flag}: {path}: not a {kind}: {_one_line(error)}.") from None
     tokenizer.no_truncation()
     tokenizer.no_padding()
     try:
-        ends = tokenizer.encode("a \u2603").special_tokens_mask  # a snowman is rarely a subword
+        with _as_errors():
+            ends = tokenizer.encode("a \u2603").special_tokens_mask  # a snowman is rarely a subword
+            size = vocabulary_size(tokenizer)
     except Exception as error:
-        raise UserError(f"{flag}: {path}: cannot cut a text: {error}.") from None
+        raise UserError(f"{flag}: {path}: cannot cut a text: {_one_line(error)}.") from None
+    if size > _GAPS * (tokenizer.get_vocab_size() + _FEW):
+        raise UserError(
+            f"{flag}: {path}: its ids go up to {size - 1:,}, and it has only "
+            f"{tokenizer.get_vocab_size():,} subwords; a table with a row for each id would be "
+            "mostly empty. Number the subwords from 0."
+        )
     if len(ends) < 3 or not (ends[0] and ends[-1]):
         raise UserError(
             f"{flag}: {path}: does not put a special token before and after a text, such as "
@@ -185,13 +198,28 @@ def load(path: str | Path, flag: str = "config.tokenizer.file") -> Tokenizer:
     return tokenizer
 
 
+@contextlib.contextmanager
+def _as_errors() -> Iterator[None]:
+    """Turns a panic of the library's Rust code, which is no Exception, into one."""
+    try:
+        yield
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise ValueError(f"the tokenizers library failed: {error}") from None
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
+
+
 def settings_files(path: str | Path) -> list[Path]:
     """The files beside a tokenizer that `load` reads too, those that exist."""
-    file = Path(path).expanduser()
+    file = user_path(path)
     names = ["tokenizer_config.json"]
     if file.suffix == ".txt":
         names += ["special_tokens_map.json", "added_tokens.json"]
-    return [file.with_name(name) for name in names if file.with_name(name).is_file()]
+    return [found for name in names if (found := file_in(file.parent, name))]
 
 
 def _from_json(file: Path) -> Tokenizer:
@@ -200,7 +228,7 @@ def _from_json(file: Path) -> Tokenizer:
     In transformers the classes for BERT rebuild their normalizer from tokenizer_config.json; here a
     setting that it does not mention keeps its value in tokenizer.json.
     """
-    tokenizer = Tokenizer.from_str(file.read_text(encoding="utf-8"))
+    tokenizer = Tokenizer.from_str(read_text(file, TOKENIZER_BYTES))
     bert = tokenizer.normalizer
     settings = _settings(file.with_name("tokenizer_config.json"))
     rebuilt = settings.get("tokenizer_class") not in _AS_WRITTEN
@@ -214,6 +242,7 @@ def _from_json(file: Path) -> Tokenizer:
 def _from_vocab(file: Path) -> Tokenizer:
     """BERT's tokenizer from a vocabulary, one subword per line, and the settings beside it."""
     settings = _all_settings(file)
+    read_text(file, TOKENIZER_BYTES)  # `read_file` waits for a pipe, and panics without UTF-8
     vocab = models.WordPiece.read_file(str(file))
     names = {role: _name(settings.get(role), default) for role, default in _ROLES.items()}
     # Token -> AddedToken: found in a text before it is normalized and cut.
@@ -250,15 +279,8 @@ def _from_vocab(file: Path) -> Tokenizer:
 
 def _settings(file: Path) -> dict[str, Any]:
     """A file of settings; {} if it does not exist."""
-    if not file.is_file():
-        return {}
-    try:
-        settings = json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{file}: not valid JSON: {error}.") from None
-    if not isinstance(settings, dict):
-        raise UserError(f"{file}: expected a JSON object, got {type(settings).__name__}.")
-    return settings
+    found = file_in(file.parent, file.name)
+    return read_object(found) if found else {}
 
 
 def _all_settings(file: Path) -> dict[str, Any]:

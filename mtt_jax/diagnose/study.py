@@ -32,6 +32,7 @@ from mtt_jax.diagnose.runs import Study, prepare_study, run_arms
 from mtt_jax.diagnose.show import show
 from mtt_jax.report.console import Console
 from mtt_jax.train.lock import locked
+from mtt_jax.untrusted.folder import user_path
 
 
 def diagnose(
@@ -50,7 +51,7 @@ def diagnose(
       UserError: for errors a user can fix.
       InterruptedRunError: after SIGTERM or Ctrl-C, once everything is saved.
     """
-    folder = Path(out).expanduser()
+    folder = user_path(out)
     with locked(folder, "--out"):
         return _diagnose(prepare_study(config, folder, seeds, tuple(balancers), console))
 

@@ -25,6 +25,7 @@ from mtt_jax.distill.cache import Stored, stored
 from mtt_jax.distill.teachers import FLAG, Teacher, checksum, open_teachers
 from mtt_jax.errors import UserError
 from mtt_jax.types import Record
+from mtt_jax.untrusted.folder import user_path
 
 
 class Taught:
@@ -86,7 +87,7 @@ def with_teachers(
     whole, key = data.splits["train"], data_key(config)
     train = whole.parts[0] if isinstance(whole, TrainingSet) else whole
     count = len(train)
-    cache = Path(config.data.cache_dir).expanduser()
+    cache = user_path(config.data.cache_dir)
 
     @functools.cache
     def texts() -> Sequence[str]:

@@ -24,6 +24,7 @@ from mtt_jax.errors import UserError, did_you_mean
 from mtt_jax.predict.engines import Engine, open_engine
 from mtt_jax.tasks import Task
 from mtt_jax.types import Example
+from mtt_jax.untrusted.folder import user_path
 from mtt_jax.weights import saved_model
 
 FLAG = "config.distill.teachers"
@@ -212,7 +213,7 @@ def open_teachers(config: Config) -> list[Teacher]:
 
 
 def _opened(only: str, path: str, config: Config) -> Teacher:
-    given = Path(path).expanduser()
+    given = user_path(path)
     if given.is_file():
         return FileTeacher(path, given, _tasks_of_file(only, given, path, config), config)
     if not given.exists():

@@ -12,6 +12,7 @@ from pathlib import Path
 from mtt_jax import atomic
 from mtt_jax.errors import UserError, did_you_mean
 from mtt_jax.predict import export_hf, graph
+from mtt_jax.untrusted.folder import user_path
 from mtt_jax.weights import manifest, saved_model
 from mtt_jax.weights.saved_model import FITTED, SavedModel
 
@@ -41,7 +42,7 @@ def export(
       UserError: if the format cannot express what the model computes, a package is missing, or
         `folder` is not empty.
     """
-    model, out = saved_model.load(path, verify=verify), Path(folder).expanduser()
+    model, out = saved_model.load(path, verify=verify), user_path(folder)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{folder}: already exists; name a new folder.")
     if (tasks and to != "hf") or (int8 and to != "onnx"):

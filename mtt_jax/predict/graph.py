@@ -29,6 +29,7 @@ from mtt_jax.data.tokenizer import vocabulary_size
 from mtt_jax.devices import startup
 from mtt_jax.errors import UserError
 from mtt_jax.types import Batch
+from mtt_jax.untrusted.folder import file_in
 from mtt_jax.weights.build import build_model
 from mtt_jax.weights.saved_model import SavedModel
 
@@ -165,11 +166,11 @@ def onnx_session(model: SavedModel, int8: bool = False) -> Any:
     except ImportError:
         raise _missing("onnxruntime") from None
     file = model.path / (INT8_FILE if int8 else FILE)
-    if not file.is_file():
-        whole = model.path / FILE
+    if not file_in(model.path, file.name):
+        whole = file_in(model.path, FILE)
         try:
             with atomic.replacing(file) as fresh:
-                if whole.is_file():
+                if whole:
                     _quantize(whole, fresh)
                 else:
                     write_onnx(model, fresh, int8)

@@ -10,6 +10,7 @@ from mtt_jax.predict.predictor import Predictor
 from mtt_jax.report.run_files import read_metrics
 from mtt_jax.tasks import Score
 from mtt_jax.tasks.score import read_scores
+from mtt_jax.untrusted.folder import user_path
 
 
 class Run:
@@ -31,7 +32,7 @@ class Run:
         Raises:
           UserError: if it holds no finished run.
         """
-        self.path = Path(path).expanduser()
+        self.path = user_path(path)
         final = read_metrics(self.path)
         if not final:
             raise UserError(f"{self.path}: no finished run: metrics.json is missing.")

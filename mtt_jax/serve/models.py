@@ -10,6 +10,7 @@ from mtt_jax.predict.engines import load_for
 from mtt_jax.predict.predictor import Predictor
 from mtt_jax.report.run_files import read_metrics
 from mtt_jax.tasks.score import read_scores
+from mtt_jax.untrusted.folder import file_in, read_text, user_path
 from mtt_jax.weights import saved_model
 from mtt_jax.weights.build import count_parameters
 from mtt_jax.weights.saved_model import SavedModel
@@ -47,9 +48,9 @@ def named(runs: Sequence[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for argument in runs:
         name, equals, path = argument.partition("=")
-        if not equals or Path(argument).exists():
+        if not equals or user_path(argument).exists():
             path = argument
-            folder = Path(argument).expanduser().resolve()
+            folder = user_path(argument).resolve()
             name = folder.parent.name if folder.name == saved_model.directory() else folder.name
         if not path or not _NAME.fullmatch(name):
             raise UserError(
@@ -77,7 +78,7 @@ def load(path: str, engine: str, aggregation: str, verify: bool = True) -> Serve
 
 def _about(model: SavedModel) -> dict[str, Any]:
     final = read_metrics(model.path.parent) or {}
-    card = model.path / "README.md"
+    card = file_in(model.path, "README.md")
     return {
         "tasks": {task.name: task.describe() for task in model.tasks},
         "max_length": model.config.data.max_length,
@@ -86,7 +87,7 @@ def _about(model: SavedModel) -> dict[str, Any]:
             split: {task: score.headline for task, score in scores.items()}
             for split, scores in read_scores(final).items()
         },
-        "card": card.read_text(encoding="utf-8") if card.is_file() else "",
+        "card": read_text(card) if card else "",
     }
 
 

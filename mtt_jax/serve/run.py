@@ -6,7 +6,6 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -15,6 +14,7 @@ from mtt_jax.errors import UserError
 from mtt_jax.serve import logs, models
 from mtt_jax.serve.app import make_app
 from mtt_jax.serve.settings import Settings
+from mtt_jax.untrusted.folder import user_path
 
 TOKEN = "MTT_TOKEN"
 _LOCAL = ("127.", "::1", "localhost")
@@ -172,7 +172,7 @@ def read_token(file: str, environment: Mapping[str, str]) -> str:
     if file:
         where = f"--token-file: {file}"
         try:
-            token = Path(file).expanduser().read_text(encoding="utf-8").strip()
+            token = user_path(file).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
             raise UserError(f"{where}: cannot be read: {reason}.") from None

@@ -1,14 +1,14 @@
 """What clients send and get, as pydantic models, and the way from bytes to a checked request."""
 
-import json
 from collections.abc import Sequence
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
 
-from mtt_jax.errors import UserError, did_you_mean
+from mtt_jax.errors import did_you_mean
 from mtt_jax.serve.settings import Settings
 from mtt_jax.tasks import Task
+from mtt_jax.untrusted.json_text import JsonError, parse_json
 
 # Of what a client sent, in a message; a longer name is nobody's misspelling.
 _SHOWN = 60
@@ -243,36 +243,11 @@ def _quoted(name: str) -> str:
 
 
 def _json(body: bytes) -> Any:
-    """The value of a JSON text in UTF-8 (RFC 8259), without NaN and repeated keys."""
+    """The value of a JSON text, as `parse_json` reads it."""
     try:
-        text = body.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise RequestError(400, f"the body is not UTF-8 (byte {error.start}).") from None
-    try:
-        return json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
-    except RecursionError:
-        raise RequestError(400, "the body is nested too deeply.") from None
-    except json.JSONDecodeError as error:
-        raise RequestError(
-            400, f"the body is not JSON: {error.msg} (line {error.lineno}, column {error.colno})."
-        ) from None
-    except UserError as error:
-        raise RequestError(400, str(error)) from None
-    except ValueError:  # Python's limit on the digits of an integer
-        raise RequestError(400, "the body has a number with too many digits.") from None
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        seen: set[str] = set()
-        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore
-        raise UserError(f"the body has the key {_quoted(twice)} twice.")
-    return found
-
-
-def _no_constant(name: str) -> Any:
-    raise UserError(f"the body is not JSON: {name} is not a number in JSON.")
+        return parse_json(body)
+    except JsonError as error:
+        raise RequestError(400, f"the body {error}.") from None
 
 
 def _explained(error: ValidationError) -> str:

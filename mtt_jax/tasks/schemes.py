@@ -296,7 +296,8 @@ def _scheme(letters: set[str], middle: bool, sentences: Sequence[Sequence[str]])
 
 def illegal_tags(sentences: Iterable[Sequence[str]], scheme: str) -> tuple[tuple[int, int], ...]:
     """(sentence, word) of each tag that breaks a scheme, such as I-PER after O in iob2."""
-    return tuple(_illegal_tags([[split_tag(tag) for tag in tags] for tags in sentences], scheme))
+    found = _illegal_tags([[split_tag(tag) for tag in tags] for tags in sentences], scheme)
+    return tuple(dict.fromkeys(found))  # I-PER alone in bioes has neither a begin nor an end
 
 
 def _illegal_tags(tagged, scheme):

@@ -34,6 +34,7 @@ from mtt_jax.train.setup import (
 )
 from mtt_jax.train.step import make_step
 from mtt_jax.train.stop import InterruptedRunError, stop_signals
+from mtt_jax.untrusted.folder import user_path
 
 
 def train(
@@ -57,7 +58,7 @@ def train(
     """
     startup.start_devices()
     console = console if processes.is_main() else silent()
-    run = Path(workdir).expanduser()
+    run = user_path(workdir, "--workdir")
     with (
         stop_signals() as asked,
         memory.explained(memory.remedy(config)),

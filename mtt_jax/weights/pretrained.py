@@ -14,6 +14,7 @@ from mtt_jax.config.contradictions import check
 from mtt_jax.config.schema import Config
 from mtt_jax.errors import UserError
 from mtt_jax.model import hf
+from mtt_jax.untrusted.folder import file_in, user_path
 from mtt_jax.weights.saved_model import stack_layers
 
 _HUB_FILES = ["config.json", "*.safetensors", "*.safetensors.index.json", "tokenizer*.json",
@@ -30,6 +31,7 @@ def complete(config: Config) -> Config:
         return config
     folder = find(config.encoder.init)
     fields = hf.read_settings(folder)
+    hf.check_sizes(folder)
     if fields["max_positions"] < config.data.max_length:
         raise UserError(
             f"config.data.max_length: {config.data.max_length} is more than the "
@@ -49,8 +51,9 @@ def complete(config: Config) -> Config:
 def _tokenizer_file(folder: Path) -> Path:
     """The tokenizer of a model."""
     for name in ("tokenizer.json", "vocab.txt"):
-        if (folder / name).is_file():
-            return folder / name
+        file = file_in(folder, name)
+        if file:
+            return file
     raise UserError(
         f"{folder}: contains no tokenizer.json and no vocab.txt. Where transformers is installed: "
         f'python -c "from transformers import AutoTokenizer; AutoTokenizer.from_pretrained('
@@ -64,7 +67,7 @@ def find(name: str) -> Path:
     Raises:
       UserError: if it is none of the three, saying how to get it.
     """
-    folder = Path(name).expanduser()
+    folder = user_path(name, "config.encoder.init")
     if folder.is_dir():
         return folder
     if folder.exists():

@@ -33,6 +33,8 @@ from mtt_jax.errors import UserError
 from mtt_jax.model import lora
 from mtt_jax.model.hf import tensors
 from mtt_jax.tasks import Task
+from mtt_jax.untrusted import folder as strangers
+from mtt_jax.untrusted.folder import file_in, read_object, user_path
 from mtt_jax.weights import manifest
 from mtt_jax.weights.build import build_model, init_params
 from mtt_jax.weights.manifest import Damage
@@ -142,7 +144,7 @@ def find(path: str | Path) -> Path:
     Raises:
       UserError: if there is no model, saying what was found instead.
     """
-    given = Path(path).expanduser()
+    given = user_path(path)
     for candidate in (given / directory(), given):
         if any((candidate / name).is_file() for name in ("model.safetensors", "model.onnx")):
             return candidate
@@ -181,8 +183,8 @@ def config_of(folder: Path) -> Config:
     Raises:
       UserError: if it is missing or damaged.
     """
-    file = folder / "config.json"
-    if not file.is_file():
+    file = file_in(folder, "config.json")
+    if not file:
         raise UserError(f"{folder}: config.json is missing; copy the whole directory.")
     config = config_files.read(file)
     for task in config.task_list:
@@ -247,7 +249,7 @@ def load(
     if verify:
         check(folder)
     for name in ("config.json", "tokenizer.json"):
-        if not (folder / name).is_file():
+        if not file_in(folder, name):
             raise UserError(f"{folder}: {name} is missing; copy the whole directory.")
     config = config_of(folder)
     if not config.task_list and not encoder_is_enough:
@@ -257,9 +259,9 @@ def load(
         )
     tokenizer = tokenizer_module.load(folder / "tokenizer.json", "model")
     vocabulary = tokenizer_module.vocabulary_size(tokenizer)
-    tasks = _with_fitted(config.task_list, folder / FITTED)
-    weights = folder / "model.safetensors"
-    if not weights.is_file():
+    tasks = _with_fitted(config.task_list, file_in(folder, FITTED))
+    weights = file_in(folder, "model.safetensors")
+    if not weights:
         if graph_is_enough:
             return SavedModel(config, {}, tokenizer, folder, tasks)
         raise UserError(
@@ -351,23 +353,19 @@ def _table(table: Any, tokenizer: Tokenizer, file: Path) -> Any:
     )
 
 
-def _with_fitted(tasks: Sequence[Task], file: Path) -> tuple[Task, ...]:
+def _with_fitted(tasks: Sequence[Task], file: Path | None) -> tuple[Task, ...]:
     """The tasks with what they chose on dev, read from a file; unchanged if it does not exist.
 
     Raises:
       UserError: if the file is damaged.
     """
+    if not file:
+        return tuple(tasks)
+    fitted = read_object(file)
     try:
-        if not file.is_file():
-            return tuple(tasks)
-        fitted = read_json(file)
-        if not isinstance(fitted, dict):
-            raise TypeError("expected a JSON object")
         if not fitted.keys() <= {task.name for task in tasks}:
             raise ValueError(f"it names {', '.join(fitted)}, which are not all tasks of the model")
         return tuple(task.with_fitted(fitted.get(task.name, {})) for task in tasks)
-    except UserError:
-        raise
     except (ValueError, TypeError, AttributeError) as error:
         raise UserError(f"{file}: damaged: {error}.") from None
 
@@ -394,14 +392,11 @@ def stack_layers(params: Any) -> Any:
 
 
 def read_json(path: Path) -> Any:
-    """The content of a JSON file; None if the file does not exist.
+    """The content of a JSON file that a run wrote; None if the file does not exist.
 
     Raises:
       UserError: naming the file, if it is damaged.
     """
-    if not path.is_file():
+    if not path.exists() and not path.is_symlink():
         return None
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: damaged: not JSON: {error}.") from None
+    return strangers.read_json(path, finite=False)  # a score may be NaN

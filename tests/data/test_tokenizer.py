@@ -215,12 +215,12 @@ def test_missing_tokenizer_file_is_reported_with_the_field(tmp_path):
     assert load_refusal(path) == (
         f"config.tokenizer.file: {path}: no such file; expected a tokenizer.json."
     )
-    assert load_refusal(tmp_path).startswith(f"config.tokenizer.file: {tmp_path}: no such file")
+    assert load_refusal(tmp_path) == (
+        f"config.tokenizer.file: {tmp_path}: is a directory; expected a file."
+    )
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"not json", b"{}", b'{"model": 3}', b"[]", b"\xff\xfe\x00"]
-)
+@pytest.mark.parametrize("content", [b"", b"not json", b"{}", b'{"model": 3}', b"[]"])
 def test_file_that_is_not_a_tokenizer_is_reported(tmp_path, content):
     path = tmp_path / "vocab.json"
     path.write_bytes(content)

@@ -194,14 +194,14 @@ def test_wrong_settings_are_named_with_their_file(files, message, tmp_path):
 def test_damaged_settings_are_named(tmp_path):
     path = write(tmp_path)
     (tmp_path / "tokenizer_config.json").write_text("{", encoding="utf-8")
-    assert f"{tmp_path / 'tokenizer_config.json'}: not valid JSON" in refusal(path)
+    assert f"{tmp_path / 'tokenizer_config.json'}: is not JSON" in refusal(path)
 
 
 def test_a_vocabulary_of_something_else_is_refused(tmp_path):
     path = write(tmp_path, ["Once upon a time", "there was"])
     assert "has no subword '[UNK]'" in refusal(path)
     path.write_bytes(b"\xff\xfe\x00")
-    assert "not a vocab.txt, one subword per line" in refusal(path)
+    assert f"{path}: is not UTF-8 (byte 0)." in refusal(path)
 
 
 CASES = {

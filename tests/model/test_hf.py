@@ -212,7 +212,10 @@ def test_weights_that_do_not_match_their_config_are_refused(change, message, tmp
 
 
 def test_damaged_index_of_shards_is_named(folder):
-    (folder / "model.safetensors.index.json").write_text("[")
+    file = folder / "model.safetensors.index.json"
+    file.write_text("[")
+    assert "model.safetensors.index.json: is not JSON" in complaint(folder)
+    file.write_text("{}")
     assert "model.safetensors.index.json: not a valid index of weights" in complaint(folder)
 
 

@@ -32,9 +32,11 @@ SETTINGS = {
 
 @pytest.fixture
 def folder(tmp_path):
-    """A BERT's settings and tokenizer, without weights."""
+    """A BERT's settings and tokenizer, with weights that have its sizes and not its tensors."""
     (tmp_path / "config.json").write_text(json.dumps(SETTINGS))
     (tmp_path / "tokenizer.json").write_text("{}")
+    sizes = {name: np.zeros((64, 48), np.float32) for name in "ab"}
+    save_file(sizes, tmp_path / "model.safetensors")
     return tmp_path
 
 

@@ -15,6 +15,7 @@ from typing import BinaryIO, NamedTuple, cast
 
 from mtt_jax.data.readers.rows import Head
 from mtt_jax.errors import UserError, did_you_mean
+from mtt_jax.untrusted.folder import exists, user_path
 
 # Prefix of a data set on the hub, which can be named instead of a file: `hub:owner/name`.
 HUB = "hub:"
@@ -67,13 +68,13 @@ def expand(spec: str, flag: str) -> list[Path]:
     Raises:
       UserError: if nothing is there, or if a file is empty or can be read only once.
     """
-    if spec.startswith(HUB) or Path(spec).expanduser().exists():
+    if spec.startswith(HUB) or exists(spec):
         return [_checked(spec, flag)]
     found: list[Path] = []
     for part in (part.strip() for part in spec.split(",")):
         if not part:
             continue
-        path = Path(part).expanduser()
+        path = user_path(part, flag)
         if not part.startswith(HUB) and not path.exists() and glob.has_magic(part):
             matches = sorted(glob.glob(str(path), recursive=True))
             if not matches:
@@ -87,7 +88,7 @@ def expand(spec: str, flag: str) -> list[Path]:
 
 
 def _checked(name: str, flag: str) -> Path:
-    path = Path(name).expanduser()
+    path = user_path(name, flag)
     if name.startswith(HUB) or path.is_dir():
         return path
     if not path.exists():

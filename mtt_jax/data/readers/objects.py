@@ -46,7 +46,7 @@ def list_in(cell: str) -> Any:
         cut = f"[{', '.join(re.findall(rf'{_QUOTED}|-?[0-9]+', cut))}]"
     try:
         found = ast.literal_eval(cut)
-    except (ValueError, SyntaxError, RecursionError, MemoryError):
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
         return cell
     names = isinstance(found, list) and all(type(item) in (str, int) for item in found)
     return found if names else cell

@@ -66,7 +66,7 @@ def _in_cell(cell: str) -> Any:
         return cell
     try:
         found = ast.literal_eval(cell.strip())
-    except (ValueError, SyntaxError, RecursionError, MemoryError):
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
         try:
             return json.loads(cell)
         except (ValueError, RecursionError):

@@ -83,7 +83,7 @@ def rows_of(batch: Any, path: Path, before: int, only: Collection[str] = ()) -> 
         for name in batch.schema.names
         if (name in only if only else not name.startswith(_PANDAS_INDEX))
     ]
-    columns = [_values(batch.column(name)) for name in names]
+    columns = [_read(batch, name, path) for name in names]
     for number, values in enumerate(zip(*columns, strict=True), start=before + 1):
         place = Place(path, number, "row")
         fields = dict(zip(names, values, strict=True))
@@ -165,7 +165,12 @@ def _batches(path: Path) -> Iterator[Any]:
     """
     try:
         with _opened(path) as (kind, stream):
-            yield from _record_batches(kind, stream)
+            for batch in _record_batches(kind, stream):
+                # pyarrow believes the offsets in an Arrow file, and reads wherever they lead:
+                # https://arrow.apache.org/docs/format/Security.html
+                batch.validate(full=True)
+                for begin in range(0, max(batch.num_rows, 1), _ROWS_PER_BATCH):
+                    yield batch.slice(begin, _ROWS_PER_BATCH)
     except UserError:
         raise
     except Exception as error:  # pyarrow, zlib, zipfile and zstandard each have their own
@@ -209,6 +214,19 @@ def _opened(path: Path) -> Iterator[tuple[bytes, BinaryIO]]:
         shutil.copyfileobj(stream, whole)
         whole.seek(0)
         yield magic, whole
+
+
+def _read(batch: Any, name: str, path: Path) -> list[Any]:
+    """The values of a column by name.
+
+    Raises:
+      UserError: for values that Python does not have, such as a date in the year 300,000.
+    """
+    try:
+        return _values(batch.column(name))
+    except Exception as error:  # pyarrow's own, or ValueError, OverflowError, ...
+        reason = " ".join(str(error).split())[:200].rstrip(".")
+        raise UserError(f"{path}: column {name!r} cannot be read: {reason}.") from None
 
 
 def _values(column: Any) -> list[Any]:

@@ -1,12 +1,14 @@
 """Hugging Face weights <-> ours, one module per family of architectures."""
 
-import json
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from mtt_jax.errors import UserError
 from mtt_jax.model.hf import bert, modernbert
+from mtt_jax.model.hf.tensors import header
+from mtt_jax.model.hf.weights import weight_files
+from mtt_jax.untrusted.folder import file_in, read_object
 
 _FAMILY: dict[str, ModuleType] = {
     **dict.fromkeys(bert.ARCHITECTURES, bert),
@@ -29,7 +31,7 @@ def read_settings(folder: Path) -> dict[str, Any]:
         raise UserError(f"{where}: {error} is missing.") from None
     except UserError:
         raise
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
         raise UserError(f"{where}: a setting has an unexpected type: {error}.") from None
     for name in ("layers", "width", "heads", "feedforward", "max_positions"):
         if type(fields[name]) is not int or fields[name] < 1:
@@ -61,16 +63,37 @@ def read_encoder(folder: Path, vocab_size: int, needed: int | None = None) -> di
     return family.read(folder, settings, fields, vocab_size, needed or vocab_size)
 
 
+def check_sizes(folder: Path) -> None:
+    """Compares the sizes in config.json with the headers of its weights.
+
+    So a size such as 10^9 is refused before a model of it is built. `read_encoder` compares each
+    tensor's shape, too.
+
+    Raises:
+      UserError: naming the size; or if the weights are missing or damaged.
+    """
+    fields = read_settings(folder)
+    shapes = [stored.shape for file in weight_files(folder) for stored in header(file).values()]
+    longest = max((length for shape in shapes for length in shape), default=0)
+    most = {"layers": len(shapes), "width": longest, "feedforward": longest}
+    if fields["positions"] == "learned":
+        most["max_positions"] = longest
+    for name, bound in most.items():
+        if fields[name] > bound:
+            have = f"{bound:,} tensors" if name == "layers" else f"no length above {bound:,}"
+            raise UserError(
+                f"{folder / 'config.json'}: asks for {fields[name]:,} as the encoder's {name}, "
+                f"but its weights have {have}; they do not belong together."
+            )
+
+
 def _settings(folder: Path) -> dict[str, Any]:
     """Reads config.json of a known architecture."""
-    file = folder / "config.json"
-    if not file.is_file():
+    file = file_in(folder, "config.json")
+    if not file:
         raise UserError(f"{folder}: contains no config.json; expected a Hugging Face model.")
-    try:
-        settings = json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{file}: not valid JSON: {error}.") from None
-    model_type = settings.get("model_type") if isinstance(settings, dict) else None
+    settings = read_object(file)
+    model_type = settings.get("model_type")
     if not isinstance(model_type, str) or model_type not in _FAMILY:
         raise UserError(f"{file}: model_type {model_type!r} is not one of {', '.join(_FAMILY)}.")
     return settings

@@ -3,15 +3,17 @@
 A pickle can run its author's code, so a pytorch_model.bin is never opened.
 """
 
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from mtt_jax.errors import UserError
-from mtt_jax.model.hf.tensors import names, read
+from mtt_jax.model.hf.tensors import Stored, header, read
+from mtt_jax.untrusted.folder import file_in, read_object
 
+# Endings of what PyTorch writes by default.
+_PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 # A length that a tensor must have, with how config.json gives it.
 Length = tuple[str, int]
 
@@ -34,8 +36,17 @@ class Weights:
         self.folder = folder
         self._file_of: dict[str, Path] = {}
         self._taken: set[str] = set()
-        for file in _files(folder):
-            self._file_of |= dict.fromkeys(names(file), file)
+        self._stored: dict[str, Stored] = {}
+        for file in weight_files(folder):
+            tensors = header(file)
+            twice = sorted(tensors.keys() & self._file_of.keys())
+            if twice:
+                raise UserError(
+                    f"{folder}: tensor {twice[0]!r} is in two files, {file.name} and "
+                    f"{self._file_of[twice[0]].name}; only one of them can be meant."
+                )
+            self._file_of |= dict.fromkeys(tensors, file)
+            self._stored |= tensors
         self._prefixes = self._recognize(prefix, table)
 
     def _recognize(self, prefix: str, table: str) -> tuple[str, ...]:
@@ -64,9 +75,9 @@ class Weights:
         for name in (prefix + name for name in names for prefix in self._prefixes):
             if name in self._file_of:
                 self._taken.add(name)
-                found = read(self._file_of[name], name)
-                self._check_shape(name, found.shape, shape)
-                return found
+                # Before it is read, which allocates it.
+                self._check_shape(name, self._stored[name].shape, shape)
+                return read(self._file_of[name], name)
         if optional:
             return None
         if self._taken:
@@ -131,29 +142,24 @@ class Weights:
         return table[:vocab_size]
 
 
-def _files(folder: Path) -> list[Path]:
-    """The weight files of a folder."""
-    single, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
-    if single.is_file():
+def weight_files(folder: Path) -> list[Path]:
+    """The weight files of a folder.
+
+    Raises:
+      UserError: if there are none, or an index names files that are not in the folder.
+    """
+    single = file_in(folder, "model.safetensors")
+    if single:
         return [single]
-    if index.is_file():
-        try:
-            shards = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
-            files = [folder / name for name in sorted(set(shards))]
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UserError(f"{index}: not a valid index of weights: {error!r}.") from None
-        missing = [file.name for file in files if not file.is_file()]
-        if missing:
-            raise UserError(
-                f"{index}: names {len(missing)} of {len(files)} files that are not in the folder, "
-                f"such as {missing[0]}; copy them too."
-            )
-        return files
-    pickles = sorted(folder.glob("pytorch_model*.bin"))
+    index = file_in(folder, "model.safetensors.index.json")
+    if index:
+        return _shards(folder, index)
+    pickles = sorted(file for file in folder.iterdir() if file.suffix in _PICKLES)
     if pickles:
         raise UserError(
-            f"{folder}: contains {pickles[0].name}, a pickle, which is never loaded. Convert it "
-            "with PyTorch and transformers installed: "
+            f"{folder}: contains {pickles[0].name}, a pickle, which is never loaded, as it can run "
+            "its author's code. If you trust the author, convert it with PyTorch and transformers "
+            "installed: "
             'python -c "from transformers import AutoModel;'
             f" AutoModel.from_pretrained('{folder}').save_pretrained('{folder}')\""
         )
@@ -162,3 +168,25 @@ def _files(folder: Path) -> list[Path]:
         f"{folder}: contains no model.safetensors"
         + (f", only {', '.join(others[:3])}." if others else ".")
     )
+
+
+def _shards(folder: Path, index: Path) -> list[Path]:
+    """The files that an index names."""
+    names = read_object(index).get("weight_map")
+    if not isinstance(names, dict) or not names or not all(map(_is_shard, names.values())):
+        raise UserError(
+            f"{index}: not a valid index of weights: expected an object weight_map with names of "
+            ".safetensors files."
+        )
+    found = {name: file_in(folder, name) for name in sorted(set(names.values()))}
+    missing = [name for name, file in found.items() if file is None]
+    if missing:
+        raise UserError(
+            f"{index}: names {len(missing)} of {len(found)} files that are not in the folder, "
+            f"such as {missing[0][:100]}; copy them too."
+        )
+    return [file for file in found.values() if file]
+
+
+def _is_shard(name: Any) -> bool:
+    return isinstance(name, str) and name.endswith(".safetensors")
