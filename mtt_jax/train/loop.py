@@ -115,7 +115,7 @@ def run_steps(setup: Setup, history: History) -> Setup:
                     state, metrics = advance(state, batch, root)
                 if step == start + 1:
                     startup.release_freed_memory()
-                journal.stepped(step, state, metrics)
+                journal.stepped(step, state, metrics, batch)
                 evaluating = step == phase.end or step % train.eval_every == 0
                 saving = evaluating or step % train.save_every == 0
                 asked = asked_to_stop(setup, step, saving)
@@ -123,7 +123,8 @@ def run_steps(setup: Setup, history: History) -> Setup:
                     journal.catch_up(step, state)
                     dev = journal.evaluate(state) if evaluating else None
                     journal.flush()
-                    setup.checkpoints.save(step, state, stream, *(dev[:2] if dev else ()))
+                    if evaluating or asked or not journal.skipping:
+                        setup.checkpoints.save(step, state, stream, *(dev[:2] if dev else ()))
                     if dev:
                         setup = setup.evaluated(step, dev.of_phase)
                         journal.planned(setup)
