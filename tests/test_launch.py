@@ -143,6 +143,17 @@ def test_a_finished_run_says_that_it_is_finished_and_changes_nothing(uninterrupt
     assert (run / "metrics.json").stat().st_mtime_ns == before
 
 
+def test_the_same_seed_gives_the_same_bytes_in_another_process(uninterrupted, arguments, tmp_path):
+    """With the threads that read and pack batches ahead, as in every run."""
+    again = tmp_path / "again"
+    finish(command(*arguments(again)))
+    ours, theirs = (
+        (run / "model" / "model.safetensors").read_bytes() for run in (again, uninterrupted[0])
+    )
+    assert ours == theirs
+    assert_same_outcome(again, uninterrupted[0])
+
+
 @pytest.mark.peers  # slow: a run that is started again and again
 def test_a_run_killed_at_random_and_resumed_ends_as_one_never_stopped(
     uninterrupted, arguments, tmp_path

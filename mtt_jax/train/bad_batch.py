@@ -129,12 +129,12 @@ def verdict(sentences: Sequence[Sentence], bad: Sequence[str]) -> str:
             f"The model's answer is NaN or infinite for {len(failed):,} of the "
             f"{len(sentences):,} sentences of the batch: {_named(failed)}."
         )
-    labelled = [one for one in sentences if set(one.tasks) & set(bad)] or list(sentences)
-    what = f" with a label of {' or '.join(bad)}" if bad else ""
-    return (
-        f"The model has finite answers to all {len(sentences):,} sentences of the batch; "
-        f"{len(labelled):,}{what}: {_named(labelled)}."
-    )
+    sound = f"The model has finite answers to all {len(sentences):,} sentences of the batch"
+    labelled = [one for one in sentences if set(one.tasks) & set(bad)]
+    if not labelled:
+        return f"{sound}: {_named(sentences)}."
+    what = f"{len(labelled):,} with a label of {' or '.join(bad)}"
+    return f"{sound}; {what}: {_named(labelled)}."
 
 
 def _named(sentences: Sequence[Sentence]) -> str:
