@@ -209,7 +209,7 @@ def test_a_run_goes_on_past_bad_batches_and_says_so_everywhere(survived):
 
 
 def test_too_many_bad_steps_in_a_row_end_the_run_with_task_and_sentences(data, tmp_path):
-    config = config_of(data, {"class_weights": {"rare": TOO_MUCH}}, bad_steps=0)
+    config = config_of(data, {"class_weights": {"rare": TOO_MUCH}}, bad_steps=0, batch_rows=2)
     run = tmp_path / "run"
     with pytest.raises(UserError) as caught:
         trained(config, run)
