@@ -28,7 +28,7 @@ from mtt_jax.train.loop import train
 from tests.helpers import Run, batch_of
 
 # A loss of about 1 times this weight of its class is infinite in float32.
-TOO_MUCH = 3e38
+RARE = {"tone": {"rare": 3e38}}
 
 
 def poisoned(batch, task="topic"):
@@ -156,14 +156,26 @@ def data(tmp_path_factory):
     return folder
 
 
-def config_of(data, task=None, **train_fields):
+def config_of(data, weights=None, **train_fields):
+    """A run of the task tone, and of one for each further name of `weights`.
+
+    Args:
+      data: the folder.
+      weights: task -> its class weights; all read the same labels.
+      train_fields: those of config.train.
+    """
+    labels, weights = ("good", "bad", "rare"), {"tone": {}, **(weights or {})}
     config = default_config(
-        {"tone": TaskConfig(kind="classes", labels=("good", "bad", "rare"), **(task or {}))}
+        {
+            name: TaskConfig(kind="classes", labels=labels, class_weights=of_classes)
+            for name, of_classes in weights.items()
+        }
     )
     config.data.source, config.data.cache_dir = "files", str(data / "cache")
-    config.data.tone.update(
-        label="tone", train=str(data / "data.jsonl"), dev=str(data / "dev.jsonl")
-    )
+    for name in weights:
+        config.data[name].update(
+            label="tone", train=str(data / "data.jsonl"), dev=str(data / "dev.jsonl")
+        )
     config.data.max_length, config.data.overlap, config.train.row_length = 64, 16, 64
     config.encoder.update(layers=1, width=16, heads=2, feedforward=16)
     config.train.update(
@@ -188,7 +200,7 @@ def rows_of(run):
 @pytest.fixture(scope="module")
 def survived(data, tmp_path_factory):
     """(run, metrics, what was printed) of a run some of whose batches have an infinite loss."""
-    config = config_of(data, {"class_weights": {"rare": TOO_MUCH}}, bad_steps=10)
+    config = config_of(data, RARE, bad_steps=10)
     run = tmp_path_factory.mktemp("survived") / "run"
     return run, *trained(config, run)
 
@@ -209,7 +221,7 @@ def test_a_run_goes_on_past_bad_batches_and_says_so_everywhere(survived):
 
 
 def test_too_many_bad_steps_in_a_row_end_the_run_with_task_and_sentences(data, tmp_path):
-    config = config_of(data, {"class_weights": {"rare": TOO_MUCH}}, bad_steps=0, batch_rows=2)
+    config = config_of(data, RARE, bad_steps=0, batch_rows=2)
     run = tmp_path / "run"
     with pytest.raises(UserError) as caught:
         trained(config, run)
@@ -246,11 +258,9 @@ def test_parameters_that_diverged_end_the_run_and_no_checkpoint_holds_them(
 @pytest.mark.peers  # slow: three runs with phases
 def test_bad_steps_of_phases_masked_words_and_distillation(data, survived, tmp_path):
     """A run resumed in the middle ends in the same bytes as one that was never stopped."""
-    config = config_of(data, bad_steps=20, mlm=0.5, ema=0.9, keep=30)
-    # Of a task that the teacher has not: its weights would make all of its answers infinite.
-    config.tasks.mood = TaskConfig(
-        kind="classes", labels=("good", "bad", "rare"), class_weights={"rare": TOO_MUCH}
-    )
+    # Of a task that the teacher has not: such a weight makes its answers infinite everywhere.
+    rare = {"mood": RARE["tone"]}
+    config = config_of(data, rare, bad_steps=20, mlm=0.5, ema=0.9, keep=30)
     config.distill.teachers = str(survived[0])
     config.distill.gold = 0.5
     config.phases = (phase("first", steps=20), phase("second", steps=20, warmup=2))
