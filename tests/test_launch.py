@@ -342,8 +342,10 @@ def test_a_loss_that_is_nan_or_infinite_ends_the_run_and_keeps_its_checkpoints(a
         command(*arguments(run), "--config.train.learning_rate=1e30", "--config.train.clip=0"),
         code=2,
     )
-    assert re.search(r"error: step \d+: the loss is (nan|inf)", err)
+    assert re.search(r"error: step \d+: the loss is (nan|inf) .* 6 steps in a row", err)
+    assert "so the parameters have diverged" in err
     assert "--config.train.learning_rate" in err
+    assert (run / "bad_batch.jsonl").is_file()
     assert not (run / "metrics.json").exists()
 
 

@@ -20,6 +20,12 @@ from mtt_jax.types import Batch, Example
 # Name of the file in the run directory, how many sentences a message names, and how much of each.
 FILE, _NAMED, _CHARACTERS = "bad_batch.jsonl", 3, 60
 
+# What to do about parameters that diverged.
+DIVERGED = (
+    "Lower --config.train.learning_rate, raise --config.train.warmup or set --config.train.clip, "
+    "and start in a new --workdir."
+)
+
 
 class Sentence(NamedTuple):
     """A sentence of a batch.
@@ -135,6 +141,20 @@ def verdict(sentences: Sequence[Sentence], bad: Sequence[str]) -> str:
         return f"{sound}: {_named(sentences)}."
     what = f"{len(labelled):,} with a label of {' or '.join(bad)}"
     return f"{sound}; {what}: {_named(labelled)}."
+
+
+def remedy(sentences: Sequence[Sentence]) -> str:
+    """What to do about a bad batch: about the parameters, the sentences, or what weighs labels."""
+    failed = sum(not sentence.finite for sentence in sentences)
+    if failed == len(sentences):
+        return DIVERGED
+    if failed:
+        return f"Leave these sentences out if something is wrong with them. If not: {DIVERGED}"
+    return (
+        "Look at the labels of these sentences, and lower --config.tasks.NAME.class_weights and "
+        "--config.tasks.NAME.weight if they are large. To skip more steps in a row, resume the run "
+        "with a higher --config.train.bad_steps."
+    )
 
 
 def _named(sentences: Sequence[Sentence]) -> str:

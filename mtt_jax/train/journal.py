@@ -30,11 +30,6 @@ from mtt_jax.train.setup import Setup
 from mtt_jax.train.step import StepMetrics, TrainState
 from mtt_jax.types import Batch
 
-_REMEDY = (
-    "Lower --config.train.learning_rate, raise --config.train.warmup or set --config.train.clip, "
-    "and start in a new --workdir."
-)
-
 
 class _Bad(NamedTuple):
     """A step that was skipped: its number, its metrics on the host and its batch on the mesh."""
@@ -134,7 +129,7 @@ class Journal:
         if not _all_finite(state.params):
             raise UserError(
                 f"step {step}: a parameter became NaN or infinite. Checkpoints before this step "
-                f"are untouched. {_REMEDY}"
+                f"are untouched. {bad_batch.DIVERGED}"
             )
 
     def _report(self, state: TrainState) -> None:
@@ -179,7 +174,7 @@ class Journal:
             f"step {bad.step}: {what_is_bad(bad.metrics)}, and {self._skips.in_a_row:,} "
             f"step{'s' * (self._skips.in_a_row > 1)} in a row changed nothing. "
             f"{bad_batch.verdict(sentences, bad_tasks(bad.metrics))} All of them are in {file}. "
-            f"{where}. {_REMEDY}"
+            f"{where}. {bad_batch.remedy(sentences)}"
         )
 
     def evaluate(self, state: TrainState) -> DevScore | None:

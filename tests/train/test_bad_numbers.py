@@ -229,6 +229,7 @@ def test_too_many_bad_steps_in_a_row_end_the_run_with_task_and_sentences(data, t
     assert ": the loss is inf (tone inf), and 1 step in a row changed nothing. " in message
     assert "The model has finite answers to all " in message
     assert "with a label of tone" in message
+    assert "lower --config.tasks.NAME.class_weights" in message
     assert len(message.splitlines()) == 1
     assert not (run / "metrics.json").exists()
     sentences = [json.loads(line) for line in (run / "bad_batch.jsonl").read_text().splitlines()]
