@@ -143,6 +143,7 @@ def test_a_finished_run_says_that_it_is_finished_and_changes_nothing(uninterrupt
     assert (run / "metrics.json").stat().st_mtime_ns == before
 
 
+@pytest.mark.peers  # slow: another run
 def test_the_same_seed_gives_the_same_bytes_in_another_process(uninterrupted, arguments, tmp_path):
     """With the threads that read and pack batches ahead, as in every run."""
     again = tmp_path / "again"

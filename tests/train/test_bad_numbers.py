@@ -199,14 +199,23 @@ def rows_of(run):
 
 @pytest.fixture(scope="module")
 def survived(data, tmp_path_factory):
-    """(run, metrics, what was printed) of a run some of whose batches have an infinite loss."""
-    config = config_of(data, RARE, bad_steps=10)
+    """A run some of whose batches have an infinite loss, on two devices.
+
+    Returns (run, error of the first start, sentences in its file, metrics.json, what was printed):
+    the first start may skip no step, and the second, which resumes it, ten in a row.
+    """
     run = tmp_path_factory.mktemp("survived") / "run"
-    return run, *trained(config, run)
+    with pytest.raises(UserError) as caught:
+        trained(config_of(data, RARE, bad_steps=0, batch_rows=2), run)
+    lines = (run / "bad_batch.jsonl").read_text(encoding="utf-8").splitlines()
+    sentences = [json.loads(line) for line in lines]
+    assert not (run / "metrics.json").exists()
+    final, printed = trained(config_of(data, RARE, bad_steps=10, batch_rows=2), run)
+    return run, str(caught.value), sentences, final, printed
 
 
 def test_a_run_goes_on_past_bad_batches_and_says_so_everywhere(survived):
-    run, final, printed = survived
+    run, _, _, final, printed = survived
     bad = [row for row in rows_of(run) if row["kind"] == "skipped"]
     assert 0 < len(bad) < 50
     assert final["skipped_steps"] == len(bad) == bad[-1]["total"]
@@ -220,19 +229,13 @@ def test_a_run_goes_on_past_bad_batches_and_says_so_everywhere(survived):
     )
 
 
-def test_too_many_bad_steps_in_a_row_end_the_run_with_task_and_sentences(data, tmp_path):
-    config = config_of(data, RARE, bad_steps=0, batch_rows=2)
-    run = tmp_path / "run"
-    with pytest.raises(UserError) as caught:
-        trained(config, run)
-    message = str(caught.value)
+def test_too_many_bad_steps_in_a_row_end_the_run_with_task_and_sentences(survived, data):
+    _, message, sentences, _, _ = survived
     assert ": the loss is inf (tone inf), and 1 step in a row changed nothing. " in message
-    assert "The model has finite answers to all " in message
+    assert f"The model has finite answers to all {len(sentences)} sentences of the" in message
     assert "with a label of tone" in message
     assert "lower --config.tasks.NAME.class_weights" in message
     assert len(message.splitlines()) == 1
-    assert not (run / "metrics.json").exists()
-    sentences = [json.loads(line) for line in (run / "bad_batch.jsonl").read_text().splitlines()]
     lines = (data / "data.jsonl").read_text().splitlines()
     for sentence in sentences:
         number = int(sentence["place"].rpartition(", line ")[2])
