@@ -143,6 +143,18 @@ def test_a_finished_run_says_that_it_is_finished_and_changes_nothing(uninterrupt
     assert (run / "metrics.json").stat().st_mtime_ns == before
 
 
+@pytest.mark.peers  # slow: another run
+def test_the_same_seed_gives_the_same_bytes_in_another_process(uninterrupted, arguments, tmp_path):
+    """With the threads that read and pack batches ahead, as in every run."""
+    again = tmp_path / "again"
+    finish(command(*arguments(again)))
+    ours, theirs = (
+        (run / "model" / "model.safetensors").read_bytes() for run in (again, uninterrupted[0])
+    )
+    assert ours == theirs
+    assert_same_outcome(again, uninterrupted[0])
+
+
 @pytest.mark.peers  # slow: a run that is started again and again
 def test_a_run_killed_at_random_and_resumed_ends_as_one_never_stopped(
     uninterrupted, arguments, tmp_path
@@ -331,6 +343,8 @@ def test_a_loss_that_is_nan_or_infinite_ends_the_run_and_keeps_its_checkpoints(a
         command(*arguments(run), "--config.train.learning_rate=1e30", "--config.train.clip=0"),
         code=2,
     )
-    assert re.search(r"error: step \d+: the loss is (nan|inf)", err)
+    assert re.search(r"error: step \d+: the loss is (nan|inf) .* 6 steps in a row", err)
+    assert "so the parameters have diverged" in err
     assert "--config.train.learning_rate" in err
+    assert (run / "bad_batch.jsonl").is_file()
     assert not (run / "metrics.json").exists()

@@ -444,6 +444,12 @@ class TrainConfig:
         high=0.99999,
     )
     clip: float = option(1.0, "maximum global norm of the gradient; 0 for no clipping", low=0)
+    bad_steps: int = option(
+        5,
+        "steps in a row with a NaN or infinite loss or gradient that are skipped, without changing "
+        "anything; one more ends the run, and 0 ends it at the first; docs/reliability.md",
+        low=0,
+    )
     freeze: tuple[str, ...] = option(
         (), "regular expressions of parameter paths that are frozen: 'encoder/.*'"
     )

@@ -197,9 +197,19 @@ def data_key(config: Config) -> str:
 
 def texts_of(config: Config) -> dict[str, list[str]]:
     """Split -> the texts of the examples that `prepare` returns, in their order."""
+    records = records_of(config)
+    return {split: [record.text for record in records[split]] for split in SPLITS}
+
+
+def records_of(config: Config) -> dict[str, list[Record]]:
+    """Split -> the records behind the examples that `prepare` returns, in their order.
+
+    Raises:
+      UserError: if a file can no longer be read.
+    """
     records, _ = read_records(config)
     _, records["train"] = training_records(records, config, [])
-    return {split: [record.text for record in records[split]] for split in SPLITS}
+    return records
 
 
 def _cache(config: Config) -> Path:

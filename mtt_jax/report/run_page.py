@@ -5,7 +5,7 @@ that runs of earlier versions and unfinished ones have a page as well.
 """
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -58,6 +58,7 @@ def render(run: RunFiles) -> str:
         heading(1, run.name),
         paragraph(_summary(final, history)),
         *(paragraph(_stopped(stop)) for stop in final.get("stopped_early", [])),
+        *(paragraph(line) for line in _health(history)),
         contents([part for part in parts if part]),
     ]
     return document(run.name, [*top, *parts])
@@ -74,6 +75,29 @@ def _summary(final: Mapping[str, Any], history: Rows) -> str:
         str(final["device"]),
     ]
     return "; ".join(facts) + ". Chosen on dev; test was read once, at the end."
+
+
+def _health(history: Rows) -> Iterator[str]:
+    """Lines about steps that were skipped and losses that jumped; none about a sound run."""
+    skipped = [row for row in history if row["kind"] == "skipped"]
+    spikes = [row for row in history if row["kind"] == "spike"]
+    if skipped:
+        tasks = sorted({task for row in skipped for task in row["tasks"]})
+        of_tasks = f" of {', '.join(tasks)}" if tasks else ""
+        yield (
+            f"{len(skipped):,} step{'s' * (len(skipped) > 1)} skipped, since the loss{of_tasks} or "
+            f"the gradient was NaN or infinite: {_steps(skipped)}."
+        )
+    if spikes:
+        tasks = sorted({row["task"] for row in spikes})
+        yield f"The loss of {', '.join(tasks)} jumped at: {_steps(spikes)}."
+
+
+def _steps(rows: Rows) -> str:
+    """`step 7, 12, 30 and 5 more`."""
+    numbers = list(dict.fromkeys(row["step"] for row in rows))
+    more = f" and {len(numbers) - _OPEN:,} more" if len(numbers) > _OPEN else ""
+    return f"step {', '.join(f'{number:,}' for number in numbers[:_OPEN])}{more}"
 
 
 def _stopped(stop: Mapping[str, Any]) -> str:

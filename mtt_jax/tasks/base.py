@@ -366,12 +366,13 @@ class Task(Objective):
         """The task with what `fitted` gave.
 
         Raises:
-          ValueError: unless the temperature is above 0, and there is a probability for each label
-            that an answer may hold.
+          ValueError: unless the temperature is from 0.001 to 1000, and there is a probability for
+            each label that an answer may hold.
         """
         temperature = float(values.get("temperature", self.temperature))
-        if not (temperature > 0 and math.isfinite(temperature)):
-            raise ValueError(f"the temperature {temperature} is not a number above 0")
+        # Logits divided by less may overflow, and the scores become NaN.
+        if not 1e-3 <= temperature <= 1e3:
+            raise ValueError(f"the temperature {temperature} is not a number from 0.001 to 1000")
         task = dataclasses.replace(self, temperature=temperature)
         found = values.get("thresholds")
         if found is None:

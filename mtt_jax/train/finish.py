@@ -17,6 +17,7 @@ from mtt_jax.report.run_files import MISTAKES, read_run
 from mtt_jax.scoring.evaluate import evaluate
 from mtt_jax.tasks import Score, Task
 from mtt_jax.tasks.score import read_scores
+from mtt_jax.train.health import skipped_steps
 from mtt_jax.train.journal import held_out
 from mtt_jax.train.phases import Phase, early_stops
 from mtt_jax.train.progress import History
@@ -56,6 +57,8 @@ def finish(setup: Setup, history: History) -> dict[str, Any]:
     }
     if stops := early_stops(setup.phases, setup.scored):
         final["stopped_early"] = [stop._asdict() for stop in stops]
+    final["skipped_steps"] = len(skipped_steps(rows))
+    final["loss_spikes"] = sum(row["kind"] == "spike" for row in rows)
     if config.phases:
         final["phases"] = effects(setup.phases, rows)
     scores, tasks, mistakes = _score(setup, params)

@@ -1,7 +1,7 @@
 """The journal of a run: what is written and shown about each step and each evaluation."""
 
-import math
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, NamedTuple
 
@@ -12,18 +12,31 @@ from mtt_jax.devices import processes
 from mtt_jax.errors import UserError
 from mtt_jax.scoring.evaluate import evaluate, overall_score
 from mtt_jax.scoring.held_out import Perplexity, perplexities, score_of_texts
-from mtt_jax.train import flops
+from mtt_jax.train import bad_batch, flops
 from mtt_jax.train.announce import stopped_early
+from mtt_jax.train.health import (
+    Skips,
+    Spikes,
+    bad_tasks,
+    skipped_line,
+    skipped_steps,
+    spike_line,
+    what_is_bad,
+)
 from mtt_jax.train.phases import early_stops
 from mtt_jax.train.profile import Trace
 from mtt_jax.train.progress import History, ProgressLine, progress_bar
 from mtt_jax.train.setup import Setup
 from mtt_jax.train.step import StepMetrics, TrainState
+from mtt_jax.types import Batch
 
-_DIVERGED = (
-    "Checkpoints before this step are untouched. Lower --config.train.learning_rate, raise "
-    "--config.train.warmup or set --config.train.clip, and start in a new --workdir."
-)
+
+class _Bad(NamedTuple):
+    """A step that was skipped: its number, its metrics on the host and its batch on the mesh."""
+
+    step: int
+    metrics: StepMetrics
+    batch: Batch
 
 
 class DevScore(NamedTuple):
@@ -74,7 +87,9 @@ class Journal:
 
     def __init__(self, setup: Setup, history: History, progress: ProgressLine, trace: Trace):
         self._setup, self._history, self._progress, self._trace = setup, history, progress, trace
-        self._pending: tuple[int, StepMetrics] | None = None
+        self._pending: tuple[int, StepMetrics, Batch] | None = None
+        self._skips, self._spikes = _skips_of(setup), Spikes()
+        self._bad: _Bad | None = None  # the last skipped step, while no good one has followed
 
     def tracing(self, step: int) -> AbstractContextManager:
         """The context to run a step in."""
@@ -87,43 +102,95 @@ class Journal:
         yield
         self._progress.compiled()
 
-    def stepped(self, step: int, state: TrainState, metrics: StepMetrics) -> None:
-        """Takes a step's metrics, and reports those of the step before.
+    @property
+    def skipping(self) -> bool:
+        """Whether the last step that was reported was skipped."""
+        return self._skips.in_a_row > 0
+
+    def stepped(self, step: int, state: TrainState, metrics: StepMetrics, batch: Batch) -> None:
+        """Takes a step's metrics and its batch, and reports the step before.
 
         Raises:
-          UserError: if the loss of the step before is NaN or infinite.
+          UserError: if the step before is one skipped step more in a row than train.bad_steps.
         """
         self._trace.after(step, state)
-        self._report()
-        self._pending = step, metrics
+        self._report(state)
+        self._pending = step, metrics, batch
 
     def catch_up(self, step: int, state: TrainState) -> None:
         """Reports the last step; called before its state is evaluated or saved.
 
         Raises:
-          UserError: if its loss or a parameter is NaN or infinite: such a state is never saved, so
-            the last checkpoint stays the newest.
+          UserError: as `stepped`; or if a parameter is NaN or infinite: such a state is never
+            saved, so the last checkpoint stays the newest.
         """
-        self._report()
-        # The loss of a step is computed before its update.
+        self._report(state)
+        # A step is skipped for its loss and gradient, which are computed before its update.
         if not _all_finite(state.params):
-            raise UserError(f"step {step}: a parameter became NaN or infinite. {_DIVERGED}")
+            raise UserError(
+                f"step {step}: a parameter became NaN or infinite. Checkpoints before this step "
+                f"are untouched. {bad_batch.DIVERGED}"
+            )
 
-    def _report(self) -> None:
-        if self._pending:
-            (step, metrics), self._pending = self._pending, None
-            metrics = jax.device_get(metrics)
-            if not math.isfinite(metrics.loss):
-                parts = ", ".join(f"{name} {value:.3g}" for name, value in metrics.losses.items())
-                raise UserError(f"step {step}: the loss is {metrics.loss} ({parts}). {_DIVERGED}")
-            self._progress.step(step, metrics, self._history)
+    def _report(self, state: TrainState) -> None:
+        """Reports the step that is pending; `state` is that after it, or after the next one."""
+        if not self._pending:
+            return
+        (step, on_device, batch), self._pending = self._pending, None
+        metrics = jax.device_get(on_device)
+        self._skips.add(bool(metrics.skipped))
+        if metrics.skipped:
+            self._skipped(_Bad(step, metrics, batch), state)
+        else:
+            self._bad = None
+            for spike in self._spikes.add(metrics.losses, metrics.counts):
+                self._history.jumped(step, spike.task, float(spike.loss), float(spike.median))
+                self._setup.console.say(spike_line(step, spike))
+        self._progress.step(step, metrics, self._history)
+
+    def _skipped(self, bad: _Bad, state: TrainState) -> None:
+        """Writes down a skipped step, and ends the run if there were too many in a row."""
+        self._bad = bad
+        step, metrics, most = bad.step, bad.metrics, self._setup.config.train.bad_steps
+        losses = {name: float(loss) for name, loss in metrics.losses.items()}
+        self._history.skipped(step, self._skips.total, bad_tasks(metrics), losses)
+        if self._skips.in_a_row > most:
+            raise self._too_many(bad, bad_batch.sentences_of(self._setup, state.params, bad.batch))
+        self._setup.console.say(skipped_line(step, metrics, self._skips.in_a_row, most))
+
+    def _too_many(self, bad: _Bad, sentences: Sequence[bad_batch.Sentence]) -> UserError:
+        """The error that ends a run after bad steps; it leaves the last batch in a file."""
+        setup, file = self._setup, self._setup.run / bad_batch.FILE
+        if processes.is_main():
+            bad_batch.keep(setup.run, bad.step, sentences)
+        last, before = setup.checkpoints.latest(), bad.step - self._skips.in_a_row
+        if not last:
+            where = "There is no checkpoint yet"
+        elif last == before and not any(sentence.finite for sentence in sentences):
+            where = f"Checkpoint {last:,} holds these parameters, and those before it are good"
+        else:
+            where = f"The last good checkpoint is that of step {last:,}"
+        return UserError(
+            f"step {bad.step}: {what_is_bad(bad.metrics)}, and {self._skips.in_a_row:,} "
+            f"step{'s' * (self._skips.in_a_row > 1)} in a row changed nothing. "
+            f"{bad_batch.verdict(sentences, bad_tasks(bad.metrics))} All of them are in {file}. "
+            f"{where}. {bad_batch.remedy(sentences)}"
+        )
 
     def evaluate(self, state: TrainState) -> DevScore | None:
         """The score on dev, which is also written down; None without dev data.
 
         Perplexity on held-out text is written down too, and is the score if no task trains.
+
+        Raises:
+          UserError: if the last step was skipped and the model has a finite answer to no sentence
+            of its batch, so that every further step would be skipped too.
         """
         setup, step, params = self._setup, int(state.step), state.model_params
+        if self._bad:
+            sentences = bad_batch.sentences_of(setup, state.params, self._bad.batch)
+            if not any(sentence.finite for sentence in sentences):
+                raise self._too_many(self._bad, sentences)
         config, dev, rows = setup.config, setup.data.splits["dev"], setup.config.train.batch_rows
         if not len(dev) and not setup.sums:
             return None
@@ -159,6 +226,13 @@ class Journal:
     def flush(self) -> None:
         """Hands everything to the operating system."""
         self._history.flush()
+
+
+def _skips_of(setup: Setup) -> Skips:
+    """The skipped steps of a run so far, the same in all processes."""
+    done = setup.checkpoints.latest() or 0
+    text = json.dumps(skipped_steps(History.read(setup.run)) if done else [])
+    return Skips(json.loads(processes.texts(text)[0]), done)
 
 
 def held_out(setup: Setup, params: Any) -> dict[str, Perplexity]:

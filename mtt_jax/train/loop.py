@@ -160,7 +160,7 @@ def run_steps(setup: Setup, history: History) -> Setup:
                     state, metrics = advance(state, batch, root)
                 if step == start + 1:
                     startup.release_freed_memory()
-                journal.stepped(step, state, metrics)
+                journal.stepped(step, state, metrics, batch)
                 setup.checkpoints.check()
                 evaluating = step == phase.end or step % train.eval_every == 0
                 saving = evaluating or step % train.save_every == 0
@@ -170,7 +170,8 @@ def run_steps(setup: Setup, history: History) -> Setup:
                     dev = journal.evaluate(state) if evaluating else None
                     journal.flush()
                     check_directory(setup)
-                    setup.checkpoints.save(step, state, stream, *(dev[:2] if dev else ()))
+                    if evaluating or asked or not journal.skipping:
+                        setup.checkpoints.save(step, state, stream, *(dev[:2] if dev else ()))
                     if dev:
                         setup = setup.evaluated(step, dev.of_phase)
                         journal.planned(setup)

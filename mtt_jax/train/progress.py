@@ -13,6 +13,7 @@ from rich.text import Text
 
 from mtt_jax import atomic
 from mtt_jax.config.schema import Config
+from mtt_jax.report.as_json import finite
 from mtt_jax.report.console import Console, duration
 from mtt_jax.report.run_files import read_history
 from mtt_jax.scoring.held_out import Perplexity
@@ -121,6 +122,25 @@ class History:
         plain = {name: found.as_json() for name, found in texts.items()}
         self._add({"kind": "held_out", "step": step, "perplexity": values, **plain})
 
+    def skipped(
+        self, step: int, total: int, tasks: Sequence[str], losses: Mapping[str, float]
+    ) -> None:
+        """Adds a line about a step that was skipped; a loss that is NaN or infinite is null.
+
+        Args:
+          step: which.
+          total: skipped steps of the run so far.
+          tasks: those whose loss is NaN or infinite.
+          losses: of all tasks that train.
+        """
+        row = {"kind": "skipped", "step": step, "total": total, "tasks": list(tasks)}
+        self._add({**row, "losses": finite(losses)})
+
+    def jumped(self, step: int, task: str, loss: float, median: float) -> None:
+        """Adds a line about a loss that jumped above the median of the steps before."""
+        row = {"kind": "spike", "step": step, "task": task}
+        self._add({**row, "loss": loss, "median": median})
+
     def tested(self, step: int, best: int, scores: Mapping[str, Score]) -> None:
         """Adds the line about test, and has the loggers take its figures.
 
@@ -172,7 +192,9 @@ def _scalars(row: dict) -> Iterator[tuple[str, float]]:
         if isinstance(value, (int, float)) and name not in ("step", "seconds"):
             yield name, value
         elif isinstance(value, dict) and name in _DRAWN:
-            yield from ((f"{name}/{task}", number) for task, number in value.items())
+            yield from (
+                (f"{name}/{task}", number) for task, number in value.items() if number is not None
+            )
 
 
 def speed(rate: float, fill: float, used: float | None) -> tuple[str, ...]:
@@ -364,14 +386,18 @@ class ProgressLine:
         self._bar.update(self._task, status=("evaluating on dev", "evaluating"))
 
     def step(self, step: int, metrics: StepMetrics, history: History) -> None:
-        """Counts a step; every `log_every` steps a line is added to metrics.jsonl."""
+        """Counts a step; every `log_every` steps a line is added to metrics.jsonl.
+
+        A skipped step has no such line: its numbers are not those of the run.
+        """
         now = self._clock()
         self._logged.add(int(metrics.tokens))
         self._shown.add(int(metrics.tokens))
         self._paced.add(int(metrics.tokens))
         self._pace = self._paced.seconds(now) / self._paced.steps
         losses = {name: float(value) for name, value in metrics.losses.items()}
-        if step % self._config.train.log_every == 0 or step == self._total:
+        logging = step % self._config.train.log_every == 0 or step == self._total
+        if logging and not metrics.skipped:
             self._log(now, step, metrics, losses, history)
         shown = "  ".join(f"{name} {value:.3f}" for name, value in losses.items())
         self._bar.update(

@@ -96,7 +96,8 @@ def open_folder(folder: Path, config: Config, layout: Layout) -> None:
     """Creates a folder that belongs to one config, or recognizes it.
 
     Until the work has begun both config and data may change: the last start may have failed on a
-    mistake in them. The mesh and the loggers may change at any time, as no result depends on them.
+    mistake in them. The mesh, the loggers and train.bad_steps may change at any time, as no result
+    depends on them.
 
     Args:
       folder: to create or to resume.
@@ -132,10 +133,11 @@ def open_folder(folder: Path, config: Config, layout: Layout) -> None:
 
 
 def _decisive(config: Config) -> Config:
-    """The config without the fields that no result depends on: how devices share the work, loggers.
+    """The config without the fields that no result depends on: how devices share the work, loggers,
+    and how many bad steps end the run.
 
     With data.shards=0, as in a config that no run has completed yet, the data is read in 1 shard.
     """
     data = dataclasses.replace(config.data, shards=config.data.shards or 1)
-    train = dataclasses.replace(config.train, log_to=())
+    train = dataclasses.replace(config.train, log_to=(), bad_steps=0)
     return dataclasses.replace(config, mesh=MeshConfig(), data=data, train=train)

@@ -1,4 +1,8 @@
-"""The training step: one jitted function over all devices, its state donated."""
+"""The training step: one jitted function over all devices, its state donated.
+
+A step whose loss or gradient is NaN or infinite is skipped: the state stays what it was, and only
+the count of steps goes on. This is decided on the devices, so that the host waits for nothing.
+"""
 
 from typing import Any, NamedTuple
 
@@ -10,7 +14,7 @@ from jax.sharding import Mesh
 from mtt_jax.config.schema import Config
 from mtt_jax.devices.mesh import by_rows, of_state, replicated
 from mtt_jax.model.multitask import MultiTask
-from mtt_jax.model.shapes import Array, Float, Int
+from mtt_jax.model.shapes import Array, Bool, Float, Int
 from mtt_jax.train import average
 from mtt_jax.train.gradient import make_balancer, make_gradient
 from mtt_jax.train.teaching import gold_share, labels_in, with_shares
@@ -57,6 +61,24 @@ def state_shapes(
     return jax.eval_shape(fresh, jax.random.key(0))
 
 
+def _chosen(sound: Bool[Array, ""], fresh: TrainState, before: TrainState) -> TrainState:
+    """The state after a step: `fresh`, or the one before it if the step is skipped.
+
+    Counts of steps always go on, also that of the learning rate: otherwise its schedule would lag
+    behind, and later phases would begin with the rate of the one before.
+    """
+
+    def leaf(new: Any, old: Any) -> Any:
+        if isinstance(new, optax.ScaleByScheduleState):
+            return new
+        return jnp.where(sound, new, old)
+
+    kept = jax.tree.map(
+        leaf, fresh, before, is_leaf=lambda node: isinstance(node, optax.ScaleByScheduleState)
+    )
+    return kept._replace(step=fresh.step)
+
+
 class StepMetrics(NamedTuple):
     """What a step reports, all on the device.
 
@@ -68,6 +90,8 @@ class StepMetrics(NamedTuple):
       weights: task -> the factor that the balancer gave its gradient on the encoder.
       gradient_norm: before clipping.
       tokens: positions of the batch that hold a subword.
+      skipped: whether the state was left as it was, since the loss, the gradient or the balancer's
+        next state is NaN or infinite.
     """
 
     loss: Float[Array, ""]
@@ -76,6 +100,7 @@ class StepMetrics(NamedTuple):
     weights: dict[str, Float[Array, ""]]
     gradient_norm: Float[Array, ""]
     tokens: Int[Array, ""]
+    skipped: Bool[Array, ""]
 
 
 def make_step(
@@ -109,16 +134,23 @@ def make_step(
             state.params, batch, counts, key, state.balance
         )
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+        loss, norm = jnp.asarray(sum(losses.weighted.values())), optax.global_norm(grads)
+        # A finite norm means that every gradient and its square is finite, and so the moments are.
+        sound = jnp.stack(
+            [jnp.isfinite(leaf).all() for leaf in (loss, norm, *jax.tree.leaves(balance))]
+        ).all()
         metrics = StepMetrics(
-            loss=jnp.asarray(sum(losses.weighted.values())),
+            loss=loss,
             losses=losses.mean,
             counts=counts,
             weights=dict(zip(names, weights, strict=True)),
-            gradient_norm=optax.global_norm(grads),
+            gradient_norm=norm,
             tokens=(batch.segments > 0).sum(),
+            skipped=~sound,
         )
         params = optax.apply_updates(state.params, updates)
-        return TrainState(state.step + 1, params, opt_state, balance), metrics
+        fresh = TrainState(state.step + 1, params, opt_state, balance)
+        return _chosen(sound, fresh, state), metrics
 
     everywhere = replicated(mesh)
     state = of_state(state_shapes(model, optimizer, config), mesh)

@@ -328,7 +328,7 @@ def ids_for_labels():
 # Training
 
 
-@case("error: step 2: the loss is nan", slow=True)
+@case("error: step 7: the loss is nan", slow=True)
 def a_loss_that_is_not_finite():
     printed = train(
         *TINY, "--workdir=runs/steep", "--config.train.steps=30", "--config.train.log_every=1",

@@ -438,8 +438,8 @@ def drawn_log_probs(name):
     return task.normalize(np.random.default_rng(3).normal(size=shape) * 3)
 
 
-@pytest.mark.parametrize("temperature", [0, -1, float("nan"), float("inf"), "hot"])
-def test_a_temperature_that_is_no_number_above_zero_is_refused(temperature):
+@pytest.mark.parametrize("temperature", [0, 1e-320, 1e9, -1, float("nan"), float("inf"), "hot"])
+def test_a_temperature_that_would_make_scores_nan_or_all_alike_is_refused(temperature):
     with pytest.raises(ValueError, match="temperature|hot"):
         TASKS["classes"].with_fitted({"temperature": temperature})
 

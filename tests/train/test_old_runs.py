@@ -1,7 +1,9 @@
-"""Run directories of version 0.1: they open, and a stopped one is not resumed on other words.
+"""Old run directories: they open, and a stopped one is resumed, or refused if words differ.
 
 tests/old_runs/v0_1 was written by version 0.1: a finished run, and one of two phases that was
-stopped at step 12 of 40. Paths in its configs are relative to that folder.
+stopped at step 12 of 40. format_2, format_3 and format_4 were written by the versions whose
+config.json had that format: a finished run, and the same as it was at step 6 of 12. Paths in their
+configs are relative to these folders.
 """
 
 import io
@@ -13,9 +15,12 @@ import pytest
 from rich.console import Console as RichConsole
 
 import mtt_jax
+from mtt_jax.config.aliases import FORMAT
 from mtt_jax.config.files import from_json, load_config
 from mtt_jax.predict.run import Run
 from mtt_jax.report.console import Console
+from mtt_jax.report.run_files import read_run
+from mtt_jax.report.run_page import render
 from mtt_jax.train.loop import train
 from tests.helpers import ROOT
 
@@ -128,3 +133,75 @@ def test_a_run_of_version_0_1_is_not_resumed_with_another_config(folder):
     with pytest.raises(mtt_jax.UserError, match="holds a run with another config:") as error:
         trained(config, folder / "stopped")
     assert "train.learning_rate: 0.5 here, 0.01 there" in str(error.value)
+
+
+# A folder for each format of config.json since
+
+
+def config_format(text):
+    """The format of a config.json; version 0.1 wrote none."""
+    return json.loads(text).get("format", 1)
+
+
+def test_there_is_an_old_run_of_every_format_that_config_json_had():
+    found = [
+        config_format((run / "config.json").read_text(encoding="utf-8"))
+        for run in OLD.parent.glob("*/finished")
+    ]
+    assert sorted(found) == list(range(1, FORMAT + 1))
+
+
+@pytest.fixture(params=[f"format_{number}" for number in range(2, FORMAT + 1)])
+def of_format(request, tmp_path, monkeypatch):
+    """A copy of the folder of a format, as the working directory."""
+    copy = tmp_path / request.param
+    shutil.copytree(OLD.parent / request.param, copy)
+    monkeypatch.chdir(copy)
+    return copy
+
+
+def test_a_finished_run_of_every_format_opens_and_predicts_what_it_predicted(of_format):
+    predictor = mtt_jax.Predictor.load(of_format / "finished")
+    expected = json.loads((of_format / "expected_predictions.json").read_text(encoding="utf-8"))
+    found = predictor([row["text"] for row in expected])
+    for ours, row in zip(found, expected, strict=True):
+        assert close(ours["topic"], row["topic"], 1e-4)
+        theirs = row.get("ner", row.get("entities"))
+        same = found_in_todays if of_format.name == "format_4" else in_both
+        assert same(ours["ner"]) == same(theirs)
+
+
+def found_in_todays(entities):
+    """All entities, their scores to three places."""
+    return [entity | {"score": round(entity["score"], 3)} for entity in entities]
+
+
+def test_a_finished_run_of_every_format_is_scored_and_not_trained_again(of_format):
+    run = of_format / "finished"
+    before = (run / "metrics.json").read_bytes()
+    final, printed = trained(config_of(run), run)
+    assert "is finished: 12 steps" in printed
+    assert final == json.loads(before)
+    assert set(Run(run).scores["test"]) == {"topic", "ner"}
+    assert "of 12 kept" in render(read_run(run))
+
+
+def test_a_stopped_run_of_every_format_is_resumed_to_its_end_or_refused(of_format):
+    """Those before format 4 divide texts into other words."""
+    run = of_format / "stopped"
+    if of_format.name != f"format_{FORMAT}":
+        with pytest.raises(mtt_jax.UserError, match="which divides texts into other words"):
+            trained(config_of(run), run)
+        return
+    final, printed = trained(config_of(run), run)
+    assert f"Resuming {run} from step 6." in printed
+    assert final["steps"] == 12
+    ours, theirs = (
+        {
+            row["step"]: row["losses"]
+            for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+            if (row := json.loads(line))["kind"] == "train"
+        }
+        for folder in (run, of_format / "finished")
+    )
+    assert close(ours, theirs, 1e-3)

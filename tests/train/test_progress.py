@@ -19,7 +19,7 @@ from tests.helpers import make_config
 CONFIG = make_config(train__steps=1000, train__log_every=2, train__log_to=())
 METRICS = StepMetrics(
     loss=1.5, losses={"topic": 0.5, "ner": 1.0}, counts={}, weights={"topic": 1.0, "ner": 1.0},
-    gradient_norm=2.0, tokens=300,
+    gradient_norm=2.0, tokens=300, skipped=False,
 )  # fmt: skip
 PHASES = [SimpleNamespace(config=CONFIG, start=0, end=1000)]
 
