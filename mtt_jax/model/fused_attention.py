@@ -27,7 +27,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.experimental import pallas as pl
 
-from mtt_jax.model.dropout import dropped_levels, mix
+from mtt_jax.model.dropout import dropped_levels
 from mtt_jax.model.shapes import Array, Float, Float32, Int, UInt8, UInt32
 
 
@@ -115,7 +115,7 @@ def dropout_bytes(
     head = jnp.arange(heads)[:, None, None]
     position = jnp.arange(length)
     queries = _query_bits(seed.astype(jnp.uint32), row * heads + head, position[:, None])
-    return (mix(queries ^ _key_bits(position)) >> 24).astype(jnp.uint8)
+    return (_mix(queries ^ _key_bits(position)) >> 24).astype(jnp.uint8)
 
 
 class _How(NamedTuple):
@@ -419,7 +419,7 @@ class _Drop:
             return weights
         by_query = jnp.expand_dims(_query_bits(self._seed, self._stream, queries.index), key_axis)
         by_key = jnp.expand_dims(_key_bits(keys.index), 1 - key_axis)
-        drawn = (mix(by_query ^ by_key) >> 24).astype(jnp.int32)
+        drawn = (_mix(by_query ^ by_key) >> 24).astype(jnp.int32)
         return jnp.where(drawn >= self._levels, weights, 0.0)
 
 
@@ -430,10 +430,17 @@ def _scale_of(rate: float) -> float:
 
 def _query_bits(seed, stream, queries):
     """Random bits per query; a stream is a head of a row."""
-    stream = mix(seed + stream.astype(jnp.uint32) * jnp.uint32(0x9E3779B9))
-    return mix(stream + queries.astype(jnp.uint32) * jnp.uint32(0x9E3779B9))
+    stream = _mix(seed + stream.astype(jnp.uint32) * jnp.uint32(0x9E3779B9))
+    return _mix(stream + queries.astype(jnp.uint32) * jnp.uint32(0x9E3779B9))
 
 
 def _key_bits(keys):
-    """Different bits per key. To be mixed with those of a query by exclusive or and `mix`."""
+    """Different bits per key. To be mixed with those of a query by exclusive or and `_mix`."""
     return keys.astype(jnp.uint32) * jnp.uint32(0x9E3779B9)
+
+
+def _mix(x: Array) -> Array:
+    """A bijective hash of uint32: lowbias32 of https://nullprogram.com/blog/2018/07/31/."""
+    x = (x ^ (x >> 16)) * jnp.uint32(0x7FEB352D)
+    x = (x ^ (x >> 15)) * jnp.uint32(0x846CA68B)
+    return x ^ (x >> 16)

@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mtt_jax.atomic import write
 from mtt_jax.data.encode import ExampleSet, cut
 from mtt_jax.data.prepare import records_of
 from mtt_jax.devices import processes
 from mtt_jax.devices.mesh import gather
 from mtt_jax.errors import UserError
 from mtt_jax.scoring.infer import infer
-from mtt_jax.train.run_directory import write
 from mtt_jax.train.setup import Setup
 from mtt_jax.types import Batch, Example
 
