@@ -9,7 +9,8 @@ their number, and what dividing the work costs.
     devices     the same steps on 1, 2, 4 and 8: losses (within 1e-5 of one device's) and seconds
     step        by positions per row, rows per batch, and tasks, one varied at a time
     pipeline    batches alone, from corpora of 10^3 to 10^6 sentences, and how many times as fast
-                as the step that reads them; seconds to the first batch, and to encode a sentence
+                as the step that reads them; seconds to the first batch, and to encode a sentence;
+                tokens per second of each task and of both, in rows of 128 and of 512 positions
 
 The model is the default config's, or that of --layers, --width and --heads. The last line is JSON:
 seconds per step, `peer` on one device, `ours` on several; `ratio` is above 1 if these are faster.
@@ -28,6 +29,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.common.fresh import answer
+from benchmarks.common.models import with_one_task
 from benchmarks.common.rounds import median_seconds
 from benchmarks.common.steps import compiled_step, config_of, fresh_run
 from mtt_jax.config.schema import default_tasks
@@ -45,6 +47,10 @@ MINILM = {"layers": 6, "width": 384, "heads": 12}
 # Sentences that are generated and encoded; a larger corpus repeats them.
 GENERATED = 10_000
 STEPS = 10
+# Batches of the pipeline that are timed together; a window holds about ten of the smallest.
+AHEAD = 100
+# Rows and positions per batch of the pipeline alone: on a CPU, and on a GPU.
+SHAPES = ((16, 128), (32, 512))
 
 
 def main():
@@ -164,12 +170,7 @@ def pipelines(size, step, options):
         first = time.perf_counter() - start
         for _ in range(8):  # batches that were prepared ahead
             next(stream)
-        times = []
-        for _ in range(options.rounds):
-            start = time.perf_counter()
-            for _ in range(STEPS):
-                next(stream)
-            times.append((time.perf_counter() - start) / STEPS)
+        times = [seconds_of(stream)[0] for _ in range(options.rounds)]
         fits = ", ".join(
             f"{seconds / median(times):.1f} fit into a step of {name}"
             for name, seconds in step.items()
@@ -179,6 +180,30 @@ def pipelines(size, step, options):
             f"{1000 * median(times):.2f} ms per batch; {fits}",
             flush=True,
         )
+    largest = cut(examples, max(options.corpus))
+    for rows, length in SHAPES:
+        both = sized(size, rows, length)
+        for name, case in [
+            ("both", both),
+            *((t.name, with_one_task(both, t.name)) for t in both.task_list),
+        ]:
+            stream = iter(training_stream(largest, case))
+            seconds_of(stream)
+            found = [seconds_of(stream) for _ in range(options.rounds)]
+            speed = median(tokens / seconds / AHEAD for seconds, tokens in found)
+            print(
+                f"pipeline, {name}, {rows} rows of {length}: {speed / 1e6:.2f} million tokens "
+                f"per second",
+                flush=True,
+            )
+
+
+def seconds_of(stream):
+    """(seconds per batch, tokens) of the next AHEAD batches; counting them is not timed."""
+    start = time.perf_counter()
+    batches = [next(stream) for _ in range(AHEAD)]
+    seconds = (time.perf_counter() - start) / AHEAD
+    return seconds, sum(int(np.count_nonzero(batch.segments)) for batch in batches)
 
 
 def corpus(count, config):

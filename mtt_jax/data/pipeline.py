@@ -17,7 +17,7 @@ whichever process reads which shard.
 """
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import grain
@@ -115,11 +115,7 @@ def training_stream(
     windows = _Windows(examples, config, shard, shards)
     rows = config.train.batch_rows // shards
     ahead = grain.ReadOptions(num_threads=1, prefetch_buffer_size=2)
-    stream = grain.MapDataset.source(windows).to_iter_dataset(ahead)
-    batches = grain.experimental.FlatMapIterDataset(stream, _Rows(windows.size)).batch(
-        rows, batch_fn=_joined
-    )
-    return grain.experimental.ThreadPrefetchIterDataset(batches, prefetch_buffer_size=2)
+    return _Batches(grain.MapDataset.source(windows).to_iter_dataset(ahead), rows)
 
 
 class _Windows:
@@ -198,24 +194,45 @@ def _order(
     return Order(own, seeds, Shares(list(weights.values())))
 
 
-class _Rows(grain.experimental.FlatMapTransform):
-    """The rows of a window, one by one, each as the window and its number."""
+class _Batches(grain.IterDataset):
+    """Windows cut into batches of some rows, which may begin in one window and end in another."""
 
-    def __init__(self, most: int):
-        self.max_fan_out = most
+    def __init__(self, windows: grain.IterDataset, rows: int):
+        super().__init__(windows)
+        self._windows, self._rows = windows, rows
 
-    def flat_map(self, element: Batch) -> list[tuple[Batch, int]]:
-        return [(element, row) for row in range(len(element.tokens))]
+    def __iter__(self) -> "_BatchIterator":
+        return _BatchIterator(iter(self._windows), self._rows)
 
 
-def _joined(rows: Sequence[tuple[Batch, int]]) -> Batch:
-    """Rows that follow one another as a batch; they come from as few windows as hold them."""
-    parts: list[Batch] = []
-    first = 0
-    for last in range(1, len(rows) + 1):
-        if last == len(rows) or rows[last][0] is not rows[first][0]:
-            window, begin = rows[first]
-            end = rows[last - 1][1] + 1
-            parts.append(jax.tree.map(lambda x, at=slice(begin, end): x[at], window))
-            first = last
-    return parts[0] if len(parts) == 1 else jax.tree.map(lambda *x: np.concatenate(x), *parts)
+class _BatchIterator(grain.DatasetIterator):
+    """Its state is that of the windows before the one that is being cut, and the row it is at."""
+
+    def __init__(self, windows: grain.DatasetIterator, rows: int):
+        super().__init__(windows)
+        self._windows, self._rows = windows, rows
+        self._before, self._row = windows.get_state(), 0
+        self._window: Batch | None = None
+
+    def __next__(self) -> Batch:
+        parts: list[Batch] = []
+        missing = self._rows
+        while missing:
+            if self._window is None:
+                self._window = next(self._windows)
+            end = min(self._row + missing, len(self._window.tokens))
+            here = slice(self._row, end)
+            parts.append(jax.tree.map(lambda x, here=here: x[here], self._window))
+            missing -= end - self._row
+            self._row = end
+            if end == len(self._window.tokens):
+                self._before, self._row = self._windows.get_state(), 0
+                self._window = None
+        return parts[0] if len(parts) == 1 else jax.tree.map(lambda *x: np.concatenate(x), *parts)
+
+    def get_state(self) -> dict[str, Any]:
+        return {"windows": self._before, "row": self._row}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self._windows.set_state(state["windows"])
+        self._before, self._row, self._window = state["windows"], state["row"], None
