@@ -1,7 +1,4 @@
-"""The licences of the dependencies as a page, read from the packages that are installed.
-
-    python docs/licences.py > docs/licences.md
-"""
+"""The licences of the dependencies, which the installed packages state: docs/licences.md."""
 
 import re
 import sys
