@@ -147,3 +147,40 @@ def test_an_extra_adds_what_its_file_names(metadata, extra):
 
 def test_the_wheel_says_its_licence(metadata):
     assert metadata["License-Expression"] == "Apache-2.0"
+
+
+# Licences: docs/licences.md
+
+FOR_USERS = ("cpu", "serve", "onnx", "spacy", "beam", "bulk")
+# Those that a package under Apache-2.0 may need: they ask nothing of the code that uses them.
+PERMISSIVE = re.compile(
+    r"0BSD|AFL-2\.1|Apache-2\.0|BSD(-[23]-Clause)?|CC0-1\.0|CNRI-Python|ISC|MIT|MPL-2\.0|PSF-2\.0|Zlib"
+)
+
+
+def licences():
+    """(heading above the table, package, licence) of each row of the page."""
+    heading = ""
+    for line in (ROOT / "docs" / "licences.md").read_text(encoding="utf-8").splitlines():
+        if line.startswith(("#", "`")):
+            heading = line.strip("#`: ")
+        row = re.fullmatch(r"\| (\S+) \| (.+) \|", line)
+        if row and row[1] != "package":
+            yield heading, row[1], row[2]
+
+
+def test_the_licence_of_every_requirement_is_listed():
+    """`python docs/licences.py > docs/licences.md`"""
+    for file in set(FILES) - {"requirements.txt"}:
+        listed = [name for heading, name, _ in licences() if heading == file]
+        assert listed == [requirement.name for requirement in requirements_of(file)]
+
+
+def test_what_users_install_has_permissive_licences():
+    shown = [f"requirements-{kind}.txt" for kind in FOR_USERS]
+    work = [f"requirements-{kind}.txt" for kind in ("dev", "docs", "peers")]
+    checked = [row for row in licences() if row[0] not in work]
+    assert {heading for heading, *_ in checked} > set(shown)
+    for _, name, licence in checked:
+        for one in re.split(r" AND | OR |, ", licence):
+            assert PERMISSIVE.fullmatch(one), f"{name}: {licence}"

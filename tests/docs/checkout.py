@@ -20,7 +20,10 @@ from tests.docs import install, samples, warm
 from tests.docs.pages import blocks
 from tests.helpers import ROOT
 
-LINKS = ("launch.py", "mtt_jax", "configs", "benchmarks", "tests", "pyproject.toml")
+LINKS = (
+    "launch.py", "mtt_jax", "configs", "benchmarks", "tests", "pyproject.toml",
+    "constraints-lowest.txt", "requirements-ci.lock",
+)  # fmt: skip
 SECONDS = 900  # until a command is given up, on a busy machine
 TYPED = "Ann left Oslo.\n"  # at the terminal
 

@@ -2,6 +2,7 @@
 
 import re
 import sys
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,6 +22,13 @@ def known():
     return names | set(re.findall(r"pip install.* ([\w-]+)$", checks, re.MULTILINE)) | ELSEWHERE
 
 
+def extras():
+    """`.[NAME]` for every extra of the package."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    dynamic = project["tool"]["setuptools"]["dynamic"]
+    return {f".[{name}]" for name in dynamic["optional-dependencies"]}
+
+
 def fault(arguments, folder):
     """What is wrong with the arguments of pip, in a folder; "" if they are right."""
     if arguments[:1] != ["install"]:
@@ -28,14 +36,14 @@ def fault(arguments, folder):
     waiting = arguments[1:]
     while waiting:
         word = waiting.pop(0)
-        if word in ("-r", "-e"):
+        if word in ("-r", "-e", "-c"):
             given = folder / waiting.pop(0)
             if not given.exists():
                 return f"{given.name}: no such file"
-        elif word == ".":
+        elif word == "." or word in extras():
             if not (folder / "pyproject.toml").is_file():
                 return f"{folder}: no package to install"
-        elif word not in ("--no-deps", "-q") and word not in known():
+        elif word not in ("--no-deps", "--require-hashes", "-q") and word not in known():
             return f"{word}: in no file with requirements"
     return ""
 

@@ -25,6 +25,8 @@ CHECKED = [
     ("configs/news_tfds.py", "python launch.py", "needs a network"),
     ("docs/beam.md", "python pipeline.py /models", "needs a cluster"),
     ("docs/beam.md", "taskset -c 0 python benchmarks/predict.py", "takes minutes"),
+    ("docs/dependencies.md", "python docs/licences.py",
+     "needs the packages of every file with requirements"),
     ("docs/distributed.md", "python launch.py --config=configs/balanced.py --coordinator",
      "needs two machines; tests/devices/test_processes.py runs two processes on one"),
     ("docs/distributed.md", "srun", "needs a cluster with Slurm"),
