@@ -9,10 +9,11 @@ Prediction is a `Predictor` that answers requests of many sizes, one to 200 text
 words. After the given seconds the run is asked to stop with SIGTERM, as on a cluster. Memory
 (resident, in MiB), file handles and threads are read from /proc every --every seconds (Linux).
 
-The start is the first reading after a tenth of the time, since compilation and caches come before;
-the middle is at half of what is left. The last line is JSON: for training and prediction these
-three readings, and `growth`, by how many MiB an hour the median memory of the last quarter lies
-above that of the quarter that begins at the start.
+The start is the first reading after a quarter of the time, since compilation and caches come
+before; the middle is at half of what is left. The last line is JSON: for training and prediction
+these three readings, the most handles since the start, the median memory of the first and of the
+last quarter of what was read since then, and `growth`, by how many MiB an hour it has grown between
+these two.
 """
 
 import argparse
@@ -133,7 +134,7 @@ def reading(pid, seconds):
 
 def summary(readings, seconds):
     """Start, middle and end of the readings, and the growth of memory between them."""
-    settled = [one for one in readings if one.seconds >= seconds / 10]
+    settled = [one for one in readings if one.seconds >= seconds / 4]
     size = max(len(settled) // 4, 1)
     first, last = settled[:size], settled[-size:]
     hours = (median(r.seconds for r in last) - median(r.seconds for r in first)) / 3600
