@@ -33,8 +33,9 @@ from mtt_jax.data import inputs
 from mtt_jax.data import tokenizer as tokenizers
 from mtt_jax.data.clean import clean
 from mtt_jax.data.encode import encode_texts, reading_of
+from mtt_jax.data.readers import expand, read_rows
 from mtt_jax.data.readers.offsets import Annotated, check_unit, entities_of, lengthened, spans_of
-from mtt_jax.data.readers.rows import Place
+from mtt_jax.data.readers.rows import Layout, Place
 from mtt_jax.data.readers.spans import longest
 from mtt_jax.data.words import split_words
 from mtt_jax.errors import UserError
@@ -167,7 +168,8 @@ def _parquet():
     return stream.getvalue()
 
 
-def _arrow():
+def arrow():
+    """The bytes of an Arrow file."""
     stream = io.BytesIO()
     table = _columns()
     with pa.ipc.new_file(stream, table.schema) as file:
@@ -185,7 +187,7 @@ def _zip(content):
 _ROWS = SAMPLES["jsonl"][1].encode()
 _PACKED = {
     "a.parquet": _parquet(),
-    "a.arrow": _arrow(),
+    "a.arrow": arrow(),
     "a.jsonl.gz": gzip.compress(_ROWS, mtime=0),
     "a.jsonl.zst": zstandard.compress(_ROWS),
     "a.jsonl.bz2": bz2.compress(_ROWS),
@@ -377,12 +379,23 @@ _VALUE = st.none() | st.sampled_from(
      "auto", "iob2", "runs/none", "/dev/zero", "/etc/passwd", "\x00", "\ud800", "😀", "topic=1, ner=1", "{}", "{'a': 1}",
      "topic", "ner=x", "b'a'", "f''", "lambda: 0", "__import__('os')", "1 if 1 else 0", "-" * 500, "a" * 5000)
 ) | st.text(max_size=20)  # fmt: skip
-OVERRIDES = st.lists(st.tuples(_FLAG, _VALUE), min_size=1, max_size=3)
+_NUMBERS = st.sampled_from(
+    ("0", "1", "-1", "3", "0.5", "1e9", "1000000000", "1e30", "nan", "9" * 30)
+)
+_LIKELY = st.tuples(
+    st.sampled_from(FLAGS), _NUMBERS | st.sampled_from(("", "a", "a,b", "true", "O,PER"))
+)
+OVERRIDES = st.one_of(
+    st.lists(st.tuples(_FLAG, _VALUE), min_size=1, max_size=3),
+    st.lists(_LIKELY, min_size=1, max_size=4),
+)
 
 
 def with_phases() -> ConfigDict:
-    """A config that has phases, whose elements flags can name."""
+    """A config that has labels and phases, whose elements flags can name."""
     config = default_config()
+    config.tasks.topic.labels = ("sports", "others")
+    config.tasks.ner.labels = ("O", "PER", "LOC")
     config.phases = (
         ConfigDict({"name": "a", "steps": 5, "tasks": ("topic",), "weights": ""}),
         ConfigDict({"name": "b", "steps": 5, "tasks": ("ner",), "weights": ""}),
@@ -423,7 +436,12 @@ def _arguments(value, folder):
         config_files.load_config(options.config, options.overrides)
 
 
-_PLAIN = json.loads(config_files.to_json(resolve(with_phases())))
+def plain_config():
+    """A config.json as Python has it."""
+    return json.loads(config_files.to_json(resolve(with_phases())))
+
+
+_PLAIN = plain_config()
 CONFIG_JSON = st.one_of(
     damaged_json(_PLAIN),
     *(damaged_json({**_PLAIN, "format": number}) for number in (1, 2, 3)),

@@ -60,7 +60,7 @@ def with_header(header, data):
 
 
 def changed(tensor, **fields):
-    """safetensors of two tensors, "a" and "b" of 16 bytes each, with one entry changed."""
+    """Safetensors of two tensors, "a" and "b" of 16 bytes each, with one entry changed."""
     header, data = header_of(save({n: np.zeros((2, 2), np.float32) for n in "ab"}))
     return with_header({**header, tensor: {**header[tensor], **fields}}, data)
 
@@ -229,7 +229,7 @@ def test_a_link_out_of_a_model_directory_is_not_followed(name, run):
     assert f"{file}: a link to {elsewhere}, outside the folder" in refusal(saved_model.load, run)
 
 
-@pytest.mark.parametrize("name", ("config.json", "tokenizer.json", "fitted.json"))
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "fitted.json"])
 @pytest.mark.parametrize("content", ["pipe", "directory", b"", b"[" * 100_000, b"\xff", b"null"])
 def test_what_is_no_file_of_a_model_directory_is_refused_and_not_waited_for(name, content, run):
     file = run / "model" / name
