@@ -6,8 +6,12 @@ import tempfile
 from pathlib import Path
 
 import pytest
+import zstandard
 from hypothesis import HealthCheck, Phase, given, settings
 
+from mtt_jax.data.inputs import open_inputs
+from mtt_jax.data.readers import expand, read_rows
+from mtt_jax.data.readers.rows import Layout
 from mtt_jax.errors import UserError
 from mtt_jax.serve.settings import Settings
 from tests.faults import targets
@@ -33,7 +37,8 @@ def by_name(model):
 
 
 NAMES = (
-    "data files: text", "data files: JSON", "data files: binary", "tags", "offsets", "words", "clean",
+    "data files: text", "data files: JSON", "data files: binary", "tags", "offsets", "words",
+    "clean",
     "tokenizer files", "overrides", "command lines", "config.json", "safetensors",
     "Hugging Face folders", "model directories", "body of POST /predict",
 )  # fmt: skip
@@ -74,7 +79,7 @@ def test_an_arrow_file_whose_offsets_lead_out_of_it_is_refused_and_read_by_nobod
     file = tmp_path / "a.arrow"
     file.write_bytes(data)
     with pytest.raises(UserError, match=r"cannot be read as Parquet or Arrow: .*offset"):
-        list(targets.read_rows(file, targets.Layout()).rows)
+        list(read_rows(file, Layout()).rows)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +106,8 @@ def test_a_config_json_of_other_types_or_absurd_sizes_is_refused(changed, by_nam
 
 @pytest.mark.parametrize(
     "flag",
-    ["config.tasks.topic.labels[0]", "config.tasks.topic.labels[9]", "config.train.steps[0]", "config.",
+    ["config.tasks.topic.labels[0]", "config.tasks.topic.labels[9]", "config.train.steps[0]",
+    "config.",
      "config", "config.phases[", "config.phases[²]", "config.phases[-1].steps", "config.phases[0]",
      "config.train.steps.x", "config.tasks.topic.__class__", "config..", "config.tasks", "config.é",
      "config.phases[99999999999999999999].steps", "config.tasks.topic.labels[0][0]"],
@@ -127,16 +133,16 @@ def test_a_config_whose_name_is_longer_than_any_path_is_refused(by_name, tmp_pat
 
 def test_a_packed_file_without_a_line_is_refused(tmp_path):
     file = tmp_path / "a.jsonl.zst"
-    file.write_bytes(targets.zstandard.compress(b""))
+    file.write_bytes(zstandard.compress(b""))
     with pytest.raises(UserError, match=r"a\.jsonl\.zst: holds no line\."):
-        targets.inputs.open_inputs([str(file)])
+        open_inputs([str(file)])
 
 
 def test_many_files_with_commas_may_be_longer_than_a_path(tmp_path):
     names = [tmp_path / f"{'n' * 100}{number}.txt" for number in range(60)]
     for name in names:
         name.write_text("text\n")
-    assert targets.expand(", ".join(map(str, names)), "--x") == names
+    assert expand(", ".join(map(str, names)), "--x") == names
 
 
 # Over a socket
@@ -186,7 +192,8 @@ def test_any_body_over_a_socket_is_answered_with_200_or_4xx_and_json(server):
 
 REQUESTS = [
     b"\x00" * 2000, b"\xff\xfe\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"POST /predict\r\n\r\n",
-    b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: -1\r\n\r\n{}",
+    b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+    b"Content-Length: -1\r\n\r\n{}",
     b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 9\r\n"
     b"Content-Length: 2\r\n\r\n{}",
     b"POST /predict HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n",

@@ -1,5 +1,6 @@
 """Model folders from strangers: each kind of attack and damage ends in one line, at once."""
 
+import io
 import json
 import os
 import shutil
@@ -274,7 +275,7 @@ def test_ends_of_a_text_with_an_id_of_four_billion_are_refused(run):
 @pytest.mark.parametrize("command", ["predict", "info", "evaluate"])
 def test_a_command_ends_with_one_line_and_status_2(command, run, capsys, monkeypatch):
     (run / "model" / "config.json").write_bytes(b'{"a":' * 5000)
-    monkeypatch.setattr("sys.stdin", open(os.devnull))
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
     assert main([command, str(run)]) == 2
     said = capsys.readouterr()
     assert said.out == ""
