@@ -1,5 +1,6 @@
 """Contradictions: fields of a config that are right by themselves and not together."""
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 
@@ -23,6 +24,8 @@ _FREEZES = {
     "embedding_rate": "encoder/.*embedding.*",
     "head_rate": "heads/.*",
 }
+# The largest number that is tried as a divisor of another.
+_TRIED = 100_000
 
 
 def check(config: Config) -> None:
@@ -180,9 +183,12 @@ def _contradictions(config: Config) -> Iterator[str]:
 
 
 def _divisor(number: int, near: int) -> int:
-    """The divisor of a number that is nearest to another."""
-    close = (n for away in range(max(number, near)) for n in (near - away, near + away))
-    return next(n for n in close if 1 <= n <= number and number % n == 0)
+    """The divisor of a number that is nearest to another; the smaller of two.
+
+    Of an absurdly large number, only divisors are tried that are small or very large.
+    """
+    small = [n for n in range(1, min(math.isqrt(number), _TRIED) + 1) if number % n == 0]
+    return min({*small, *(number // n for n in small)}, key=lambda n: (abs(n - near), n))
 
 
 def _contradictions_of_texts(config: Config) -> Iterator[str]:

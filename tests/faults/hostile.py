@@ -20,20 +20,24 @@ def nested(depth, value=None):
 # What stands where something else is expected.
 VALUES = (
     None, True, False, -1, 0, 1, 3, 10**9, 10**30, -(2**63), 2**64, 0.5, -0.0, 1e308, float("nan"),
-    float("inf"), "", " ", "a", "0", "-1", "x" * 3000, "\x00", "\n", "\ud800", "\ufeff", "😀", "ﬁ", "O",
+    float("inf"), "", " ", "a", "0", "-1", "x" * 3000, "\x00", "\n", "\ud800", "\ufeff", "😀",
+    "ﬁ", "O",
     "B-PER", "auto", "true", "a=1", "a,b", "[", '"', "../x", "/etc/passwd", [], {}, [None], [[]],
     ["a", "a"], [0, 1], {"a": 1}, {"": None}, {"\ud800": 1}, nested(20), nested(100),
 )  # fmt: skip
 TEXTS = (
     "", " ", "\n", "\r\n", "\t", "\x00", "\x85", "\u2028", "\u200b", "\ufeff", "\ud800", "\udfff",
-    "é", "e\u0301", "ﬁ", "İ", "ß", "😀", "👩‍👩‍👧", "ด", "م", "<b>", "</b>", "&amp;", "&lt;b&gt;", "#39;",
-    "&#0;", "&#x10FFFF;", "&#999999;", "&#xD800;", "\\", '"', "'", "<!--", "-->", "amp;", "a" * 400, "0" * 400,
+    "é", "e\u0301", "ﬁ", "İ", "ß", "😀", "👩‍👩‍👧", "ด", "م", "<b>", "</b>", "&amp;",
+    "&lt;b&gt;", "#39;",
+    "&#0;", "&#x10FFFF;", "&#999999;", "&#xD800;", "\\", '"', "'", "<!--", "-->", "amp;",
+    "a" * 400, "0" * 400,
     "<" * 200, "&#3" * 100, "- " * 100, "http://a.b/c?d=e", "Ann left Oslo.",
 )  # fmt: skip
 
 hostile = st.sampled_from(VALUES) | st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner,
+    max_size=3),
     max_leaves=5,
 )  # fmt: skip
 texts = st.lists(st.sampled_from(TEXTS) | st.text(max_size=30), max_size=6).map("".join)
@@ -86,7 +90,8 @@ _BYTES = st.tuples(
     st.integers(0, 60),
     st.binary(max_size=8)
     | st.sampled_from(
-        (b"\xff" * 8, b"\x00" * 8, struct.pack("<Q", 2**62), b"\xef\xbb\xbf", b"\xff\xfe", b"[" * 2000,
+        (b"\xff" * 8, b"\x00" * 8, struct.pack("<Q", 2**62), b"\xef\xbb\xbf", b"\xff\xfe",
+        b"[" * 2000,
          b'{"a":' * 500, b"9" * 5000, b"NaN", b"-", b'"', b"\\ud800", b"}", b"\n")
     ),
 )  # fmt: skip

@@ -92,7 +92,8 @@ def attempt(target: Target, value: Any, folder: Path) -> str:
     except UserError as error:
         message = str(error)
     except RequestError as error:
-        assert 400 <= error.status < 500, error.status
+        if not 400 <= error.status < 500:
+            raise
         message = error.message
     else:
         return ""
@@ -167,7 +168,8 @@ def _parquet():
     return stream.getvalue()
 
 
-def _arrow():
+def arrow():
+    """The bytes of an Arrow file."""
     stream = io.BytesIO()
     table = _columns()
     with pa.ipc.new_file(stream, table.schema) as file:
@@ -185,7 +187,7 @@ def _zip(content):
 _ROWS = SAMPLES["jsonl"][1].encode()
 _PACKED = {
     "a.parquet": _parquet(),
-    "a.arrow": _arrow(),
+    "a.arrow": arrow(),
     "a.jsonl.gz": gzip.compress(_ROWS, mtime=0),
     "a.jsonl.zst": zstandard.compress(_ROWS),
     "a.jsonl.bz2": bz2.compress(_ROWS),
@@ -213,7 +215,8 @@ def _tags(value, folder):
 
 
 _TAG = st.sampled_from(
-    ("O", "B-PER", "I-PER", "B", "I", "E-PER", "S-PER", "L-A", "U-A", "PER-B", "b-PER", "B:X", "-", "_",
+    ("O", "B-PER", "I-PER", "B", "I", "E-PER", "S-PER", "L-A", "U-A", "PER-B", "b-PER",
+    "B:X", "-", "_",
      "0", "", "B-", "-B", "M-X", "o", "B-O", "I-O", "E-MAIL", "B_CELL")
 ) | st.text(max_size=4)  # fmt: skip
 TAGS = st.tuples(
@@ -360,29 +363,49 @@ def _flags():
 FLAGS = _flags()
 _PART = st.sampled_from(
     ("labels", "topic", "ner", "tasks", "data", "train", "steps", "encoder", "phases", "phases[0]",
-     "phases[1]", "phases[-1]", "phases[", "phases[]", "phases[0", "phases]", "phases[²]", "phases[99999999999999999999]",
-     "labels[0]", "labels[0][1]", "", " ", "é", "__class__", "__dict__", "to_dict", "_fields", "items", "keys",
-     "update", "lock", "0", "a b", "[0]", "[", "]", ".", "mlm", "weight", "init_from", "name", "kind", "tensorboard")
+     "phases[1]", "phases[-1]", "phases[", "phases[]", "phases[0", "phases]", "phases[²]",
+     "phases[99999999999999999999]",
+     "labels[0]", "labels[0][1]", "", " ", "é", "__class__", "__dict__", "to_dict",
+     "_fields", "items", "keys",
+     "update", "lock", "0", "a b", "[0]", "[", "]", ".", "mlm", "weight", "init_from",
+     "name", "kind", "tensorboard")
 ) | st.text(max_size=5)  # fmt: skip
 _FLAG = st.one_of(
     st.sampled_from(FLAGS),
     st.builds("{}{}".format, st.sampled_from(FLAGS), st.sampled_from(
-        ("[0]", "[", "]", "[]", "[-1]", "[0][0]", ".x", ".", "..", ".__class__", "[0].x", "[a]", "[1e9]"))),
+        ("[0]", "[", "]", "[]", "[-1]", "[0][0]", ".x", ".", "..", ".__class__", "[0].x",
+        "[a]", "[1e9]"))),
     st.lists(_PART, min_size=0, max_size=4).map(lambda parts: ".".join(["config", *parts])),
 )  # fmt: skip
 _VALUE = st.none() | st.sampled_from(
-    ("", " ", "0", "-1", "1e9", "1e400", "nan", "inf", "-inf", "1_000", "0x10", "٣", "true", "None", "a,b",
-     "(", ")", "[", "('a',", "[[[[", "(" * 3000, "[" * 300, "'", '"', '"a', "''", "a=1", "a=1,a=2", "=", "=,", ",", "a=",
-     "=1", "a==1", "10:20", "20:10", "0:0", ":", "9" * 30, "9" * 5000, "1" + "0" * 400, "O,PER", "O,O", "PER",
-     "auto", "iob2", "runs/none", "/dev/zero", "/etc/passwd", "\x00", "\ud800", "😀", "topic=1, ner=1", "{}", "{'a': 1}",
-     "topic", "ner=x", "b'a'", "f''", "lambda: 0", "__import__('os')", "1 if 1 else 0", "-" * 500, "a" * 5000)
+    ("", " ", "0", "-1", "1e9", "1e400", "nan", "inf", "-inf", "1_000", "0x10", "٣", "true",
+    "None", "a,b",
+     "(", ")", "[", "('a',", "[[[[", "(" * 3000, "[" * 300, "'", '"', '"a', "''", "a=1",
+     "a=1,a=2", "=", "=,", ",", "a=",
+     "=1", "a==1", "10:20", "20:10", "0:0", ":", "9" * 30, "9" * 5000, "1" + "0" * 400,
+     "O,PER", "O,O", "PER",
+     "auto", "iob2", "runs/none", "/dev/zero", "/etc/passwd", "\x00", "\ud800", "😀",
+     "topic=1, ner=1", "{}", "{'a': 1}",
+     "topic", "ner=x", "b'a'", "f''", "lambda: 0", "__import__('os')", "1 if 1 else 0",
+     "-" * 500, "a" * 5000)
 ) | st.text(max_size=20)  # fmt: skip
-OVERRIDES = st.lists(st.tuples(_FLAG, _VALUE), min_size=1, max_size=3)
+_NUMBERS = st.sampled_from(
+    ("0", "1", "-1", "3", "0.5", "1e9", "1000000000", "1e30", "nan", "9" * 30)
+)
+_LIKELY = st.tuples(
+    st.sampled_from(FLAGS), _NUMBERS | st.sampled_from(("", "a", "a,b", "true", "O,PER"))
+)
+OVERRIDES = st.one_of(
+    st.lists(st.tuples(_FLAG, _VALUE), min_size=1, max_size=3),
+    st.lists(_LIKELY, min_size=1, max_size=4),
+)
 
 
 def with_phases() -> ConfigDict:
-    """A config that has phases, whose elements flags can name."""
+    """A config that has labels and phases, whose elements flags can name."""
     config = default_config()
+    config.tasks.topic.labels = ("sports", "others")
+    config.tasks.ner.labels = ("O", "PER", "LOC")
     config.phases = (
         ConfigDict({"name": "a", "steps": 5, "tasks": ("topic",), "weights": ""}),
         ConfigDict({"name": "b", "steps": 5, "tasks": ("ner",), "weights": ""}),
@@ -402,9 +425,12 @@ _ARGUMENT = st.one_of(
     st.tuples(_FLAG, _VALUE).map(lambda p: f"--{p[0]}" + ("" if p[1] is None else f"={p[1]}")),
     _FLAG.map(lambda flag: f"-{flag}"),
     st.sampled_from(
-        ("--config=balanced", "--config", "--config=", "--config=none", "--config=.", "--config=\x00", "--json", "-q",
-         "--", "-", "---", "--workdir", "--workdir=", "--=", "=", "-1", "--processes=x", "--process=-1",
-         "--port=x", "--port=99999999999", "--engine=", "--learning_rate=1", "train.steps=5", "runs/none", "--config=" + "a" * 5000)
+        ("--config=balanced", "--config", "--config=", "--config=none", "--config=.",
+        "--config=\x00", "--json", "-q",
+         "--", "-", "---", "--workdir", "--workdir=", "--=", "=", "-1", "--processes=x",
+         "--process=-1",
+         "--port=x", "--port=99999999999", "--engine=", "--learning_rate=1", "train.steps=5",
+         "runs/none", "--config=" + "a" * 5000)
     ),
     _VALUE.map(lambda value: value or "x"),
 )  # fmt: skip
@@ -423,7 +449,12 @@ def _arguments(value, folder):
         config_files.load_config(options.config, options.overrides)
 
 
-_PLAIN = json.loads(config_files.to_json(resolve(with_phases())))
+def plain_config():
+    """A config.json as Python has it."""
+    return json.loads(config_files.to_json(resolve(with_phases())))
+
+
+_PLAIN = plain_config()
 CONFIG_JSON = st.one_of(
     damaged_json(_PLAIN),
     *(damaged_json({**_PLAIN, "format": number}) for number in (1, 2, 3)),
@@ -473,9 +504,12 @@ def _read_tensors(data, folder):
 
 _MODERN = {
     "model_type": "modernbert", "hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2,
-    "intermediate_size": 12, "max_position_embeddings": 16, "hidden_activation": "gelu", "norm_eps": 1e-5,
-    "global_rope_theta": 1e4, "local_rope_theta": 1e4, "local_attention": 8, "global_attn_every_n_layers": 2,
-    "layer_types": ["full_attention", "sliding_attention"], "rope_parameters": {"full_attention": {"rope_theta": 1e4}},
+    "intermediate_size": 12, "max_position_embeddings": 16, "hidden_activation": "gelu",
+    "norm_eps": 1e-5,
+    "global_rope_theta": 1e4, "local_rope_theta": 1e4, "local_attention": 8,
+    "global_attn_every_n_layers": 2,
+    "layer_types": ["full_attention", "sliding_attention"],
+    "rope_parameters": {"full_attention": {"rope_theta": 1e4}},
 }  # fmt: skip
 _ROBERTA = {**BERT, "model_type": "roberta", "pad_token_id": 1, "layer_norm_eps": 1e-5}
 _WEIGHTS = {"model.safetensors": save(random_tensors())}
