@@ -111,7 +111,5 @@ def test_a_damaged_manifest_is_named(content, folder):
 
 def test_a_manifest_of_a_newer_format_is_refused(folder):
     (folder / "manifest.json").write_text('{"format": 2, "files": {}}')
-    with pytest.raises(
-        UserError, match=r"a newer version of mtt_jax \(format 2, and"
-    ):
+    with pytest.raises(UserError, match=r"a newer version of mtt_jax \(format 2, and"):
         manifest.read(folder)
