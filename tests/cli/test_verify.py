@@ -39,7 +39,11 @@ def test_a_whole_run_has_one_line(run, capsys):
         ("config.json", '{"format"', "config.json: line 1: not valid JSON"),
         ("config.json", "\xff", "config.json: damaged: not UTF-8."),
         ("data.json", "[]", "data.json: damaged. Restore it from a copy; or delete it if you are"),
-        ("metrics.json", "{}", "metrics.json: is damaged (the file: best_step is missing). Restore"),
+        (
+            "metrics.json",
+            "{}",
+            "metrics.json: is damaged (the file: best_step is missing). Restore",
+        ),
         ("metrics.json", "null", "metrics.json: is damaged (the file: expected a JSON object)"),
         ("metrics.jsonl", "1\n{}\n", "metrics.jsonl: is damaged (line 1: not JSON). Restore it"),
         ("model/config.json", "{}", "model/config.json: has 2 bytes, and was written with "),
