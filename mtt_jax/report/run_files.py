@@ -237,10 +237,10 @@ _METRICS = {
     "distill?": {
         "temperature": _NUMBERS,
         "gold": _NUMBERS,
-        "anneal": (*_NUMBERS, bool, str),
-        "weight": (*_NUMBERS, bool, str),
+        "anneal": (*_NUMBERS, bool),
+        "weight": _NUMBERS,
         "floor": _NUMBERS,
-        "unlabelled": (*_NUMBERS, bool, str),
+        "unlabelled": _NUMBERS,
         "filled": _BY_TASK,
         "teachers": [{"path": (str,), "tasks": _TEXTS, "dev?": _SCORES, "test?": _SCORES}],
     },

@@ -438,7 +438,8 @@ def set_aside(
     if last is None:
         assert first is not None
         others = [step for step in steps if step not in found]
-        raise UserError(f"{manifest.listed(found[first])}. {_no_way_back(folder, first, others)}")
+        files = [damage for step in found for damage in found[step]]
+        raise UserError(f"{manifest.listed(files)}. {_no_way_back(folder, first, others)}")
     moved = [step for step in steps if step in found or (first is not None and step > first)]
     place = folder.parent / DAMAGED
     place.mkdir(exist_ok=True)

@@ -42,7 +42,7 @@ def test_a_whole_run_has_one_line(run, capsys):
         (
             "metrics.json",
             "{}",
-            "metrics.json: is damaged (the file: best_step is missing). Restore",
+            "metrics.json: is damaged (the file: best_step is missing). ",
         ),
         ("metrics.json", "null", "metrics.json: is damaged (the file: expected a JSON object)"),
         ("metrics.jsonl", "1\n{}\n", "metrics.jsonl: is damaged (line 1: not JSON). Restore it"),
