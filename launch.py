@@ -25,7 +25,7 @@ with installed():
     from mtt_jax.cli.options import unknown_argument
     from mtt_jax.cli.train import train_config
     from mtt_jax.config.files import document, split_overrides
-    from mtt_jax.train.stop import end_on_ctrl_c
+    from mtt_jax.train.stop import end_on_ctrl_c, end_process
 
 _CONFIG = flags.DEFINE_string("config", None, "Config file, such as configs/balanced.py.")
 _WORKDIR = flags.DEFINE_string(
@@ -99,4 +99,4 @@ def _check(arguments: list[str]) -> None:
 
 if __name__ == "__main__":
     end_on_ctrl_c()
-    sys.exit(main(sys.argv))
+    end_process(main(sys.argv))

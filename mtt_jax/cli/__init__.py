@@ -32,7 +32,7 @@ from mtt_jax.cli import (
 from mtt_jax.cli.options import Parser
 from mtt_jax.devices import memory
 from mtt_jax.errors import RenamedWarning, UserError, did_you_mean, installed
-from mtt_jax.train.stop import InterruptedRunError, end_on_ctrl_c
+from mtt_jax.train.stop import InterruptedRunError, end_on_ctrl_c, end_process
 
 COMMANDS: dict[str, ModuleType] = {
     "init": init,
@@ -70,7 +70,7 @@ _FREE = (
 def entry() -> NoReturn:
     """Runs the command that the process was started with, and ends the process."""
     end_on_ctrl_c()
-    sys.exit(main())
+    end_process(main())
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -94,14 +94,16 @@ def read_metrics(run: Path) -> dict[str, Any] | None:
     if not file.is_file():
         return None
     found = _checked(file, _METRICS)
+    teachers = found.get("distill", {}).get("teachers", [])
     try:
-        scores = read_scores(found)
+        by_split = [read_scores(one) for one in (found, *teachers)]
+        scores = [score for one in by_split for tasks in one.values() for score in tasks.values()]
+        for best in found.get("best_by_task", {}).values():
+            scores += [Score.from_json(best[split]) for split in ("dev", "test") if split in best]
     except (KeyError, TypeError, ValueError, StopIteration) as error:
         raise _damaged(file, f"a score is not whole: {error}") from None
-    for split, by_task in scores.items():
-        for task, score in by_task.items():
-            if fault := _of_score(score):
-                raise _damaged(file, f"{split}.{task}: {fault}")
+    if fault := next(filter(None, map(_of_score, scores)), ""):
+        raise _damaged(file, fault)
     for task, best in found.get("best_by_task", {}).items():
         if "dev" not in best or task not in found.get("dev", {}):
             raise _damaged(file, f"best_by_task.{task}: dev is missing")
@@ -111,11 +113,11 @@ def read_metrics(run: Path) -> dict[str, Any] | None:
 def _of_score(score: Score) -> str:
     """What is wrong with a score beyond the types of its parts; "" if nothing is."""
     if not all(type(figure.value) in _NUMBERS for figure in score.figures):
-        return "a figure is not a number"
+        return "a figure of a score is not a number"
     if confusion := score.confusion:
         sizes = {len(confusion.labels), len(confusion.counts), *map(len, confusion.counts)}
         if len(sizes) > 1:
-            return "confusion: not a square of its labels"
+            return "the confusion of a score is not a square of its labels"
     return ""
 
 
@@ -235,10 +237,10 @@ _METRICS = {
     "distill?": {
         "temperature": _NUMBERS,
         "gold": _NUMBERS,
-        "anneal": (*_NUMBERS, bool, str),
-        "weight": (*_NUMBERS, bool, str),
+        "anneal": (*_NUMBERS, bool),
+        "weight": _NUMBERS,
         "floor": _NUMBERS,
-        "unlabelled": (*_NUMBERS, bool, str),
+        "unlabelled": _NUMBERS,
         "filled": _BY_TASK,
         "teachers": [{"path": (str,), "tasks": _TEXTS, "dev?": _SCORES, "test?": _SCORES}],
     },

@@ -41,6 +41,7 @@ from orbax.checkpoint.checkpoint_managers import preservation_policy as keep_pol
 from mtt_jax.data.pipeline import Shards
 from mtt_jax.devices import processes
 from mtt_jax.errors import UserError
+from mtt_jax.train.stop import abandon_threads
 from mtt_jax.weights import manifest
 from mtt_jax.weights.manifest import Damage
 
@@ -372,6 +373,8 @@ class Checkpoints:
                 closing = threading.Thread(target=self._abandon, name="closing", daemon=True)
                 closing.start()
                 closing.join(_PATIENCE)
+                if closing.is_alive():
+                    abandon_threads()
 
     def _abandon(self) -> None:
         with contextlib.suppress(Exception):  # what failed has been said
@@ -435,7 +438,8 @@ def set_aside(
     if last is None:
         assert first is not None
         others = [step for step in steps if step not in found]
-        raise UserError(f"{manifest.listed(found[first])}. {_no_way_back(folder, first, others)}")
+        files = [damage for step in found for damage in found[step]]
+        raise UserError(f"{manifest.listed(files)}. {_no_way_back(folder, first, others)}")
     moved = [step for step in steps if step in found or (first is not None and step > first)]
     place = folder.parent / DAMAGED
     place.mkdir(exist_ok=True)

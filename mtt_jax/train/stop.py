@@ -12,9 +12,10 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 _leaving = threading.Lock()
+_abandoned = threading.Event()
 
 
 def end_on_ctrl_c() -> None:
@@ -45,6 +46,21 @@ def _leave(number: int, message: str) -> None:
         shown = "\033[?25h\n" if os.isatty(2) else ""  # a progress bar hides the cursor
         os.write(2, f"{shown}{message}\n".encode())
     os._exit(128 + number)
+
+
+def end_process(code: int) -> NoReturn:
+    """Ends the process with an exit status, also if `abandon_threads` was called."""
+    if _abandoned.is_set():
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
+def abandon_threads() -> None:
+    """Notes that a library's threads hang after an error, and must not keep the process alive."""
+    _abandoned.set()
 
 
 class InterruptedRunError(Exception):

@@ -1,7 +1,9 @@
 """Manifests: the size and the SHA-256 of every file of a folder, to tell whether it is whole.
 
-    {"format": 1, "files": {"model.safetensors": {"size": 90868376, "sha256": "9f86..."}, ...}}
+    {"format": 1, "sha256": "e3b0...", "files": {"model.safetensors": {"size": 90868376, "sha256":
+    "9f86..."}, ...}}
 
+The first SHA-256 is that of the files' entries.
 A folder gets its manifest.json last, so that a folder with one had all of its files. Folders of
 version 0.1 have none.
 """
@@ -11,7 +13,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mtt_jax.errors import UserError
 
@@ -79,12 +81,17 @@ def _write(folder: Path, entries: Mapping[str, Entry]) -> None:
     files = {name: entry._asdict() for name, entry in entries.items()}
     fresh = folder / f".{FILE}.new"
     with fresh.open("w", encoding="utf-8") as out:
-        json.dump({"format": FORMAT, "files": files}, out, indent=1)
+        json.dump({"format": FORMAT, "sha256": _digest(files), "files": files}, out, indent=1)
         out.write("\n")
         out.flush()
         os.fsync(out.fileno())
     fresh.replace(folder / FILE)
     _to_disk(folder)
+
+
+def _digest(files: Mapping[str, Any]) -> str:
+    """Of what a manifest says about its files, so that its own damage is not taken for theirs."""
+    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
 
 
 def _names(folder: Path) -> Iterator[str]:
@@ -128,7 +135,7 @@ def read(folder: Path) -> dict[str, Entry] | None:
                 f"reads {FORMAT}); update mtt_jax."
             )
         found = {_inside(name): _checked(**entry) for name, entry in files.items()}
-        if number != FORMAT or not found:
+        if number != FORMAT or not found or plain["sha256"] != _digest(files):
             raise ValueError
     except UserError:
         raise

@@ -220,9 +220,8 @@ def check(folder: Path) -> None:
     """
     if found := damages(folder):
         raise UserError(
-            f"{manifest.listed(found)}. Copy the whole directory again. If you changed it on "
-            f"purpose, mtt verify {folder} --accept takes it as it is from now on, and "
-            "--no-verify does so once."
+            f"{manifest.listed(found)}. Copy the whole directory again; or, if you changed it on "
+            f"purpose, accept it as it is: mtt verify {folder} --accept"
         )
 
 

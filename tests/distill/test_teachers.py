@@ -16,7 +16,7 @@ from mtt_jax.data.tokenizer import train as train_tokenizer
 from mtt_jax.data.tokenizer import vocabulary_size
 from mtt_jax.distill.teachers import open_teachers, trained_tasks
 from mtt_jax.errors import UserError
-from mtt_jax.weights import saved_model
+from mtt_jax.weights import manifest, saved_model
 from mtt_jax.weights.build import build_model
 from tests.distill.conftest import sentence, write
 from tests.helpers import fresh_params
@@ -170,6 +170,7 @@ def test_teachers_that_cannot_teach_are_refused_in_one_line(
     silent = str(shutil.copytree(run, tmp_path / "silent"))
     texts = resolve(default_config({"mlm": TaskConfig(kind="mlm")}))
     (tmp_path / "silent" / "config.json").write_text(to_json(texts))
+    manifest.write(tmp_path / "silent")
     assert complaint(configured(distill__teachers=silent)).endswith(
         "silent: was trained on texts without labels, and answers nothing; name a run that trained "
         "a task."

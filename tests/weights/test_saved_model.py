@@ -253,3 +253,47 @@ def test_what_was_chosen_is_replaced_in_a_saved_model(four_tasks, tokenizer, tmp
     saved_model.write_fitted(tmp_path / "model", config.task_list)
     assert not (tmp_path / "model" / "fitted.json").exists()
     assert not list((tmp_path / "model").glob(".*"))
+
+
+def flip_a_bit(file):
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors"])
+def test_a_flipped_bit_is_refused_with_its_file_and_how_to_accept_it(name, folder):
+    flip_a_bit(folder / name)
+    assert refusal(folder) == (
+        f"{folder / name}: its content is not what was written (SHA-256 differs). Copy the whole "
+        f"directory again; or, if you changed it on purpose, accept it as it is: mtt verify "
+        f"{folder} --accept"
+    )
+
+
+def test_labels_in_another_order_are_refused_and_can_be_loaded_unverified(folder):
+    file = folder / "config.json"
+    config = json.loads(file.read_text(encoding="utf-8"))
+    config["tasks"]["topic"]["labels"].reverse()
+    file.write_text(json.dumps(config), encoding="utf-8")
+    assert "config.json: has " in refusal(folder)
+    with pytest.raises(UserError, match=r"config\.json: has "):
+        Predictor.load(folder)
+    found = Predictor.load(folder, verify=False)("Tom")
+    assert list(found["topic"]["scores"]) == config["tasks"]["topic"]["labels"]
+
+
+def test_what_was_chosen_on_dev_cannot_be_added_unnoticed(folder):
+    (folder / "fitted.json").write_text('{"topic": {"temperature": 2.0}}')
+    assert "fitted.json: was added later" in refusal(folder)
+
+
+def test_a_manifest_that_was_removed_is_missed(folder):
+    (folder / "manifest.json").unlink()
+    assert "manifest.json: missing" in refusal(folder)
+
+
+def test_a_model_card_may_be_edited(folder):
+    (folder / "README.md").write_text("# A better title\n")
+    assert saved_model.load(folder).path == folder
+    assert [one.file.name for one in saved_model.damages(folder, card=True)] == ["README.md"]
