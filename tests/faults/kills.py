@@ -59,7 +59,7 @@ class Field:
 
         Args:
           name: of the run.
-          how: `index` or `matching`, and `after`, of an operation; or `moments`, seconds after starts.
+          how: `index` or `matching`, and `after`, of an operation; or `moments`, in seconds.
 
         Returns:
           (how many kills hit a running process, what went wrong; "" for nothing).
