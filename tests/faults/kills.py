@@ -99,7 +99,7 @@ class Field:
         Args:
           name: of the run.
           number: of the signal.
-          matching: a part of the operation as it is listed; of several the signal comes at each.
+          matching: the operation as it is listed, * for any text; the signal comes at each.
 
         Returns:
           (exit status, what it printed, what went wrong; "" for nothing).
