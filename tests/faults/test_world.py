@@ -102,7 +102,7 @@ def test_a_full_disk_at_the_end_of_a_run_names_the_file(
     name, starter, flags, disk, tmp_path, whole
 ):
     run, cache = disk.path / "run", tmp_path / "cache"
-    hook = {"below": [str(disk.path)], "matching": "mkdir .model-*"}
+    hook = {"below": [str(disk.path)], "matching": "mkdir run/.model-*"}
     assert starter(train(flags, run, cache), hook=hook)[0] == -9
     if name == "metrics.jsonl":  # the start copies it before it goes on
         before = []
