@@ -38,7 +38,12 @@ def _tried(folder, options, begun):
     field = Field(folder, options.workers)
     print(f"{len(field.operations)} file operations in a run of {field.seconds:.1f} s", flush=True)
     tries = at_operations(range(0, len(field.operations), options.every))
-    found = field.sweep({**tries, **at_random(options.random, field.seconds)})
+    tries |= at_random(options.random, field.seconds)
+
+    def tell(name, found):
+        print(f"{name}: {found[1] or 'as a run never stopped'}", file=sys.stderr, flush=True)
+
+    found = field.sweep(tries, tell)
     field.close()
     table = collections.defaultdict(lambda: [0, 0])
     wrong = []

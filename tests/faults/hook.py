@@ -5,6 +5,7 @@ removal, below some folders. Those of C++ libraries are not; kills at random mom
 """
 
 import builtins
+import fnmatch
 import io
 import os
 import signal
@@ -22,7 +23,7 @@ class Hook:
       below: folders of which operations count.
       log: file that gets a line for each operation before it is done; "" for none.
       index: of the operation, from 0, at which the signal is sent; None for all that match.
-      matching: a part of the operation as it is logged, such as "rename metrics.json".
+      matching: the operation as it is logged, such as "rename metrics.json"; * for any text.
       after: whether the signal is sent after the operation instead of before.
       number: of the signal.
     """
@@ -70,7 +71,7 @@ class Hook:
         if self.log is not None:
             os.write(self.log, f"{index} {shown}\n".encode())
         if self.matching:
-            return self.matching in shown
+            return fnmatch.fnmatchcase(shown, self.matching)
         return index == self.index
 
     def _signal(self):

@@ -59,7 +59,7 @@ class Field:
 
         Args:
           name: of the run.
-          how: `index` or `matching`, and `after`, of an operation; or `moments`, seconds after starts.
+          how: `index` or `matching`, and `after`, of an operation; or `moments`, in seconds.
 
         Returns:
           (how many kills hit a running process, what went wrong; "" for nothing).
@@ -99,7 +99,7 @@ class Field:
         Args:
           name: of the run.
           number: of the signal.
-          matching: a part of the operation as it is listed; of several the signal comes at each.
+          matching: the operation as it is listed, * for any text; the signal comes at each.
 
         Returns:
           (exit status, what it printed, what went wrong; "" for nothing).
@@ -114,11 +114,21 @@ class Field:
         problem = problem or ", ".join(differences(self.folder / name, whole))
         return status, said, problem
 
-    def sweep(self, tries):
-        """Runs `killed` for {name: how} on all workers; returns {name: its result}."""
+    def sweep(self, tries, tell=lambda name, found: None):
+        """Runs `killed` for {name: how} on all workers; returns {name: its result}.
+
+        Args:
+          tries: what to do.
+          tell: called with a name and its result as soon as it is there.
+        """
+
+        def tried(item):
+            found = self.killed(item[0], **item[1])
+            tell(item[0], found)
+            return found
+
         with ThreadPoolExecutor(self._workers) as pool:
-            found = pool.map(lambda item: self.killed(item[0], **item[1]), tries.items())
-            return dict(zip(tries, found, strict=True))
+            return dict(zip(tries, pool.map(tried, tries.items()), strict=True))
 
     def close(self):
         """Ends the processes that start runs."""

@@ -82,18 +82,21 @@ class Starter:
         )  # fmt: skip
         assert self._process.stdout.readline() == "ready\n"
 
-    def __call__(self, argv, hook=None, kill_after=None):
+    def __call__(self, argv, hook=None, kill_after=None, meanwhile=None):
         """(exit status, what it printed) of a command.
 
         Args:
           argv: of `mtt`.
           hook: options of `hook.install`.
           kill_after: seconds after which it is killed.
+          meanwhile: called with the number of its process, while it runs.
         """
         request = {"argv": argv, "output": str(self._output), "hook": hook}
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         process = json.loads(self._process.stdout.readline())["process"]
+        if meanwhile:
+            meanwhile(process)
         if kill_after is not None:
             time.sleep(kill_after)
             with contextlib.suppress(ProcessLookupError):

@@ -13,15 +13,15 @@ from mtt_jax.train.lock import is_only_lock, locked
 from tests.faults.disks import small_disk
 from tests.helpers import ROOT
 
-HOLDS = """
+HOLDS = r"""
 import os, sys, time
 from pathlib import Path
 from mtt_jax.train.lock import locked
 with locked(Path(sys.argv[1]), "--workdir"):
     if sys.argv[2:] and not os.fork():
-        print("forked", flush=True)
+        os.write(1, b"forked\n")
         time.sleep(600)
-    print("locked", flush=True)
+    os.write(1, b"locked\n")
     sys.stdin.read()
 """
 
