@@ -129,7 +129,7 @@ def _read(file: Path, read: Callable[[Path], Any], folder: Path) -> list[Damage]
     try:
         read(folder)
     except UserError as error:
-        return [Damage(file, str(error).removeprefix(f"{file}: ").rstrip("."))]
+        return [Damage(file, str(error).removeprefix(str(file)).lstrip(":, ").rstrip("."))]
     return []
 
 

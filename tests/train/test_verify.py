@@ -44,7 +44,7 @@ def finished(tmp_path_factory):
 def trained(config, run):
     """What a run prints."""
     text = io.StringIO()
-    train(config, run, Console(RichConsole(file=text, width=300)))
+    train(config, run, Console(RichConsole(file=text, width=1000)))
     return text.getvalue()
 
 
