@@ -388,3 +388,15 @@ def test_an_unreachable_coordinator_is_one_line_within_a_minute(flags, tmp_path)
     out, err = process.communicate(timeout=120)
     error = error_of((process.returncode, out + err))
     assert "not all processes found each other within 50 seconds" in error
+
+
+def test_a_full_disk_under_standard_output_is_one_line(disk):
+    disk.fill()
+    with (disk.path / "fields").open("w") as output:
+        done = subprocess.run(
+            [sys.executable, "-m", "mtt_jax", "fields"],
+            cwd=ROOT, env=environment(), stdout=output, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (
+        2, "error: standard output: No space left on device.\n"
+    )  # fmt: skip
