@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import resource
 import shutil
 import signal
 import subprocess
@@ -306,20 +305,6 @@ def test_data_that_changed_between_a_stop_and_the_next_start_are_refused(starter
 
 
 # The machine
-
-
-@pytest.mark.peers  # slow: starts of a run
-def test_too_many_open_files_is_one_line(starter, flags, whole, tmp_path):
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    done = subprocess.run(
-        [sys.executable, "-m", "mtt_jax", *train(flags, tmp_path / "run", tmp_path / "cache")],
-        cwd=ROOT, env=environment(), capture_output=True, text=True,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (24, before[1])),
-    )  # fmt: skip
-    assert done.returncode not in (0, -signal.SIGKILL)
-    assert "Wrote" not in done.stdout
-    assert starter(train(flags, tmp_path / "run", tmp_path / "cache"))[0] == 0
-    assert differences(tmp_path / "run", whole) == []
 
 
 @pytest.mark.peers  # slow: starts of a run
