@@ -6,6 +6,7 @@ row in `COMMANDS`. Slow imports are inside `run`, after the arguments are checke
 
 import argparse
 import errno
+import os
 import sys
 import warnings
 from types import ModuleType
@@ -100,7 +101,9 @@ def guarded(run) -> int:
         warnings.showwarning = _show_warning
         try:
             with installed():
-                return run()
+                status = run()
+                sys.stdout.flush()
+                return status
         except UserError as error:
             print(f"error: {error}", file=sys.stderr)
             return 2
@@ -112,8 +115,10 @@ def guarded(run) -> int:
         except OSError as error:
             if error.errno not in _WORLD:
                 raise
-            about = f"{error.filename}: " if isinstance(error.filename, str) else ""
-            print(f"error: {about}{error.strerror}.", file=sys.stderr)
+            about = error.filename or "standard output"
+            print(f"error: {about}: {error.strerror}.", file=sys.stderr)
+            if error.filename is None:  # what its buffer holds cannot be written at the end either
+                sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
             return 2
         except Exception as error:
             if not memory.is_exhausted(error):

@@ -169,6 +169,8 @@ def run_steps(setup: Setup, history: History) -> Setup:
                     journal.catch_up(step, state)
                     dev = journal.evaluate(state) if evaluating else None
                     journal.flush()
+                    # First, as saving would do it: a directory may go in the meantime.
+                    setup.checkpoints.wait()
                     check_directory(setup)
                     if evaluating or asked or not journal.skipping:
                         setup.checkpoints.save(step, state, stream, *(dev[:2] if dev else ()))

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import resource
 import shutil
 import signal
 import subprocess
@@ -309,20 +308,6 @@ def test_data_that_changed_between_a_stop_and_the_next_start_are_refused(starter
 
 
 @pytest.mark.peers  # slow: starts of a run
-def test_too_many_open_files_is_one_line(starter, flags, whole, tmp_path):
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    done = subprocess.run(
-        [sys.executable, "-m", "mtt_jax", *train(flags, tmp_path / "run", tmp_path / "cache")],
-        cwd=ROOT, env=environment(), capture_output=True, text=True,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (24, before[1])),
-    )  # fmt: skip
-    assert done.returncode not in (0, -signal.SIGKILL)
-    assert "Wrote" not in done.stdout
-    assert starter(train(flags, tmp_path / "run", tmp_path / "cache"))[0] == 0
-    assert differences(tmp_path / "run", whole) == []
-
-
-@pytest.mark.peers  # slow: starts of a run
 def test_a_clock_that_was_set_back_changes_nothing_but_the_seconds(starter, flags, whole, tmp_path):
     """As if the first start had been in a week: its files and its last line are from then."""
     run, cache = tmp_path / "run", tmp_path / "cache"
@@ -388,3 +373,15 @@ def test_an_unreachable_coordinator_is_one_line_within_a_minute(flags, tmp_path)
     out, err = process.communicate(timeout=120)
     error = error_of((process.returncode, out + err))
     assert "not all processes found each other within 50 seconds" in error
+
+
+def test_a_full_disk_under_standard_output_is_one_line(disk):
+    disk.fill()
+    with (disk.path / "fields").open("w") as output:
+        done = subprocess.run(
+            [sys.executable, "-m", "mtt_jax", "fields"],
+            cwd=ROOT, env=environment(), stdout=output, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (
+        2, "error: standard output: No space left on device.\n"
+    )  # fmt: skip
