@@ -126,7 +126,8 @@ def test_the_run_directory_holds_everything_that_the_docs_name(uninterrupted):
     assert present >= {"config.json", "checkpoints", "model", "metrics.jsonl", "metrics.json",
                        "report.html", "tensorboard"}  # fmt: skip
     assert {p.name for p in (run / "model").iterdir()} == {
-        "config.json", "model.safetensors", "tokenizer.json", "README.md", "fitted.json"
+        "config.json", "model.safetensors", "tokenizer.json", "README.md", "fitted.json",
+        "manifest.json",
     }  # fmt: skip
     final = json.loads((run / "metrics.json").read_text())
     assert 0 <= final["test"]["topic"]["accuracy"] <= 1

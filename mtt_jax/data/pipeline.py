@@ -222,7 +222,8 @@ class _BatchIterator(grain.DatasetIterator):
                 self._window = next(self._windows)
             end = min(self._row + missing, len(self._window.tokens))
             here = slice(self._row, end)
-            parts.append(jax.tree.map(lambda x, here=here: x[here], self._window))
+            if end > self._row:
+                parts.append(jax.tree.map(lambda x, here=here: x[here], self._window))
             missing -= end - self._row
             self._row = end
             if end == len(self._window.tokens):
@@ -231,8 +232,10 @@ class _BatchIterator(grain.DatasetIterator):
         return parts[0] if len(parts) == 1 else jax.tree.map(lambda *x: np.concatenate(x), *parts)
 
     def get_state(self) -> dict[str, Any]:
-        return {"windows": self._before, "row": self._row}
+        # As Grain's FlatMapIterDataset called them, which made the states of format 4's first runs.
+        return {"parent": self._before, "next_index_in_buffer": self._row}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        self._windows.set_state(state["windows"])
-        self._before, self._row, self._window = state["windows"], state["row"], None
+        self._before, self._row = state["parent"], state["next_index_in_buffer"]
+        self._windows.set_state(self._before)
+        self._window = None

@@ -68,8 +68,10 @@ def attention_of(config: Config) -> str:
 
 def _attention_here(attention: str, encoder: EncoderConfig) -> str:
     """The implementation to use here; a model trained on a GPU must also run on a CPU."""
+    if attention in ("plain", "blocked"):
+        return attention  # without starting the devices
     backend, devices = jax.default_backend(), jax.device_count()
-    if attention in ("plain", "blocked") or (attention == "cudnn" and backend == "gpu"):
+    if attention == "cudnn" and backend == "gpu":
         return attention
     # Row lengths differ from call to call: `attend` checks them. XLA does not divide a kernel of
     # ours over devices, and plain attention it does.
@@ -92,6 +94,8 @@ def _runs_fused() -> bool:
 
 def _dtypes_here(dtype: str) -> tuple[str, str]:
     """(dtype of activations, dtype of matmuls); model/matmul.py says why they differ on a CPU."""
+    if dtype == "float32":
+        return dtype, dtype
     return ("float32" if jax.default_backend() == "cpu" else dtype), dtype
 
 

@@ -316,11 +316,14 @@ def _shapes(config: Config, vocabulary: int, file: Path) -> dict[str, tuple[int,
     Two layers are traced: the first may have one parameter less than all others.
     """
     layers = config.encoder.layers
-    encoder = dataclasses.replace(config.encoder, layers=min(2, layers), scan=False, lora_rank=0)
+    encoder = dataclasses.replace(
+        config.encoder, layers=min(2, layers), scan=False, lora_rank=0, dtype="float32"
+    )
     short = dataclasses.replace(config, encoder=encoder)
     try:
         model = build_model(short, vocabulary, slots=1, attention="plain")
-        traced = jax.eval_shape(lambda key: init_params(model, key, 1), jax.random.key(0))
+        # Not a key: making one would start the devices.
+        traced = jax.eval_shape(lambda: init_params(model, jax.random.key(0), 1))
     except (ValueError, TypeError, OverflowError, ArithmeticError, AssertionError) as error:
         said = str(error).partition("\n")[0]
         raise UserError(f"{file}: no model has such sizes: {said}.") from None

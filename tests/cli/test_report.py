@@ -88,5 +88,5 @@ def test_a_file_of_the_run_that_holds_no_object_is_named(name, runs, tmp_path, c
     (run / name).write_text("[1, 2]")
     assert main(["report", str(run)]) == 2
     err = capsys.readouterr().err
-    assert err.startswith(f"error: {run / name}: is damaged (expected a JSON object)")
+    assert err.startswith(f"error: {run / name}: is damaged (the file: expected a JSON object)")
     assert err.count("\n") == 1

@@ -25,7 +25,7 @@ from mtt_jax.train.setup import open_directory
 from mtt_jax.train.stop import InterruptedRunError
 from mtt_jax.weights import saved_model
 from tests.distill.conftest import sentence, write
-from tests.helpers import assert_trees_equal
+from tests.helpers import ROOT, assert_trees_equal
 
 
 def answer_row(number):
@@ -161,8 +161,9 @@ def test_a_finished_run_needs_its_teachers_no_more(configured, tmp_path):
         open_directory(run, config)
     assert not run.exists()
     open_folder(run, config, RUN)
-    (run / "metrics.json").write_text('{"steps": 4}')
-    assert open_directory(run, config) == {"steps": 4}
+    finished = json.loads((ROOT / "tests/old_runs/format_4/finished/metrics.json").read_text())
+    (run / "metrics.json").write_text(json.dumps(finished))
+    assert open_directory(run, config) == finished
 
 
 @pytest.fixture

@@ -272,7 +272,7 @@ def test_a_damaged_file_of_a_run_is_named(tmp_path):
     for name in ("config.json", "metrics.json"):
         (tmp_path / name).write_bytes((old / name).read_bytes())
     (tmp_path / "metrics.json").write_text("{")
-    with pytest.raises(UserError, match=r"metrics.json: is damaged .* leave this run out"):
+    with pytest.raises(UserError, match=r"metrics.json: is damaged .* writes it anew"):
         read_run(tmp_path)
     with pytest.raises(UserError, match="not found; name one, such as runs/balanced"):
         read_run(tmp_path / "missing")

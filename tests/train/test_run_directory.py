@@ -1,10 +1,12 @@
 """The run directory: created once, resumed, and never mistaken for another run's."""
 
+import json
+
 import pytest
 
 from mtt_jax.errors import UserError
 from mtt_jax.train.run_directory import RUN, keep_labels, open_run
-from tests.helpers import make_config
+from tests.helpers import ROOT, make_config
 
 CONFIG = make_config()
 
@@ -49,8 +51,9 @@ def test_a_run_is_resumed_on_other_devices_but_not_with_other_batches(run):
 
 def test_a_finished_run_returns_its_metrics(run):
     begin(run)
-    (run / "metrics.json").write_text('{"steps": 3}', encoding="utf-8")
-    assert open_run(run, CONFIG) == {"steps": 3}
+    finished = json.loads((ROOT / "tests/old_runs/format_4/finished/metrics.json").read_text())
+    (run / "metrics.json").write_text(json.dumps(finished), encoding="utf-8")
+    assert open_run(run, CONFIG) == finished
 
 
 def test_a_folder_with_other_content_is_refused(tmp_path):
