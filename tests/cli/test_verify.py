@@ -36,8 +36,8 @@ def test_a_whole_run_has_one_line(run, capsys):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("config.json", '{"format"', "config.json: line 1: not valid JSON"),
-        ("config.json", "\xff", "config.json: damaged: not UTF-8."),
+        ("config.json", '{"format"', "config.json: is not JSON: "),
+        ("config.json", "\xff", "config.json: is not UTF-8 (byte 0)."),
         ("data.json", "[]", "data.json: damaged. Restore it from a copy; or delete it if you are"),
         (
             "metrics.json",
