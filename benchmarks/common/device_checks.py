@@ -122,7 +122,9 @@ def training_step():
     with jax.default_matmul_precision("highest"):  # TF32 would hide smaller mistakes
         first = jax.device_get(untrained(config, VOCAB)[1])
         here, there = (steps_on(device, config, first) for device in (jax.devices()[0], cpu()))
-    change = sum(float(np.square(a - b).sum()) for a, b in zip(there[1], _leaves(first), strict=True))
+    change = sum(
+        float(np.square(a - b).sum()) for a, b in zip(there[1], _leaves(first), strict=True)
+    )
     apart = sum(float(np.square(a - b).sum()) for a, b in zip(there[1], here[1], strict=True))
     return {"loss": abs(here[0] - there[0]) / there[0], "parameters": (apart / change) ** 0.5}
 

@@ -8,7 +8,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from typing import NamedTuple
@@ -130,5 +129,3 @@ def line_of(name, outcome):
     """What the reader sees of a part."""
     why = f": {outcome.why}" if outcome.why else ""
     return f"{name}: {outcome.status}, {outcome.seconds:.0f} s{why}"
-
-
