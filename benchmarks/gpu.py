@@ -15,7 +15,7 @@ that fails or hangs is reported, and the others run. The most valuable come firs
     pipeline        the training stream alone, which runs on the CPU: tokens per second
     transformers    the same steps with PyTorch, compiled; not compiled if that does not finish
 
-On a CPU the same parts run on smaller models (`--small`); BERT-base is left out. Whatever does not
+On a CPU the same parts run on a tiny model (`--small`). Whatever does not
 fit into --seconds gets less time or is left out, which is said. Results go to DIR/gpu.json and, as
 tables for docs/benchmarks.md, to DIR/gpu.md.
 
@@ -128,7 +128,7 @@ def all_parts(small, cache):
                      instead_of=name)  # fmt: skip
         return [part(name, steps(preset, *flags), limit, 45.0, leaves=leaves), eager]
 
-    presets = ("minilm",) if small else ("bert-base", "minilm")
+    presets = ("tiny",) if small else ("bert-base", "minilm")
     flags = " ".join(filter(None, (os.environ.get("XLA_FLAGS"), _NAMED_KERNELS)))
     return [
         case("device checks", 90.0, 30.0),
@@ -183,7 +183,7 @@ def trace(small):
     from mtt_jax.devices.mesh import place_batch
 
     start()
-    preset, rows, length, steps = ("minilm", 2, 128, 2) if small else ("bert-base", 32, 512, 10)
+    preset, rows, length, steps = ("tiny", 2, 128, 2) if small else ("bert-base", 32, 512, 10)
     config = with_encoder(config_of_preset(preset, rows, length), dtype="bfloat16")
     stream = ours_ready_made(preset_sentences(rows, length), config)
     ours = Ours(config, *untrained(config, VOCAB), stream)
@@ -211,13 +211,14 @@ def trace(small):
 
 def default_run(small):
     """configs/balanced.py from start to end, in both dtypes."""
-    from benchmarks.common.whole_run import SMALL, timed_run
+    from benchmarks.common.whole_run import timed_run, tiny_run
 
     start()
     found = {"about": about(), "runs": {}}
     with tempfile.TemporaryDirectory() as name:
+        base = tiny_run(Path(name)) if small else {}
         for dtype in ("float32", "bfloat16"):
-            fields = {**(SMALL if small else {}), "encoder.dtype": dtype}
+            fields = {**base, "encoder.dtype": dtype}
             found["runs"][dtype] = timed_run("balanced", fields, Path(name), dtype)
             yield found
 
@@ -234,10 +235,10 @@ def prediction(small):
     texts = generated_texts(32 if small else 4096)
     found = {"about": about()}
     with tempfile.TemporaryDirectory() as folder:
-        run = save_random_model(Path(folder), PRESETS["minilm"])
+        run = save_random_model(Path(folder), PRESETS["tiny" if small else "minilm"])
         engines = {name: Predictor.load(run, engine=name) for name in ("jax", "jax-bfloat16")}
         calls = {n: lambda engine=engine: list(engine.pipe(texts)) for n, engine in engines.items()}
-        singles = texts[: 5 if small else 100]
+        singles = texts[: 2 if small else 100]
         found["latency"] = {
             name: percentiles(seconds) for name, seconds in latencies(engines, {}, singles).items()
         }

@@ -22,9 +22,9 @@ With --preset a model with random weights trains on generated sentences of 50 su
 in batches made in advance that hold as many tokens on both sides, on average; no attention dropout.
 On a GPU three implementations of attention are timed, and the share of its peak FLOP/s is
 printed. It counts attention over whole rows (docs/profile.md), which are longer on our side: to
-compare sides use tokens per second. `--orders` without a value times ours alone. This needs only JAX, Flax, Optax, tokenizers and the
-peer; without PyTorch ours runs alone. On a GPU: pip install -r requirements.txt, and PyTorch's
-build for CUDA.
+compare sides use tokens per second. `--orders` without a value times ours alone, as does a machine
+without PyTorch. This needs only JAX, Flax, Optax, tokenizers and the peer. On a GPU: pip install
+-r requirements.txt, and PyTorch's build for CUDA.
 
 All sides run in interleaved rounds of some steps. The last line is JSON: tokens per second of both
 tasks, `ours` and `peer` at their fastest; `ratio` is above 1 if ours is faster.

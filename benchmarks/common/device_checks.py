@@ -9,9 +9,9 @@ import numpy as np
 from jax.sharding import Mesh
 from rich.console import Console as RichConsole
 
-from benchmarks.common.configs import AG_NEWS, overrides_of
-from benchmarks.common.corpora import write_corpus
+from benchmarks.common.configs import overrides_of
 from benchmarks.common.steps import VOCAB, begin, config_of, generated_batch, untrained
+from benchmarks.common.whole_run import tiny_run
 from mtt_jax.config.files import load_config
 from mtt_jax.config.schema import default_tasks
 from mtt_jax.devices.mesh import place, place_batch, replicated
@@ -28,13 +28,6 @@ KINDS = {"gpu": ("plain", "cudnn", "fused"), "cpu": ("plain", "blocked", "fused"
 # By how much results may differ, as a share of the largest value. bfloat16 rounds to 2 ** -8.
 ATTENTION_LIMIT, STEP_LIMIT = 0.02, 0.02
 STEPS = 3
-# The smallest run that is stopped between two checkpoints.
-_RUN = {
-    "encoder.layers": 1, "encoder.width": 32, "encoder.heads": 2, "encoder.feedforward": 32,
-    "train.steps": 12, "train.eval_every": 6, "train.save_every": 4, "train.batch_rows": 4,
-    "train.row_length": 64, "train.warmup": 2, "data.max_length": 64, "data.overlap": 8,
-    "data.source": "files", "tokenizer.vocab_size": 500,
-}  # fmt: skip
 
 
 def cpu():
@@ -181,9 +174,7 @@ def resumed(folder):
       {"same": of the resumed run, "repeatable": of a second run that was not stopped, which tells
       a mistake in resuming from a device that adds up in any order}.
     """
-    write_corpus(folder, 200)
-    files = {"data.topic.train": folder / "topic.csv", "data.ner.train": folder / "ner.conll"}
-    fields = {**AG_NEWS, **_RUN, **files, "data.cache_dir": folder / "cache"}
+    fields = {**tiny_run(folder), "data.cache_dir": folder / "cache"}
     config = load_config("balanced", overrides_of(fields))
     straight, again, stopped = (folder / name for name in ("straight", "again", "stopped"))
     for run in (straight, again):

@@ -113,7 +113,7 @@ def prediction(found):
         [name, f"{found['speed'][name]:,.0f}" if "speed" in found else "", f"{p50:.1f}, {p99:.1f}"]
         for name, (p50, p99) in found.get("latency", {}).items()
     ]
-    heads = ["prediction, MiniLM", "texts per second", "batch 1 in ms, median and 99th percentile"]
+    heads = ["prediction", "texts per second", "batch 1 in ms, median and 99th percentile"]
     return [table(heads, rows)] if rows else []
 
 

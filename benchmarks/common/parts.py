@@ -4,6 +4,7 @@ A part answers with a line of JSON. It may print several, each with all that is 
 part that fails or takes too long, the last one counts.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -108,10 +109,8 @@ def run_part(part, limit):
 
 def _end(process):
     """Kills what is left of a part: its process, and the compilers that it started."""
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     process.wait()
 
 

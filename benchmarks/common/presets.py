@@ -9,6 +9,7 @@ from benchmarks.common.steps import config_of, random_targets
 from mtt_jax.data.pack import Piece, assign_rows, lay_out
 
 PRESETS = {
+    "tiny": {"layers": 2, "width": 64, "heads": 2, "feedforward": 128},  # to try a command
     "minilm": {"layers": 6, "width": 384, "heads": 12, "feedforward": 1536},
     "bert-base": {"layers": 12, "width": 768, "heads": 12, "feedforward": 3072},
 }

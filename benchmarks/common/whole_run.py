@@ -5,18 +5,28 @@ import time
 import jax
 from rich.console import Console as RichConsole
 
-from benchmarks.common.configs import overrides_of
+from benchmarks.common.configs import AG_NEWS, overrides_of
+from benchmarks.common.corpora import write_corpus
 from mtt_jax.config.files import load_config
 from mtt_jax.data.prepare import prepare
 from mtt_jax.report.console import Console
 from mtt_jax.train.loop import train
 
 _COMPILED = "/jax/core/compile/backend_compile_duration"
-# A run of seconds on a CPU.
-SMALL = {
+# The smallest run that can be stopped between two checkpoints.
+_TINY = {
     "encoder.layers": 1, "encoder.width": 32, "encoder.heads": 2, "encoder.feedforward": 32,
-    "train.steps": 4, "train.eval_every": 4, "train.warmup": 1,
+    "train.steps": 12, "train.eval_every": 6, "train.save_every": 4, "train.batch_rows": 4,
+    "train.row_length": 64, "train.warmup": 2, "data.max_length": 64, "data.overlap": 8,
+    "data.source": "files", "tokenizer.vocab_size": 500,
 }  # fmt: skip
+
+
+def tiny_run(folder):
+    """Fields of a run of seconds on files that are written to a folder."""
+    write_corpus(folder, 200)
+    files = {"data.topic.train": folder / "topic.csv", "data.ner.train": folder / "ner.conll"}
+    return {**AG_NEWS, **_TINY, **files}
 
 
 class _Compilation:
@@ -52,7 +62,7 @@ def timed_run(name, fields, folder, run):
 
     Returns:
       {"seconds", "split": seconds of reading and encoding data, of compilation, of the steps with
-      their evaluations on dev, and of the final evaluation with the report, "scores": on test}.
+      their evaluations on dev, and of the final evaluation with the report, "scores": on test, or on dev without one}.
     """
     config = load_config(name, overrides_of({**fields, "data.cache_dir": folder / "cache"}))
     start = time.time()
@@ -69,5 +79,8 @@ def timed_run(name, fields, folder, run):
         "steps": stepped - trained - before,
         "final evaluation": end - stepped - after,
     }
-    scores = {task: score[score["headline"]] for task, score in final["test"].items()}
+    scores = {
+        task: score[score["headline"]]
+        for task, score in (final.get("test") or final["dev"]).items()
+    }
     return {"seconds": end - start, "split": split, "scores": scores}
