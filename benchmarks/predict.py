@@ -26,7 +26,6 @@ import json
 import os
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +36,7 @@ from benchmarks.common import peers
 from benchmarks.common.corpora import generated_texts, texts_of_file
 from benchmarks.common.flags import existing_file, positive
 from benchmarks.common.models import INIT, save_fresh_model, with_one_task
-from benchmarks.common.rounds import median_seconds
+from benchmarks.common.prediction import latencies, percentiles, texts_per_second
 from mtt_jax import Predictor
 from mtt_jax.config.schema import ENGINES
 from mtt_jax.devices import startup
@@ -67,7 +66,7 @@ def main():
         for size in options.batches:
             in_batches(engines, others, texts[: options.singles], size, options.rounds)
         for name, found in latencies(engines, others, texts[: options.singles]).items():
-            p50, p99 = (1000 * float(np.percentile(found, q)) for q in (50, 99))
+            p50, p99 = percentiles(found)
             print(f"batch 1, {name}: p50 {p50:.1f} ms, p99 {p99:.1f} ms")
     ours, peer = speed["ours, jax"], speed["ONNX Runtime"]
     print(json.dumps({"ours": ours, "peer": peer, "ratio": ours / peer}))
@@ -94,16 +93,6 @@ def in_batches(engines, others, texts, size, rounds):
         **{n: lambda peer=peer: [peer(b, size) for b in batches] for n, peer in others.items()},
     }
     texts_per_second(calls, len(texts), rounds, f"batch {size}")
-
-
-def texts_per_second(calls, count, rounds, what):
-    """Name -> texts per second of calls that read `count` texts; prints them."""
-    for call in calls.values():
-        call()  # to compile
-    speed = {name: count / seconds for name, seconds in median_seconds(calls, rounds).items()}
-    for name, value in speed.items():
-        print(f"{what}, {name}: {value:.1f} texts/s", flush=True)
-    return speed
 
 
 def parse():
@@ -186,27 +175,6 @@ def sorted_batches(rows, size):
             ids[index, : len(row)] = row
             mask[index, : len(row)] = 1
         yield ids, mask
-
-
-def latencies(engines, others, texts, turns=5):
-    """Name -> seconds of each text; in each turn every engine reads the same part of the texts.
-
-    Engines do not alternate after every text, because the threads of one spin for a while after its
-    work, on the cores of the next.
-    """
-    singles = engines | {n: lambda text, peer=peer: peer([text], 1) for n, peer in others.items()}
-    times = {name: [] for name in singles}
-    for predict in singles.values():
-        for text in texts:
-            predict(text)  # to compile
-    for turn in range(turns):
-        for name, predict in singles.items():
-            predict(texts[0])
-            for text in texts[turn::turns]:
-                start = time.perf_counter()
-                predict(text)
-                times[name].append(time.perf_counter() - start)
-    return times
 
 
 if __name__ == "__main__":

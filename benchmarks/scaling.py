@@ -30,13 +30,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.common.fresh import answer
 from benchmarks.common.models import with_one_task
+from benchmarks.common.pipeline import corpus, cut, seconds_of, stream_speed
 from benchmarks.common.rounds import median_seconds
 from benchmarks.common.steps import compiled_step, config_of, fresh_run
 from mtt_jax.config.schema import default_tasks
-from mtt_jax.data.encode import ExampleSet, Reading, encode_records
-from mtt_jax.data.newswire.source import newswire_extra
 from mtt_jax.data.pipeline import training_stream
-from mtt_jax.data.tokenizer import train as train_tokenizer
 from mtt_jax.devices import startup
 from mtt_jax.devices.mesh import place_batch
 
@@ -47,8 +45,6 @@ MINILM = {"layers": 6, "width": 384, "heads": 12}
 # Sentences that are generated and encoded; a larger corpus repeats them.
 GENERATED = 10_000
 STEPS = 10
-# Batches of the pipeline that are timed together; a window holds about ten of the smallest.
-AHEAD = 100
 # Rows and positions per batch of the pipeline alone: on a CPU, and on a GPU.
 SHAPES = ((16, 128), (32, 512))
 
@@ -187,46 +183,12 @@ def pipelines(size, step, options):
             ("both", both),
             *((t.name, with_one_task(both, t.name)) for t in both.task_list),
         ]:
-            stream = iter(training_stream(largest, case))
-            seconds_of(stream)
-            found = [seconds_of(stream) for _ in range(options.rounds)]
-            speed = median(tokens / seconds / AHEAD for seconds, tokens in found)
+            speed = stream_speed(largest, case, options.rounds)
             print(
                 f"pipeline, {name}, {rows} rows of {length}: {speed / 1e6:.2f} million tokens "
                 f"per second",
                 flush=True,
             )
-
-
-def seconds_of(stream):
-    """(seconds per batch, tokens) of the next AHEAD batches; counting them is not timed."""
-    start = time.perf_counter()
-    batches = [next(stream) for _ in range(AHEAD)]
-    seconds = (time.perf_counter() - start) / AHEAD
-    return seconds, sum(int(np.count_nonzero(batch.segments)) for batch in batches)
-
-
-def corpus(count, config):
-    """Generated sentences, each labeled for one task, the tasks alternating."""
-    tasks = config.task_list
-    of_task = [newswire_extra(task, count // len(tasks), seed) for seed, task in enumerate(tasks)]
-    records = [record for turn in zip(*of_task, strict=True) for record in turn]
-    tokenizer = train_tokenizer([record.text for record in records], config.tokenizer)
-    return encode_records(records, tokenizer, tasks, Reading(cleaning=True))
-
-
-def cut(examples, count):
-    """The first `count` examples, repeated if there are fewer."""
-    whole = -(-count // len(examples))
-    arrays = {}
-    for name, array in examples.arrays.items():
-        if name.endswith("_ends"):
-            size = array[-1] if len(array) else 0
-            arrays[name] = (array + size * np.arange(whole)[:, None]).ravel()[:count]
-        else:
-            by_sentence = f"{name[:-1]}_ends" not in examples.arrays
-            arrays[name] = np.concatenate([array] * whole)[: count if by_sentence else None]
-    return ExampleSet(arrays, examples.tasks)
 
 
 if __name__ == "__main__":

@@ -22,9 +22,9 @@ With --preset a model with random weights trains on generated sentences of 50 su
 in batches made in advance that hold as many tokens on both sides, on average; no attention dropout.
 On a GPU three implementations of attention are timed, and the share of its peak FLOP/s is
 printed. It counts attention over whole rows (docs/profile.md), which are longer on our side: to
-compare sides use tokens per second. This needs only JAX, Flax, Optax, tokenizers and the
-peer; without PyTorch ours runs alone. On a GPU: pip install -r requirements.txt, and PyTorch's
-build for CUDA.
+compare sides use tokens per second. `--orders` without a value times ours alone, as does a machine
+without PyTorch. This needs only JAX, Flax, Optax, tokenizers and the peer. On a GPU: pip install
+-r requirements.txt, and PyTorch's build for CUDA.
 
 All sides run in interleaved rounds of some steps. The last line is JSON: tokens per second of both
 tasks, `ours` and `peer` at their fastest; `ratio` is above 1 if ours is faster.
@@ -50,15 +50,21 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.common import peers
 from benchmarks.common.configs import FIGURES, MAX_LENGTH, pretrained_config
-from benchmarks.common.corpora import cut_files, generated_ids, labelled
+from benchmarks.common.corpora import cut_files, labelled
 from benchmarks.common.flags import existing_file, positive
 from benchmarks.common.models import pretrained_model, with_encoder, with_one_task
+from benchmarks.common.presets import (
+    PRESETS,
+    READY,
+    VOCAB,
+    config_of_preset,
+    ours_ready_made,
+    preset_sentences,
+)
 from benchmarks.common.rounds import medians
-from benchmarks.common.steps import begin, config_of, random_targets, untrained
-from mtt_jax.data.pack import Piece, assign_rows, lay_out
+from benchmarks.common.steps import Ours, untrained
 from mtt_jax.data.tokenizer import vocabulary_size
 from mtt_jax.devices import startup
-from mtt_jax.devices.mesh import place, place_batch, replicated
 from mtt_jax.errors import UserError
 from mtt_jax.train import flops
 
@@ -67,11 +73,6 @@ BATCH = 32
 SHAPES = {"topic": (14, 144), "ner": (16, 128), "both": (16, 128)}
 ORDERS = ("default", "grouped")
 KERNELS = ("plain", "cudnn", "fused")
-PRESETS = {
-    "minilm": {"layers": 6, "width": 384, "heads": 12, "feedforward": 1536},
-    "bert-base": {"layers": 12, "width": 768, "heads": 12, "feedforward": 3072},
-}
-VOCAB, LONGEST, READY = 30522, 128, 8
 
 
 def main():
@@ -106,8 +107,8 @@ def parse():
                         help="compile the peer; by default on a GPU only")  # fmt: skip
     parser.add_argument("--dtypes", nargs="+", default=["float32", "bfloat16"],
                         choices=["float32", "bfloat16"])  # fmt: skip
-    parser.add_argument("--orders", nargs="+", default=list(ORDERS), choices=ORDERS,
-                        help="of the peer, with --preset; each is compiled")  # fmt: skip
+    parser.add_argument("--orders", nargs="*", default=list(ORDERS), choices=ORDERS,
+                        help="of the peer, with --preset; without one, ours alone")  # fmt: skip
     parser.add_argument("--attention", nargs="+", default=list(KERNELS), choices=KERNELS,
                         help="of ours on a GPU in bfloat16, with --preset")  # fmt: skip
     parser.add_argument("--rounds", default=5, type=positive)
@@ -117,36 +118,6 @@ def parse():
     if bool(options.preset) == bool(options.topic and options.ner):
         parser.error("give either --preset, or --topic and --ner")
     return options
-
-
-class Ours:
-    """Training steps of ours; each call takes one and returns its real tokens."""
-
-    def __init__(self, config, model, params, stream, examples=None):
-        self.step, self.state, self.mesh = begin(config, model, params, examples)
-        self.stream = stream
-        self.key = place(jax.random.key(1), replicated(self.mesh))
-        self.tokens = self.positions = 0
-
-    def __call__(self):
-        """One step, getting and placing its batch included."""
-        batch = next(self.stream)
-        self.state, _ = self.step(self.state, place_batch(batch, self.mesh), self.key)
-        real = int(np.count_nonzero(batch.segments))
-        self.tokens += real
-        self.positions += batch.tokens.size
-        return real
-
-    def wait(self):
-        """Returns when all steps so far are computed."""
-        jax.block_until_ready(self.state)
-
-    def describe(self):
-        """How full its rows were, and how often its step was compiled."""
-        return (
-            f"{self.tokens / self.positions:.1%} of positions hold a token, "
-            f"{self.step._cache_size()} compiled shapes"
-        )
 
 
 def tokens_per_second(sides, rounds, steps, first=2):
@@ -280,10 +251,10 @@ def peer_side(config, task, rows, order, dtype, compiled):
 def run_preset(options):
     """A preset in every dtype, on generated sentences."""
     rows, length = options.rows, options.length
-    sentences = generated_ids(2 * READY * rows * length // 50, VOCAB, LONGEST)
+    sentences = preset_sentences(rows, length)
     size = rows * length * len(sentences) // sum(map(len, sentences))
     with tempfile.TemporaryDirectory() as folder:
-        peer = random_peer(options.preset, folder)
+        peer = random_peer(options.preset, folder) if options.orders else None
         config = config_of_preset(options.preset, rows, length, folder if peer else "")
         task = next(task for task in config.task_list if task.unit == "sentence")
         sides = {}
@@ -313,18 +284,8 @@ def run_preset(options):
         speed[best["ours"]],
         speed.get(best["transformers"]),
         utilisation={who: used.get(name) for who, name in best.items()},
+        sides={name: {"tokens_per_second": speed[name], "peak": used[name]} for name in sides},
     )
-
-
-def config_of_preset(preset, rows, length, folder):
-    """An encoder like BERT's of the preset's size, or the one in a folder."""
-    train = {"batch_rows": rows, "row_length": length, "learning_rate": 1e-4}
-    if folder:
-        from mtt_jax.weights import pretrained
-
-        return pretrained.complete(config_of({"init": folder, "pooling": "cls"}, train))
-    bert = {"norm": "post", "activation": "gelu", "norm_epsilon": 1e-12, "pooling": "cls"}
-    return config_of({**bert, **PRESETS[preset]}, train)
 
 
 def random_peer(preset, folder):
@@ -346,29 +307,6 @@ def random_peer(preset, folder):
     made_up = [f"token{index}" for index in range(len(special), VOCAB)]
     Path(folder, "vocab.txt").write_text("\n".join(special + made_up) + "\n", encoding="utf-8")
     return lambda: kind.from_pretrained(folder)
-
-
-def ours_ready_made(sentences, config):
-    """Yields the same batches again and again: sentences packed, each labelled for both tasks."""
-    rng, tasks = np.random.default_rng(0), config.task_list
-
-    def piece(tokens):
-        units = {"sentence": (), "word": (len(tokens),)}  # a label per subword
-        none = np.zeros((len(tokens), 0), np.int32)
-        return Piece(tokens, none, starts=np.arange(0), targets={
-            task.name: (random_targets(task, units[task.unit], rng), np.ones(units[task.unit]))
-            for task in tasks
-        })  # fmt: skip
-
-    pieces = [piece(sentence) for sentence in sentences]
-    rows, length = config.train.batch_rows, config.train.row_length
-    packed = assign_rows([len(piece.tokens) for piece in pieces], length, config.slots)
-    mixed = [[pieces[i] for i in packed[row]] for row in rng.permutation(len(packed))]
-    batches = [
-        lay_out(mixed[i * rows : (i + 1) * rows], tasks, length, config.slots, rows)
-        for i in range(READY)
-    ]
-    return itertools.cycle(batches)
 
 
 def utilisation(config, side, name, tokens_per_second):

@@ -47,6 +47,26 @@ def save_with_graph(folder):
     return model, folder / "onnx"
 
 
+def save_random_model(folder, size):
+    """Writes a model directory: random weights for topic and ner, and a tokenizer for its texts.
+
+    Args:
+      folder: to write to.
+      size: fields of `encoder`.
+    """
+    from benchmarks.common.corpora import generated_texts
+    from mtt_jax.data import tokenizer
+    from mtt_jax.weights import saved_model
+
+    tasks = default_tasks()
+    tasks["ner"] = dataclasses.replace(tasks["ner"], scheme="iob2")
+    config = config_of(size, {}, tasks)
+    found = tokenizer.train(generated_texts(5000), config.tokenizer)
+    _, params = untrained(config, tokenizer.vocabulary_size(found))
+    saved_model.save(folder, config, jax.device_get(params), found, "")
+    return folder
+
+
 def with_one_task(config, task):
     """The config with a single task."""
     return dataclasses.replace(

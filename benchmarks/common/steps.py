@@ -11,7 +11,7 @@ import numpy as np
 
 from mtt_jax.config.resolve import resolve
 from mtt_jax.config.schema import as_plain, default_tasks
-from mtt_jax.devices.mesh import make_mesh, of_state, place, place_batch
+from mtt_jax.devices.mesh import make_mesh, of_state, place, place_batch, replicated
 from mtt_jax.train.gradient import make_balancer
 from mtt_jax.train.optim import make_optimizers
 from mtt_jax.train.phases import plan
@@ -92,9 +92,9 @@ def untrained(config, vocab_size):
     return model, jax.jit(lambda key: init_params(model, key, length))(jax.random.key(0))
 
 
-def begin(config, model, params, examples=None, devices=1):
-    """(step, state, mesh) of a run on some devices, before its first step."""
-    mesh = make_mesh(devices, config.train.batch_rows)
+def begin(config, model, params, examples=None, devices=1, mesh=None):
+    """(step, state, mesh) of a run on some devices, or on a mesh, before its first step."""
+    mesh = mesh or make_mesh(devices, config.train.batch_rows)
     (phase,) = plan(config, examples, params)
     (optimizer,) = make_optimizers(config, [phase], params)
     balance = make_balancer(config).init(len(config.tasks))
@@ -131,3 +131,33 @@ def random_targets(task, shape, rng):
     values = 2 if task.target_shape else len(task.classes)
     ids = rng.integers(0, values, (*shape, *task.target_shape), dtype=np.int32)
     return ids.astype(task.target_dtype)
+
+
+class Ours:
+    """Training steps of ours; each call takes one and returns its real tokens."""
+
+    def __init__(self, config, model, params, stream, examples=None):
+        self.step, self.state, self.mesh = begin(config, model, params, examples)
+        self.stream = stream
+        self.key = place(jax.random.key(1), replicated(self.mesh))
+        self.tokens = self.positions = 0
+
+    def __call__(self):
+        """One step, getting and placing its batch included."""
+        batch = next(self.stream)
+        self.state, _ = self.step(self.state, place_batch(batch, self.mesh), self.key)
+        real = int(np.count_nonzero(batch.segments))
+        self.tokens += real
+        self.positions += batch.tokens.size
+        return real
+
+    def wait(self):
+        """Returns when all steps so far are computed."""
+        jax.block_until_ready(self.state)
+
+    def describe(self):
+        """How full its rows were, and how often its step was compiled."""
+        return (
+            f"{self.tokens / self.positions:.1%} of positions hold a token, "
+            f"{self.step._cache_size()} compiled shapes"
+        )
