@@ -33,6 +33,7 @@ CHECKED = [
     ("docs/guide.md", "mtt diagnose", "the same command as in docs/diagnose.md, which runs"),
     ("docs/loggers.md", "wandb sync", "needs a network and an account"),
     ("docs/loggers.md", "mlflow ui", "a server of MLflow, not of ours"),
+    ("docs/reliability.md", "python benchmarks/long_run.py", "takes ten minutes"),
     ("docs/reliability.md", "python tests/faults/fuzz.py", "takes minutes"),
     ("docs/results.md", "python benchmarks/ablation.py", "takes an hour"),
     ("docs/results.md", "python benchmarks/student.py", "takes minutes"),
