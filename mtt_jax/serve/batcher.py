@@ -33,6 +33,8 @@ from mtt_jax.types import Example
 # Weight of the latest batch in the pace that Retry-After is estimated from.
 _LATEST = 0.2
 _LONGEST_RETRY = 60
+# Of the engine in one of ours by default: together they are sorted by length and fill rows better.
+_BATCHES = 2
 
 
 class QueueFullError(Exception):
@@ -135,7 +137,7 @@ class _Line:
 
     def __init__(self, predictor: Predictor, settings: Settings):
         self.predictor = predictor
-        self.budget = settings.batch_tokens or predictor.batch_tokens
+        self.budget = settings.batch_tokens or _BATCHES * predictor.batch_tokens
         self.items: deque[_Item] = deque()
         self.tokens = 0
         self.waiting = 0
