@@ -62,7 +62,8 @@ def timed_run(name, fields, folder, run):
 
     Returns:
       {"seconds", "split": seconds of reading and encoding data, of compilation, of the steps with
-      their evaluations on dev, and of the final evaluation with the report, "scores": on test, or on dev without one}.
+      their evaluations on dev, and of the final evaluation with the report, "scores": on test, or
+      on dev without one}.
     """
     config = load_config(name, overrides_of({**fields, "data.cache_dir": folder / "cache"}))
     start = time.time()
