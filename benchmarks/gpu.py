@@ -131,7 +131,7 @@ def all_parts(small, cache):
     presets = ("tiny",) if small else ("bert-base", "minilm")
     flags = " ".join(filter(None, (os.environ.get("XLA_FLAGS"), _NAMED_KERNELS)))
     return [
-        case("device checks", 90.0, 30.0),
+        case("device checks", 180.0 if small else 90.0, 30.0),
         *(ours(preset, 120.0) for preset in presets),
         case("trace", 80.0, 30.0, **({} if small else {"XLA_FLAGS": flags})),
         case("default run", 140.0, 40.0),

@@ -24,7 +24,8 @@ def test_the_hook_lists_what_a_run_does_to_its_files(field):
     assert any(name.startswith("fsync") for name in listed)
 
 
-# As a checkpoint becomes visible, as one is removed half, and before the last file.
+# As a checkpoint becomes visible, and as one is removed half.
+@pytest.mark.peers  # slow: three runs each
 @pytest.mark.parametrize(
     "operation", ["rename checkpoints/4", "remove checkpoints/2/state/_METADATA"]
 )

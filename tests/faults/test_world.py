@@ -144,7 +144,10 @@ def run_of_a_model(tokenizer, tmp_path):
 TEXTS = "".join(f"Tom Fry left Rome on day {number} .\n" for number in range(400))
 
 
-@pytest.mark.parametrize("ending", ["jsonl", "csv", "conll", "parquet"])
+@pytest.mark.parametrize(
+    "ending",
+    ["jsonl", *(pytest.param(e, marks=pytest.mark.peers) for e in ("csv", "conll", "parquet"))],
+)
 def test_a_full_disk_under_the_output_of_predict(ending, run_of_a_model, starter, disk, tmp_path):
     texts, output = tmp_path / "texts.txt", disk.path / f"out.{ending}"
     texts.write_text(TEXTS)

@@ -244,6 +244,7 @@ def test_too_many_bad_steps_in_a_row_end_the_run_with_task_and_sentences(survive
     assert any(sentence["text"].startswith("The oddest") for sentence in sentences)
 
 
+@pytest.mark.peers  # slow: two runs
 @pytest.mark.parametrize(("most", "eval_every"), [(3, 60), (50, 10)])
 def test_parameters_that_diverged_end_the_run_and_no_checkpoint_holds_them(
     data, tmp_path, most, eval_every

@@ -337,6 +337,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", disk], capture_output=True)
 
 
+@pytest.mark.peers  # slow: real processes
 def test_a_full_disk_ends_the_process_with_one_line_and_it_resumes_once_there_is_space(small_disk):
     disk = small_disk(70)
     code, lines = saves(disk)

@@ -70,6 +70,7 @@ def resumes_with_the_same_parameters(config, finished, folder, name, damage):
     return printed
 
 
+@pytest.mark.peers  # slow: three runs
 def test_a_run_goes_back_to_the_whole_checkpoint_before_and_ends_the_same(finished, tmp_path):
     config, run = finished
     array = next((run / "checkpoints" / "6" / "state" / "ocdbt.process_0" / "d").iterdir())
