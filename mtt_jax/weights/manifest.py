@@ -15,7 +15,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
+from mtt_jax import atomic
 from mtt_jax.errors import UserError
+from mtt_jax.untrusted.folder import read_bytes
+from mtt_jax.untrusted.json_text import parse_json
 
 FILE = "manifest.json"
 FORMAT = 1
@@ -79,13 +82,8 @@ def update(folder: Path, name: str) -> None:
 
 def _write(folder: Path, entries: Mapping[str, Entry]) -> None:
     files = {name: entry._asdict() for name, entry in entries.items()}
-    fresh = folder / f".{FILE}.new"
-    with fresh.open("w", encoding="utf-8") as out:
-        json.dump({"format": FORMAT, "sha256": _digest(files), "files": files}, out, indent=1)
-        out.write("\n")
-        out.flush()
-        os.fsync(out.fileno())
-    fresh.replace(folder / FILE)
+    plain = {"format": FORMAT, "sha256": _digest(files), "files": files}
+    atomic.write(folder / FILE, json.dumps(plain, indent=1) + "\n")
     _to_disk(folder)
 
 
@@ -127,7 +125,7 @@ def read(folder: Path) -> dict[str, Entry] | None:
     if not file.is_file():
         return None
     try:
-        plain = json.loads(file.read_text(encoding="utf-8"))
+        plain = parse_json(read_bytes(file))
         number, files = plain["format"], plain["files"]
         if type(number) is int and number > FORMAT:
             raise UserError(
