@@ -165,7 +165,8 @@ def test_only_process_0_prints_and_writes(two):
     )
     assert re.sub(rf"{pieces}|[\d\s]", "", silence) == ""
     assert {path.name for path in (run / "model").iterdir()} == {
-        "config.json", "model.safetensors", "tokenizer.json", "README.md", "fitted.json"
+        "config.json", "model.safetensors", "tokenizer.json", "README.md", "fitted.json",
+        "manifest.json",
     }  # fmt: skip
 
 
