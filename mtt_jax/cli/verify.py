@@ -9,10 +9,10 @@ it with its manifest as well, and refuse it if it does not match.
 """
 
 import argparse
-from pathlib import Path
 
 from mtt_jax.cli.options import add_json, add_quiet, console_of, print_json
 from mtt_jax.cli.options import parse_strictly as parse
+from mtt_jax.untrusted.folder import user_path
 
 HELP = "check that runs and models are whole"
 
@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
 
     startup.prepare()
     console = console_of(options.quiet, options.json)
-    paths = [Path(name).expanduser() for name in options.runs]
+    paths = [user_path(name) for name in options.runs]
     if options.accept:
         for path in paths:
             for change in accept(path):

@@ -106,3 +106,10 @@ def test_what_is_neither_a_run_nor_a_model_is_refused(tmp_path, capsys):
     assert "no such directory; expected a run" in capsys.readouterr().err
     assert main(["verify", str(tmp_path)]) == 2
     assert "contains no model" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["~nouser/run", "a" * 300])
+def test_a_name_that_no_folder_can_have_is_one_line(name, capsys):
+    status, lines = verified(capsys, name)
+    assert (status, len(lines)) == (2, 1)
+    assert lines[0].startswith(f"error: {name[:200]}")
