@@ -18,7 +18,7 @@ from safetensors.numpy import load_file
 from mtt_jax.devices import processes
 from mtt_jax.errors import UserError
 from mtt_jax.train.setup import with_shards
-from tests.helpers import ROOT, make_config
+from tests.helpers import ROOT, make_config, write_days
 
 TINY = [
     "--config.train.steps=6",
@@ -91,15 +91,7 @@ def finish(started, code=0):
 @pytest.fixture(scope="module")
 def arguments(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
-    with (folder / "data.jsonl").open("w") as file:
-        for i in range(80):
-            name = ("Ann", "Tom", "Mo", "Eva")[i % 4]
-            row = {
-                "text": f"{name} had a {('good', 'bad')[i % 2]} day {i}",
-                "label": ("sports", "politics", "others")[i % 3],
-                "entities": [{"start": 0, "end": len(name), "label": "PER"}],
-            }
-            file.write(json.dumps(row) + "\n")
+    write_days(folder / "data.jsonl", 80)
 
     def of(run):
         return [

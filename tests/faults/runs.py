@@ -7,12 +7,11 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import orbax.checkpoint as ocp
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.helpers import ROOT, write_days
 
 TINY = [
     "--config=balanced",
@@ -40,15 +39,7 @@ TINY = [
 def write_data(folder):
     """Writes a file with both labels of 60 sentences; returns the flags of a run on it."""
     file = folder / "data.jsonl"
-    with file.open("w") as stream:
-        for i in range(60):
-            name = ("Ann", "Tom", "Mo", "Eva")[i % 4]
-            row = {
-                "text": f"{name} had a {('good', 'bad')[i % 2]} day {i}",
-                "label": ("sports", "politics", "others")[i % 3],
-                "entities": [{"start": 0, "end": len(name), "label": "PER"}],
-            }
-            stream.write(json.dumps(row) + "\n")
+    write_days(file, 60)
     return [
         *TINY,
         f"--config.data.topic.train={file}",
