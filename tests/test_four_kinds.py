@@ -153,6 +153,7 @@ def test_thresholds_chosen_on_dev_are_stored_and_used_in_prediction(run, files):
     assert 2 * right / (found + given) == pytest.approx(final["test"]["subjects"]["micro_f1"])
 
 
+@pytest.mark.peers  # slow: two runs
 def test_a_stopped_run_resumes_to_the_same_parameters(run, config_dict, tmp_path):
     config = resolve(config_dict())
     with pytest.raises(InterruptedRunError):

@@ -294,6 +294,7 @@ def test_evaluate_gives_the_scores_of_the_run(uninterrupted):
         assert again[task]["headline"] == final[task]["headline"]
 
 
+@pytest.mark.peers  # slow: a process
 def test_evaluate_scores_another_engine(uninterrupted):
     run, _ = uninterrupted
     found = {}

@@ -841,6 +841,7 @@ def test_labels_of_all_four_kinds_are_found(four):
     assert found["ner"][0] == "O"
 
 
+@pytest.mark.peers  # slow: the corpus is read whole
 def test_the_embedded_corpus_has_labels_too(tmp_path):
     raw = default_config({"topic": TaskConfig(), "ner": TaskConfig(kind="entities")})
     raw.data.cache_dir = str(tmp_path)

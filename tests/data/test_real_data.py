@@ -97,7 +97,10 @@ def corpus_of(folder, count=400):
 
 @pytest.mark.parametrize(
     "folder",
-    [pytest.param(NER, marks=needs(NER)), pytest.param(TWEETS, marks=needs(TWEETS))],
+    [
+        pytest.param(NER, marks=needs(NER)),
+        pytest.param(TWEETS, marks=[needs(TWEETS), pytest.mark.peers]),
+    ],
     ids=["WikiNEuRal", "WNUT-17"],
 )
 def test_the_f1_that_is_reported_is_that_of_the_predictor_on_the_raw_texts(folder, tmp_path):

@@ -103,6 +103,7 @@ def test_large_parameters_and_their_moments_are_sharded_and_small_ones_replicate
     assert shards[64,] == {1}
 
 
+@pytest.mark.peers  # slow: a step is compiled for each
 @pytest.mark.parametrize(("devices", "fsdp"), [(1, 1), (1, 2), (1, 8)])
 def test_resume_from_sharded_checkpoint_on_other_devices(
     devices, fsdp, unsharded, sharded, tokenizer, examples

@@ -148,6 +148,7 @@ def test_scratch_memory_is_reused_from_call_to_call():
     assert int(run.stdout) < 1000  # otherwise 16,384 page faults per call
 
 
+@pytest.mark.peers  # slow: it compiles a large model
 @pytest.mark.skipif(sys.platform != "linux", reason="only for glibc")
 def test_scratch_memory_is_returned_to_the_system_on_request():
     run = subprocess.run(

@@ -94,6 +94,7 @@ def test_a_run_of_another_config_is_refused(old):
         run_arms(old._replace(arms={**old.arms, "joint": other}))
 
 
+@pytest.mark.peers  # slow: runs
 def test_each_task_is_compared_in_the_model_that_is_its_own_best_if_asked(raw, tmp_path):
     raw = raw.copy_and_resolve_references()
     raw.train.update(steps=8, best_by_task=True, log_to=())

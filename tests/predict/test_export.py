@@ -18,7 +18,7 @@ from mtt_jax.data.tokenizer import vocabulary_size
 from mtt_jax.errors import UserError
 from mtt_jax.predict.export import export
 from mtt_jax.predict.graph import input_names, output_names, plain_forward
-from mtt_jax.weights import saved_model
+from mtt_jax.weights import manifest, saved_model
 from tests.helpers import FOUR_KINDS, ROOT, make_config, model_and_params
 
 BERT = {
@@ -582,6 +582,7 @@ def test_damaged_graph_is_reported(engine, run, tmp_path):
     pytest.importorskip("jax2onnx", reason="needs: pip install -r requirements-onnx.txt")
     export(run, "onnx", tmp_path / "out")
     (tmp_path / "out" / "model.onnx").write_bytes(b"no graph")
+    manifest.write(tmp_path / "out")
     with pytest.raises(UserError, match=r"model\.onnx: not a graph that ONNX Runtime can read: "):
         Predictor.load(tmp_path / "out", engine=engine)
     assert not list((tmp_path / "out").glob(".*"))

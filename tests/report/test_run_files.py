@@ -96,7 +96,13 @@ def refused(run):
     return False
 
 
-@pytest.mark.parametrize(("name", "whole"), [("metrics.json", WHOLE), ("mistakes.json", MISTAKES)])
+@pytest.mark.parametrize(
+    ("name", "whole"),
+    [
+        pytest.param("metrics.json", WHOLE, marks=pytest.mark.peers),  # slow: 1,000 files
+        ("mistakes.json", MISTAKES),
+    ],
+)
 def test_whatever_is_wrong_in_a_file_is_refused_or_can_be_reported(name, whole, run):
     count = 0
     for path in places(whole):

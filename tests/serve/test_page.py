@@ -16,6 +16,7 @@ import pytest
 from mtt_jax import Predictor, train
 from mtt_jax.config import default_config
 from mtt_jax.serve.settings import Settings
+from mtt_jax.weights import manifest
 from tests.serve.running import SECONDS, InThread, Server
 
 playwright = pytest.importorskip(
@@ -247,6 +248,7 @@ def test_a_model_that_abstains_says_so(open_page, four, tmp_path):
     never = {"topic": {"thresholds": dict.fromkeys(labels)}}
     never["pos"] = {"thresholds": dict.fromkeys(("NOUN", "VERB", "OTHER"))}
     (run / "model" / "fitted.json").write_text(json.dumps(never), encoding="utf-8")
+    manifest.write(run / "model")
     with InThread(run, Settings()) as server:
         page = open_page(server.url)
         text_box(page).fill("Shares fell .")

@@ -14,6 +14,7 @@ from safetensors.numpy import load_file, save_file
 from mtt_jax import UserError
 from mtt_jax.cli import main
 from mtt_jax.serve.run import bound, read_token
+from mtt_jax.weights import manifest
 from tests.helpers import ROOT
 from tests.serve.running import SECONDS, Server
 from tests.serve.test_app import answer, head, raw
@@ -106,6 +107,7 @@ def test_a_model_that_fails_while_warming_up_ends_the_server_with_one_line(run, 
     name = next(name for name in tensors if name.startswith("heads.ner"))
     tensors[name] = tensors[name][..., :1].copy()
     save_file(tensors, file)
+    manifest.write(broken / "model")
     done = subprocess.run(
         [sys.executable, "-m", "mtt_jax", "serve", str(broken), "--port=0"],
         cwd=ROOT, capture_output=True, text=True, timeout=SECONDS,

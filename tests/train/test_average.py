@@ -50,6 +50,7 @@ def test_the_average_is_that_of_numpy(tokenizer, examples, fields):
     assert np.any(kernel != state.model_params["heads"]["ner"]["logits"]["kernel"])
 
 
+@pytest.mark.peers  # slow: two steps are compiled
 def test_the_average_does_not_change_what_is_trained(tokenizer, examples):
     plain, averaged = Run(tokenizer), Run(tokenizer, train__ema=0.9)
     batch = batch_of(examples, plain.config).batch

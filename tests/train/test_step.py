@@ -87,7 +87,9 @@ def test_a_task_weight_scales_its_loss_in_the_sum_and_not_as_reported(tokenizer,
     assert after.loss == pytest.approx(before.losses["topic"] + 3 * before.losses["ner"], rel=1e-5)
 
 
-@pytest.mark.parametrize("balance", ["fixed", "uncertainty", "pcgrad"])
+@pytest.mark.parametrize(
+    "balance", ["fixed", "uncertainty", pytest.param("pcgrad", marks=pytest.mark.peers)]
+)
 def test_a_task_of_weight_0_reports_its_loss_and_has_exactly_zero_gradient(
     tokenizer, plain, plain_step, batch, balance
 ):
