@@ -8,7 +8,7 @@ mtt evaluate runs/balanced --precision=0.95 --save
 import argparse
 from collections.abc import Mapping, Sequence, Sized
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mtt_jax.cli.habits import advice
 from mtt_jax.cli.options import (
@@ -24,6 +24,12 @@ from mtt_jax.cli.options import (
 )
 from mtt_jax.config.files import override, split_overrides, to_plain
 from mtt_jax.errors import UserError, did_you_mean
+
+if TYPE_CHECKING:
+    from mtt_jax.data.encode import ExampleSet
+    from mtt_jax.report.console import Console
+    from mtt_jax.scoring.infer import Inference
+    from mtt_jax.weights.saved_model import SavedModel
 
 HELP = "score a finished run on its own splits, or on other files"
 EPILOG = (
@@ -93,92 +99,150 @@ def _check_precision(precision: float | None, save: bool) -> None:
         )
 
 
+class _Read(NamedTuple):
+    """What is scored, and what thresholds are chosen on.
+
+    Attributes:
+      split: what the tables call the examples.
+      examples: that are scored.
+      dev: for --precision; None without.
+      notes: what the readers of other files have to say.
+    """
+
+    split: str
+    examples: "ExampleSet"
+    dev: "ExampleSet | None"
+    notes: Sequence[str] = ()
+
+
 def run(options: argparse.Namespace) -> int:
     """Prints the scores; returns the exit status."""
-    from ml_collections import ConfigDict
-
-    from mtt_jax.config.resolve import resolve
-    from mtt_jax.data.encode import encode_records, reading_of
-    from mtt_jax.data.prepare import prepare
-    from mtt_jax.data.sources import read_named
-    from mtt_jax.data.splits import SPLITS
     from mtt_jax.predict.engines import load_for, open_engine
-    from mtt_jax.scoring.evaluate import choose_thresholds, score_inferences
+    from mtt_jax.scoring.evaluate import score_inferences
 
     notes_to = console_of(options.quiet, to_stderr=True)
-    tables_to = console_of(options.quiet, to_stderr=False)
+    tables_to = console_of(options.quiet or options.json, to_stderr=False)
     model = load_for(options.engine, options.run_dir, options.verify)
     files = _files(options.files, list(model.config.tasks))
+    read = _read(options, model, files)
+    for note in read.notes:
+        notes_to.say(note)
+    engine = open_engine(options.engine, model)
+
+    def infer(some: "ExampleSet") -> "Sequence[Inference]":
+        with notes_to.counting("texts", len(some)) as progress:
+            return engine([some[i] for i in range(len(some))], "first", progress)
+
+    inferences = infer(read.examples)
+    scores = score_inferences(inferences, read.examples, model.tasks, calibrated=True)
+    if not scores:
+        raise UserError(f"{read.split}: no sentence carries a label; nothing to score.")
+    for task in model.tasks:
+        if task.name not in scores and (not files or task.name in files):
+            notes_to.say(f"{task.name}: no {read.split} sentence carries its label.")
+    shown: dict[str, Any] = {read.split: {name: score.as_json() for name, score in scores.items()}}
+    tables_to.scores({read.split: scores}, read.split)
+    if read.dev is not None:
+        seen = {read.split: (inferences, read.examples)}
+        if read.examples is not read.dev:
+            seen = {"dev": (infer(read.dev), read.dev), **seen}
+        shown["precision"] = _choose(options, model, seen, tables_to, notes_to)
+    if options.json:
+        print_json(shown)
+    return 0
+
+
+def _read(options: argparse.Namespace, model: "SavedModel", files: Mapping[str, str]) -> _Read:
+    """Reads what is to be scored: other files, or a split of the run's own data.
+
+    Raises:
+      UserError: if the run has no such split, for --precision without dev data, for overrides
+        without files, and as the readers do.
+    """
+    from mtt_jax.data.prepare import prepare
+
     if options.overrides and not files:
         raise UserError(
             f"--{options.overrides[0][0]}: describes other files; give one: --TASK=FILE."
         )
-    split = options.split
-    if files:
-        split = ", ".join(files.values())
-        if split in SPLITS:  # a file of that name, which is not the run's own split
-            split = f"./{split}"
-        layout = ConfigDict(to_plain(model.config))
-        override(layout, options.overrides)
-        records, notes = read_named(resolve(layout), files)
-        for note in notes:
-            notes_to.say(note)
-        examples = encode_records(records, model.tokenizer, model.tasks, reading_of(model.config))
-    if not files or options.precision is not None:
-        splits = prepare(model.config, given_tokenizer=model.tokenizer).splits
-        if not files:
-            examples = splits[split]
-            _need_examples(options.run_dir, split, splits, list(model.config.tasks))
-        if options.precision is not None and not len(splits["dev"]):
-            raise UserError(
-                f"--precision: chooses thresholds on dev, and {options.run_dir} has no dev data."
-            )
-    engine = open_engine(options.engine, model)
+    given = _read_files(options.overrides, model, files) if files else None
+    if given and options.precision is None:
+        return given
+    splits = prepare(model.config, given_tokenizer=model.tokenizer).splits
+    if not given:
+        _need_examples(options.run_dir, options.split, splits, list(model.config.tasks))
+        given = _Read(options.split, splits[options.split], None)
+    if options.precision is None:
+        return given
+    if not len(splits["dev"]):
+        raise UserError(
+            f"--precision: chooses thresholds on dev, and {options.run_dir} has no dev data."
+        )
+    return given._replace(dev=splits["dev"])
 
-    def infer(some):
-        with notes_to.counting("texts", len(some)) as progress:
-            return engine([some[i] for i in range(len(some))], "first", progress)
 
-    inferences = infer(examples)
-    scores = score_inferences(inferences, examples, model.tasks, calibrated=True)
-    if not scores:
-        raise UserError(f"{split}: no sentence carries a label; nothing to score.")
-    for task in model.tasks:
-        if task.name not in scores and (not files or task.name in files):
-            notes_to.say(f"{task.name}: no {split} sentence carries its label.")
-    shown: dict[str, Any] = {split: {name: score.as_json() for name, score in scores.items()}}
-    if not options.json:
-        tables_to.scores({split: scores}, split)
-    if options.precision is not None:
-        seen = {split: (inferences, examples)}
-        if files or split != "dev":
-            seen = {"dev": (infer(splits["dev"]), splits["dev"]), **seen}
-        tasks, found = choose_thresholds(model.tasks, seen, options.precision)
-        shown["precision"] = {
-            "target": options.precision,
-            **{
-                task: {label: one.as_json() for label, one in labels.items()}
-                for task, labels in found.items()
-            },
-        }
-        if not options.json:
-            tables_to.thresholds(options.precision, found)
-        if options.save:
-            notes_to.say(f"Wrote {_save(model.path, tasks)}.")
-    if options.json:
-        print_json(shown)
-    return 0
+def _read_files(
+    overrides: Sequence[tuple[str, str]], model: "SavedModel", files: Mapping[str, str]
+) -> _Read:
+    """Reads other files, in the layout of the run's config and the overrides."""
+    from ml_collections import ConfigDict
+
+    from mtt_jax.config.resolve import resolve
+    from mtt_jax.data.encode import encode_records, reading_of
+    from mtt_jax.data.sources import read_named
+    from mtt_jax.data.splits import SPLITS
+
+    names = ", ".join(files.values())
+    layout = ConfigDict(to_plain(model.config))
+    override(layout, overrides)
+    records, notes = read_named(resolve(layout), files)
+    examples = encode_records(records, model.tokenizer, model.tasks, reading_of(model.config))
+    # A file called dev is not the run's own split.
+    return _Read(f"./{names}" if names in SPLITS else names, examples, None, notes)
+
+
+def _choose(
+    options: argparse.Namespace,
+    model: "SavedModel",
+    seen: "Mapping[str, tuple[Sequence[Inference], ExampleSet]]",
+    tables_to: "Console",
+    notes_to: "Console",
+) -> dict[str, Any]:
+    """Chooses thresholds for --precision, shows and with --save stores them; returns them as JSON.
+
+    Args:
+      options: of the command.
+      model: whose thresholds are chosen.
+      seen: split -> (inferences, examples), dev first.
+      tables_to: where tables go.
+      notes_to: where notes go.
+
+    Raises:
+      UserError: if they cannot be written, or a run is writing into the directory.
+    """
+    from mtt_jax.scoring.evaluate import choose_thresholds
+
+    tasks, found = choose_thresholds(model.tasks, seen, options.precision)
+    tables_to.thresholds(options.precision, found)
+    if options.save:
+        notes_to.say(f"Wrote {_save(model.path, tasks)}.")
+    chosen: dict[str, Any] = {"target": options.precision}
+    for task, labels in found.items():
+        chosen[task] = {label: one.as_json() for label, one in labels.items()}
+    return chosen
 
 
 def _save(folder: Path, tasks: Sequence[Any]) -> Path:
     """Stores what tasks chose in their model directory; returns the file.
 
     Raises:
-      UserError: if it cannot be written.
+      UserError: if it cannot be written, or another process writes into the run.
     """
+    from mtt_jax.train.lock import guard, locked
     from mtt_jax.weights.saved_model import FITTED, write_fitted
 
-    write_fitted(folder, tasks)
+    with locked(guard(folder)):
+        write_fitted(folder, tasks)
     return folder / FITTED
 
 

@@ -80,14 +80,14 @@ class Lock:
 
 
 @contextlib.contextmanager
-def locked(folder: Path, flag: str) -> Iterator[Lock]:
+def locked(folder: Path, flag: str = "") -> Iterator[Lock]:
     """Locks a folder, which is created if it is missing, while the block runs.
 
     A folder that was created and is still empty at the end is removed again.
 
     Args:
       folder: to lock.
-      flag: the flag that names it, for the message.
+      flag: the flag that names it, for the message; "" if none does.
 
     Raises:
       UserError: if another process holds the lock, saying which, or the folder cannot be written.
@@ -106,6 +106,12 @@ def locked(folder: Path, flag: str) -> Iterator[Lock]:
         if ours and not there:
             with contextlib.suppress(OSError):  # not empty
                 folder.rmdir()
+
+
+def guard(model: Path) -> Path:
+    """The directory whose lock guards a model directory: that of its run, otherwise its own."""
+    run = model.resolve().parent
+    return run if (run / "config.json").is_file() else model
 
 
 def is_only_lock(folder: Path) -> bool:
@@ -131,9 +137,10 @@ def _take(folder: Path, flag: str) -> Lock:
             os.close(file)
             if error.errno not in (errno.EAGAIN, errno.EACCES):
                 raise atomic.refused(path, error.errno or errno.EIO, flag) from None
+            where = f"{flag}: " if flag else ""
+            other = f", stop it, or name another directory with {flag}=..." if flag else "."
             raise UserError(
-                f"{flag}: {folder} is in use by {holder}. Wait until it has ended, stop it, or "
-                f"name another directory with {flag}=..."
+                f"{where}{folder} is in use by {holder}. Wait until it has ended{other}"
             ) from None
         if _identity(path) == _identity_of(os.fstat(file)):
             return _kept(folder, file)

@@ -9,6 +9,7 @@ from mtt_jax.data.prepare import read_data
 from mtt_jax.errors import UserError
 from mtt_jax.report.run_files import MISTAKES, read_history, read_metrics, read_mistakes
 from mtt_jax.train.checkpoint import FOLDER, damaged, steps_in
+from mtt_jax.train.lock import guard, locked
 from mtt_jax.weights import manifest, saved_model
 from mtt_jax.weights.manifest import Damage
 
@@ -143,14 +144,16 @@ def accept(path: Path) -> list[Damage]:
       The files that were not as written.
 
     Raises:
-      UserError: if there is no model, or one of them cannot be loaded; nothing is accepted then.
+      UserError: if there is no model, one of them cannot be loaded, or another process writes
+        into the directory; nothing is accepted then.
     """
     models = models_of(path) or [saved_model.find(path)]
-    changed = [one for model in models for one in _changed(model)]
-    for model in models:
-        saved_model.load(model, graph_is_enough=True, encoder_is_enough=True, verify=False)
-    for model in models:
-        manifest.write(model)
+    with locked(guard(models[0])):
+        changed = [one for model in models for one in _changed(model)]
+        for model in models:
+            saved_model.load(model, graph_is_enough=True, encoder_is_enough=True, verify=False)
+        for model in models:
+            manifest.write(model)
     return changed
 
 

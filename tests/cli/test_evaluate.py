@@ -7,6 +7,7 @@ import pytest
 from mtt_jax import Predictor
 from mtt_jax.cli import evaluate, main
 from mtt_jax.errors import UserError
+from mtt_jax.train.lock import locked
 from mtt_jax.weights import saved_model
 from tests.helpers import SENTENCES, make_config, model_and_params, record, save_untrained, written
 
@@ -185,6 +186,16 @@ def test_a_file_named_like_a_split_is_scored_beside_the_runs_own_dev(
     labels = found["precision"]["topic"].values()
     assert sum(label["dev"]["support"] for label in labels) == 24
     assert sum(label["./dev"]["support"] for label in labels) == 1
+
+
+def test_thresholds_are_not_saved_while_another_process_writes_into_the_run(run_with_dev, capsys):
+    (run_with_dev / "config.json").write_text("{}")
+    with locked(run_with_dev):
+        assert main(["evaluate", str(run_with_dev), "--precision=1", "--save"]) == 2
+        assert main(["verify", str(run_with_dev), "--accept"]) == 2
+    for line in capsys.readouterr().err.splitlines()[-2:]:
+        assert line.startswith(f"error: {run_with_dev} is in use by process ")
+    assert not (run_with_dev / "model" / "fitted.json").exists()
 
 
 def test_saved_thresholds_are_used_in_prediction_and_evaluation_and_can_be_taken_away(

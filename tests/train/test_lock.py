@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from mtt_jax.errors import UserError
-from mtt_jax.train.lock import is_only_lock, locked
+from mtt_jax.train.lock import guard, is_only_lock, locked
 from tests.faults.disks import small_disk
 from tests.helpers import ROOT
 
@@ -57,6 +57,24 @@ def test_a_second_process_is_refused_and_told_who_holds_the_lock(tmp_path):
     process.communicate("")
     with locked(run, "--workdir"):
         pass
+
+
+def test_a_directory_that_no_flag_names_is_to_be_waited_for(tmp_path):
+    process = holder(tmp_path)
+    with pytest.raises(UserError) as caught, locked(tmp_path):
+        pass
+    message = str(caught.value)
+    assert message.startswith(f"{tmp_path} is in use by process {process.pid} on ")
+    assert message.endswith(". Wait until it has ended.")
+    process.communicate("")
+
+
+def test_a_model_is_guarded_by_the_lock_of_its_run(tmp_path):
+    model = tmp_path / "model"
+    model.mkdir()
+    assert guard(model) == model
+    (tmp_path / "config.json").write_text("{}")
+    assert guard(model) == tmp_path
 
 
 def test_the_lock_ends_with_a_killed_process_even_if_its_file_stays(tmp_path):
