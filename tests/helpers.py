@@ -231,10 +231,10 @@ def only_phase(config, params):
 
 
 class Run:
-    """A model with its training step, on one device."""
+    """A model with its training step, on one device; of one layer, which compiles quickly."""
 
     def __init__(self, tokenizer, **overrides):
-        self.config = make_config(**overrides)
+        self.config = make_config(**{"encoder__layers": 1, **overrides})
         self.model, self.params = model_and_params(self.config, tokenizer)
         self.mesh = make_mesh(1, self.config.train.batch_rows, self.config.train.accumulate)
         phase = only_phase(self.config, self.params)

@@ -295,7 +295,7 @@ def _check_sizes(config: Config, vocabulary: int, weights: Path) -> None:
     if layers != config.encoder.layers:
         raise UserError(
             f"{file}: config.encoder.layers is {config.encoder.layers:,}, but {weights.name} has "
-            f"{layers} layers; they do not belong together. Copy the whole directory again."
+            f"{layers}; they do not belong together. Copy the whole directory again."
         )
     for name, shape in _shapes(config, vocabulary, file).items():
         known = there.get(name)

@@ -35,7 +35,13 @@ def expected(seen, decay):
 
 
 @pytest.mark.parametrize(
-    "fields", [{}, {"encoder__scan": True}, {"train__accumulate": 2}, {"encoder__lora_rank": 2}]
+    "fields",
+    [
+        {},
+        {"encoder__scan": True, "encoder__layers": 2},
+        pytest.param({"train__accumulate": 2}, marks=pytest.mark.peers),
+        pytest.param({"encoder__lora_rank": 2}, marks=pytest.mark.peers),
+    ],
 )
 def test_the_average_is_that_of_numpy(tokenizer, examples, fields):
     run = Run(tokenizer, train__ema=0.15, **fields)

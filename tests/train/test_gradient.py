@@ -90,7 +90,11 @@ def test_a_task_without_labels_in_a_batch_gets_balancer_weight_0(name, plain, ba
     assert np.abs(flat(grads["encoder"])).max() > 0
 
 
-@pytest.mark.parametrize("name", ["dwa", "famo", "gradnorm", "gradvac", "upgrad", "config"])
+@pytest.mark.parametrize(
+    "name",
+    ["famo", "gradnorm", "config"]
+    + [pytest.param(name, marks=pytest.mark.peers) for name in ("dwa", "gradvac", "upgrad")],
+)
 def test_a_run_with_a_stateful_balancer_learns(name, tokenizer, examples):
     run = Run(tokenizer, train__balance=name, train__steps=40, train__weight_decay=0.0)
     batch = batch_of(examples, run.config).batch
