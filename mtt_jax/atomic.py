@@ -22,7 +22,16 @@ _IN_RUST = re.compile(r"\(os error (\d+)\)")
 
 
 class WriteError(UserError):
-    """A file or folder could not be written; the message names it and the reason."""
+    """A file or folder could not be written; the message names it and the reason.
+
+    Attributes:
+      path: of the file or folder.
+      number: of the operating system's error.
+    """
+
+    def __init__(self, message: str, path: Path, number: int):
+        super().__init__(message)
+        self.path, self.number = path, number
 
 
 @contextlib.contextmanager
@@ -145,7 +154,8 @@ def refused(path: Path, number: int, flag: str = "") -> WriteError:
     """
     after = " Free some space and start again; nothing saved is lost." if number in _FULL else ""
     where = f"{flag}: " if flag else ""
-    return WriteError(f"{where}cannot write {path}: {os.strerror(number)}.{after}")
+    message = f"{where}cannot write {path}: {os.strerror(number)}.{after}"
+    return WriteError(message, path, number)
 
 
 def _within(name: object, folders: tuple[Path, ...]) -> bool:

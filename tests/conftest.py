@@ -20,8 +20,8 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
 # off; JAX_DISABLE_MOST_OPTIMIZATIONS=0 python -m pytest does so for all tests.
 if os.environ["JAX_PLATFORMS"] == "cpu":
     os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
-    # XLA's older way to compile a fusion is faster by a fifth. Up to jaxlib 0.10 it was seen to work;
-    # with 0.12 it ends the process, as does an option that a version does not know.
+    # XLA's older way to compile a fusion is faster by a fifth. It works up to jaxlib 0.10;
+    # with 0.12 the process ends, as it does with any option that a version does not know.
     version = tuple(map(int, importlib.metadata.version("jaxlib").split(".")[:2]))
     if os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] == "1" and version < (0, 11):
         os.environ["XLA_FLAGS"] += " --xla_cpu_use_fusion_emitters=false"

@@ -105,8 +105,8 @@ class _Server(uvicorn.Server):
             logs.event("ended_at_once")
             sys.stderr.flush()
             os._exit(128 + sig)  # a thread may be in the middle of a batch
+        super().handle_exit(sig, frame)  # first, so that the next signal finds that this one came
         logs.event("stopping", signal=signal.Signals(sig).name)
-        super().handle_exit(sig, frame)
 
 
 @contextlib.contextmanager

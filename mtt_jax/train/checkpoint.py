@@ -38,6 +38,7 @@ import jax
 import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import preservation_policy as keep_policy
 
+from mtt_jax.atomic import WriteError
 from mtt_jax.data.pipeline import Shards
 from mtt_jax.devices import processes
 from mtt_jax.errors import UserError
@@ -506,8 +507,12 @@ def _advice(folder: Path, step: int) -> str:
 def _cause(error: BaseException) -> tuple[int, str]:
     """(the system's number, the file and what is wrong with it); (0, "") for any other error.
 
+    The manifest is written by ours, everything else by Orbax and TensorStore.
+
     TensorStore's errors are texts that hold the number: [os_error_code='28'].
     """
+    if isinstance(error, WriteError):
+        return error.number, f"{error.path}: {os.strerror(error.number)}"
     if isinstance(error, OSError) and error.errno:
         return error.errno, f"{error.filename or 'a file'}: {error.strerror}"
     numbers = re.findall(r"os_error_code='(\d+)'", str(error))

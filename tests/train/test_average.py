@@ -61,8 +61,9 @@ def test_the_average_does_not_change_what_is_trained(tokenizer, examples):
     plain, averaged = Run(tokenizer), Run(tokenizer, train__ema=0.9)
     batch = batch_of(examples, plain.config).batch
     ours, theirs = (steps_of(run, batch, 3)[1] for run in (averaged, plain))
+    # Two programs: Adam divides by the size of a gradient, which magnifies their rounding.
     jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-7),
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-5),
         ours.params,
         theirs.params,
     )
