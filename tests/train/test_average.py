@@ -1,5 +1,7 @@
 """The exponential moving average: what NumPy computes, bit for bit where nothing moves."""
 
+import os
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -57,13 +59,16 @@ def test_the_average_is_that_of_numpy(tokenizer, examples, fields):
 
 
 @pytest.mark.peers  # slow: two steps are compiled
+@pytest.mark.skipif(
+    os.environ.get("JAX_DISABLE_MOST_OPTIMIZATIONS") == "1",
+    reason="two programs round alike as compiled for users: JAX_DISABLE_MOST_OPTIMIZATIONS=0",
+)
 def test_the_average_does_not_change_what_is_trained(tokenizer, examples):
     plain, averaged = Run(tokenizer), Run(tokenizer, train__ema=0.9)
     batch = batch_of(examples, plain.config).batch
     ours, theirs = (steps_of(run, batch, 3)[1] for run in (averaged, plain))
-    # Two programs: Adam divides by the size of a gradient, which magnifies their rounding.
     jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-5),
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-7),
         ours.params,
         theirs.params,
     )
