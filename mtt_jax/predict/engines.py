@@ -5,7 +5,6 @@ Each is called with (examples, aggregation) and returns inferences, in order.
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,14 +12,13 @@ from typing import Any
 
 import jax
 import numpy as np
-from flax.errors import ScopeParamNotFoundError, ScopeParamShapeError
 
 from mtt_jax.config.schema import ENGINES, Config
 from mtt_jax.data.encode import Window, windows
 from mtt_jax.data.pack import Piece, lay_out
 from mtt_jax.data.tokenizer import vocabulary_size
 from mtt_jax.devices import startup
-from mtt_jax.errors import UserError, one_of
+from mtt_jax.errors import one_of
 from mtt_jax.predict import graph
 from mtt_jax.scoring.infer import (
     Inference,
@@ -105,8 +103,7 @@ def _jax(model: SavedModel, dtype: str = "") -> Engine:
     ) -> list[Inference]:
         length = _row_length(examples, config)
         read = partial(infer, forward, params, examples, config, _ROWS)
-        with _explained(model):
-            return list(read(aggregation, length, tasks, progress))
+        return list(read(aggregation, length, tasks, progress))
 
     def warm_up() -> Iterator[None]:
         """One row of each length, and each number of rows of the full length: what `run` packs."""
@@ -115,23 +112,10 @@ def _jax(model: SavedModel, dtype: str = "") -> Engine:
         short = ((1, length) for length in range(_POSITIONS, row_length, _POSITIONS))
         for rows, length in (*short, *((rows, row_length) for rows in _ROWS)):
             batch = lay_out([[piece]], tasks, length, config.slots, rows)
-            with _explained(model):
-                jax.block_until_ready(forward(params, batch))
+            jax.block_until_ready(forward(params, batch))
             yield
 
     return Engine(run, _ROWS[-1] * row_length, warm_up)
-
-
-@contextmanager
-def _explained(model: SavedModel) -> Iterator[None]:
-    """Says which file is wrong if the parameters are not those of the config."""
-    try:
-        yield
-    except (ScopeParamShapeError, ScopeParamNotFoundError) as error:
-        reason = str(error).split(" (http")[0]
-        raise UserError(
-            f"{model.path}: model.safetensors does not fit config.json: {reason}"
-        ) from None
 
 
 def _row_length(examples: Sequence[Example], config: Config) -> int:
