@@ -118,6 +118,19 @@ def written(folder, name, text, encoding="utf-8"):
     return file
 
 
+def write_days(file, count):
+    """Writes a JSONL file of sentences, each with a topic and one person."""
+    with file.open("w") as stream:
+        for i in range(count):
+            name = ("Ann", "Tom", "Mo", "Eva")[i % 4]
+            row = {
+                "text": f"{name} had a {('good', 'bad')[i % 2]} day {i}",
+                "label": ("sports", "politics", "others")[i % 3],
+                "entities": [{"start": 0, "end": len(name), "label": "PER"}],
+            }
+            stream.write(json.dumps(row) + "\n")
+
+
 @functools.cache
 def _tasks():
     return {task.name: task for task in four_task_config().task_list}
@@ -432,16 +445,3 @@ CALIBRATION = Calibration(
     Reliability(0.0625, (Bin(4, 0.5, 0.5),)),
 )
 CALIBRATED = Score.from_json(TOPIC)._replace(calibration=CALIBRATION).as_json()
-
-
-def write_days(file, count):
-    """Writes a JSONL file of sentences, each with a topic and one person."""
-    with file.open("w") as stream:
-        for i in range(count):
-            name = ("Ann", "Tom", "Mo", "Eva")[i % 4]
-            row = {
-                "text": f"{name} had a {('good', 'bad')[i % 2]} day {i}",
-                "label": ("sports", "politics", "others")[i % 3],
-                "entities": [{"start": 0, "end": len(name), "label": "PER"}],
-            }
-            stream.write(json.dumps(row) + "\n")
