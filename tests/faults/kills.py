@@ -18,7 +18,6 @@ class Field:
     """Where runs are killed: their data, a run never stopped, and the processes that start runs.
 
     Attributes:
-      seconds: that a run takes, at first.
       steps: as `saved_steps` returns them, of the run never stopped.
     """
 
@@ -31,17 +30,25 @@ class Field:
         for starter in self._all:
             self._starters.put(starter)
         self._workers = workers
-        begun = time.monotonic()
         self._finished(self._all[0], "whole", "--config.train.keep=10")
-        self.seconds = time.monotonic() - begun
         self.steps = saved_steps(folder / "whole")
 
-    @functools.cached_property
+    @property
     def operations(self):
         """Of a run that is not stopped, in order, such as "rename metrics.json"."""
-        log = self.folder / "listed.log"
+        return self._listed[0]
+
+    @property
+    def seconds(self):
+        """What a run takes that compiles nothing, as those that are killed."""
+        return self._listed[1]
+
+    @functools.cached_property
+    def _listed(self):
+        log, begun = self.folder / "listed.log", time.monotonic()
         self._finished(self._all[0], "listed", log=str(log))
-        return [line.partition(" ")[2] for line in log.read_text().splitlines()]
+        seconds = time.monotonic() - begun
+        return [line.partition(" ")[2] for line in log.read_text().splitlines()], seconds
 
     def _argv(self, name):
         return [
