@@ -7,7 +7,8 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import jax
@@ -62,17 +63,47 @@ def start_devices() -> None:
             "the model in each worker, and start the workers with spawn: "
             "multiprocessing.get_context('spawn'); gunicorn without --preload."
         )
-    try:
-        jax.devices()
-    except (RuntimeError, AssertionError) as error:  # AssertionError: CUDA without a GPU
-        if memory.is_exhausted(error):
-            raise
-        raise UserError(_no_devices(jax.config.values["jax_platforms"] or "", error)) from None
+    with _held_back("jax._src.xla_bridge") as records:
+        try:
+            jax.devices()
+        except (RuntimeError, AssertionError) as error:  # AssertionError: CUDA without a GPU
+            if memory.is_exhausted(error):
+                raise
+            asked = jax.config.values["jax_platforms"] or ""
+            raise UserError(_no_devices(asked, error, records)) from None
+    for record in records:
+        logging.getLogger(record.name).handle(record)
     _started_in = os.getpid()
 
 
-def _no_devices(asked: str, error: BaseException) -> str:
-    """What is wrong with a JAX_PLATFORMS with which no device was found."""
+@contextmanager
+def _held_back(name: str) -> Iterator[list[logging.LogRecord]]:
+    """Collects what a logger is told within the block, in place of printing it.
+
+    JAX logs the traceback of a plugin that cannot start, beside the error that it raises.
+    """
+    records: list[logging.LogRecord] = []
+
+    def hold(record: logging.LogRecord) -> bool:
+        records.append(record)
+        return False
+
+    logger = logging.getLogger(name)
+    logger.addFilter(hold)
+    try:
+        yield records
+    finally:
+        logger.removeFilter(hold)
+
+
+def _no_devices(asked: str, error: BaseException, records: list[logging.LogRecord]) -> str:
+    """What is wrong with a JAX_PLATFORMS with which no device was found.
+
+    Args:
+      asked: JAX_PLATFORMS.
+      error: that JAX raised.
+      records: what it logged before.
+    """
     names = [name.strip() for name in asked.split(",") if name.strip()]
     for name in names:
         if name not in _PLATFORMS:
@@ -86,6 +117,10 @@ def _no_devices(asked: str, error: BaseException) -> str:
     missing = names[0]
     if missing in ("cuda", "gpu") and any(Path(f).exists() for f in _GPU_FILES):
         why = "JAX cannot use this machine's GPU; is JAX installed for it (requirements.txt)?"
+        for record in records:
+            if record.exc_info:
+                reason = " ".join(str(record.exc_info[1]).split())[:160]
+                why = f"JAX cannot use this machine's GPU: {reason}."
     else:
         why = f"no {_PLATFORMS[missing]} was found on this machine."
     return f"JAX_PLATFORMS={asked}: {why} Write JAX_PLATFORMS=cpu to run on the CPU."

@@ -1,6 +1,7 @@
 """Starting JAX in real processes: scratch memory and the compilation cache."""
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -68,6 +69,20 @@ def predict(run, home, **variables):
     )  # fmt: skip
     assert done.stderr == ""
     return json.loads(done.stdout)
+
+
+def test_what_jax_logs_while_devices_start_is_held_back_and_kept():
+    logger, seen = logging.getLogger("jax._src.xla_bridge"), []
+    handler = logging.Handler()
+    handler.emit = seen.append
+    logger.addHandler(handler)
+    with startup._held_back(logger.name) as records:
+        logger.error("a plugin failed")
+    assert [record.msg for record in records] == ["a plugin failed"]
+    assert not seen
+    logger.error("later")
+    logger.removeHandler(handler)
+    assert [record.msg for record in seen] == ["later"]
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,8 @@ def _checked(name: str, flag: str) -> Path:
     path = user_path(name, flag)
     if name.startswith(HUB) or path.is_dir():
         return path
+    if path.is_symlink() and not path.exists():
+        raise UserError(f"{flag}: {name}: is a link to {path.readlink()}, which does not exist.")
     if not path.exists():
         siblings = path.parent.iterdir() if path.parent.is_dir() else ()
         near = did_you_mean(name, (str(Path(name).parent / other.name) for other in siblings))

@@ -65,6 +65,14 @@ def test_missing_file_is_reported_with_the_nearest_one(tmp_path):
     assert "names no file" in refused(expand, " , ", FLAG)
 
 
+def test_a_link_to_nothing_says_where_it_leads(tmp_path):
+    (tmp_path / "train.csv").symlink_to("nowhere.csv")
+    message = refused(expand, f"{tmp_path}/train.csv", FLAG)
+    assert message == (
+        f"{FLAG}: {tmp_path}/train.csv: is a link to nowhere.csv, which does not exist."
+    )
+
+
 def test_empty_file_and_pipe_are_refused(tmp_path):
     assert "the file is empty" in refused(expand, str(written(tmp_path, "a.csv", "")), FLAG)
     os.mkfifo(tmp_path / "pipe")
