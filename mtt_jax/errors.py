@@ -16,7 +16,7 @@ class UserError(ValueError):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Returns ` Did you mean 'x'?` for the nearest known word, or an empty string."""
-    candidates = sorted(name for name in known if name != word)  # which was refused
+    candidates = sorted(known)
     exact = [name for name in candidates if name.lower() == word.lower()]
     near = exact or difflib.get_close_matches(word, candidates, n=1, cutoff=0.6)
     return f" Did you mean '{near[0]}'?" if near else ""

@@ -132,7 +132,8 @@ def find_file(name: str) -> Path:
     if "/" not in name and given.suffix != ".py":
         hint = did_you_mean(name, shipped) or f" Shipped configs: {', '.join(sorted(shipped))}."
         raise UserError(f"--config: {name}: neither a file nor the name of a shipped config.{hint}")
-    near = did_you_mean(name, (str(other) for other in given.parent.glob("*.py")))
+    others = (str(other) for other in given.parent.glob("*.py") if other.exists())
+    near = did_you_mean(name, others)
     raise UserError(f"--config: {name}: no such file.{near or did_you_mean(given.stem, shipped)}")
 
 
