@@ -145,6 +145,7 @@ def test_the_command_line_and_the_config_load_no_jax():
     assert python(code) == "False"
 
 
+@pytest.mark.peers  # slow: a process
 def test_benchmarks_of_a_step_need_jax_flax_optax_and_tokenizers_alone():
     code = (
         "import sys\n"

@@ -339,6 +339,7 @@ def test_a_run_with_init_from_starts_from_the_encoder_of_another_and_can_freeze_
     assert any(np.any(ours[name] != theirs[name]) for name in ours if name.startswith("heads."))
 
 
+@pytest.mark.peers  # slow: a process
 def test_a_loss_that_is_nan_or_infinite_ends_the_run_and_keeps_its_checkpoints(arguments, tmp_path):
     run = tmp_path / "nan"
     _, err = finish(

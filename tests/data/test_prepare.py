@@ -710,6 +710,7 @@ def test_embedded_corpus_has_no_labels_of_other_tasks(corpus):
     assert "data.source=files" in message
 
 
+@pytest.mark.peers  # slow: the corpus is read whole
 def test_embedded_corpus_labels_a_multilabel_task_called_topic(corpus):
     topics = ("sports", "politics", "others")
     tasks = {"topic": TaskConfig(kind="multilabel", labels=topics)}

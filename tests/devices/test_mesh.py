@@ -84,10 +84,12 @@ def sharded(tokenizer, examples, tmp_path_factory):
     return state, losses, folder
 
 
+@pytest.mark.peers  # slow: steps on many devices are compiled
 def test_sharded_parameters_give_the_losses_of_unsharded_ones(unsharded, sharded):
     np.testing.assert_allclose(sharded[1], unsharded[1][:3], rtol=1e-5)
 
 
+@pytest.mark.peers  # slow: steps on many devices are compiled
 def test_large_parameters_and_their_moments_are_sharded_and_small_ones_replicated(sharded):
     state, _, _ = sharded
     shards = {}

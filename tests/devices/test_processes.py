@@ -206,6 +206,7 @@ def test_signal_to_one_process_stops_all_at_the_same_saved_step(alone, arguments
     assert (run / "checkpoints" / step).is_dir()
 
 
+@pytest.mark.peers  # slow: two processes share the cores
 def test_error_in_one_process_ends_all_with_its_message(alone, arguments):
     """Only process 0 reads the run directory."""
     printed = finish(start_all(2, [*arguments(alone), "--config.seed=7"]), code=2)

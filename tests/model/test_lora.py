@@ -60,6 +60,7 @@ def test_merging_a_model_without_lora_changes_nothing(tiny):
     assert merged(config, params) == (config, params)
 
 
+@pytest.mark.peers  # slow: steps are compiled
 def test_lora_trains_only_its_updates_and_keeps_no_moments_for_matrices(tokenizer, examples):
     phases = (phase("lora", steps=3, trainable=("heads/.*", "encoder/.*/lora_[ab]")),)
     run = Run(tokenizer, encoder__lora_rank=RANK, phases=phases)

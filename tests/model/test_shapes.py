@@ -58,6 +58,7 @@ except Exception as error:
 """
 
 
+@pytest.mark.peers  # slow: many models
 def test_annotated_shapes_match_the_arrays_of_every_variant():
     pytest.importorskip("beartype", reason="needs: pip install -r requirements-dev.txt")
     environment = {**os.environ, "JAX_PLATFORMS": "cpu"}

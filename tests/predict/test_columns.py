@@ -120,6 +120,7 @@ def test_arrow_files_and_several_files_are_read_in_their_order(run, tmp_path):
     assert pq.read_table(output).column("text").to_pylist() == TEXTS * 2
 
 
+@pytest.mark.peers  # slow: processes
 def test_a_prediction_that_was_killed_is_resumed_after_its_last_whole_part(
     run, tmp_path, monkeypatch
 ):

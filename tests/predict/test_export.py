@@ -106,6 +106,7 @@ def test_graph_computes_in_float32_whatever_dtype_the_model_trained_in(run, toke
         np.testing.assert_array_equal(values, rough[name])
 
 
+@pytest.mark.peers  # slow: graphs are compiled
 @pytest.mark.parametrize("overrides", [BERT, {"encoder__positions": "rotary"}], ids=["bert", "own"])
 def test_stablehlo_gives_the_same_outputs_at_any_batch_size_and_length(
     tokenizer, tmp_path, overrides

@@ -92,6 +92,7 @@ def test_what_never_trains_has_no_average(tokenizer, examples):
     assert_trees_equal(state.model_params["encoder"], run.params["encoder"])
 
 
+@pytest.mark.peers  # slow: steps are compiled
 def test_the_next_phase_starts_from_the_average_and_what_it_freezes_stays_there(tokenizer, tiny):
     phases = (phase("all", steps=3), phase("heads", steps=3, trainable=("heads/.*",)))
     config = make_config(phases=phases, train__ema=0.9, train__schedule="constant")

@@ -35,6 +35,7 @@ def flags(tmp_path, monkeypatch):
     return [f"--config.{name}={value}" for name, value in values.items()]
 
 
+@pytest.mark.peers  # slow: a step is compiled
 def test_dry_run_says_what_would_be_trained_on_what_and_keeps_nothing(flags, tmp_path, capsys):
     assert main(["train", "--config=news_files", "--dry-run", *flags]) == 0
     out = capsys.readouterr().out

@@ -351,6 +351,7 @@ LABELS = {
 }
 
 
+@pytest.mark.peers  # slow: a run
 def test_a_run_says_and_keeps_the_labels_that_it_found(found):
     _, folder, printed = found
     assert "forms: 3 labels, from the data: other, name, number." in printed
@@ -361,6 +362,7 @@ def test_a_run_says_and_keeps_the_labels_that_it_found(found):
     assert result["tone"]["label"] in LABELS["tone"]
 
 
+@pytest.mark.peers  # slow: a run
 def test_a_run_that_found_its_labels_is_resumed_without_naming_them(found, tmp_path):
     config, folder, _ = found
     run = tmp_path / "run"
@@ -373,6 +375,7 @@ def test_a_run_that_found_its_labels_is_resumed_without_naming_them(found, tmp_p
     assert_trees_equal(ours, theirs)
 
 
+@pytest.mark.peers  # slow: a run
 def test_a_finished_run_needs_no_data_to_say_that_it_is_finished(found, tmp_path):
     config, folder, _ = found
     config = config.copy_and_resolve_references()

@@ -77,6 +77,7 @@ def rows_of(folder, kind):
     return [row for row in map(json.loads, lines) if row["kind"] == kind]
 
 
+@pytest.mark.peers  # slow: a run
 def test_perplexity_on_held_out_text_falls(both):
     folder, final, _ = both
     values = [row["perplexity"]["mlm"] for row in rows_of(folder, "held_out")]

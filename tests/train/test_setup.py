@@ -20,6 +20,7 @@ def setup(records, tokenizer, tmp_path):
         yield setup
 
 
+@pytest.mark.peers  # slow: processes
 def test_parameters_for_a_gpu_are_drawn_on_the_cpu_and_are_the_same(setup, monkeypatch):
     fresh = initial_state(setup).params
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
