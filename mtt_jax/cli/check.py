@@ -14,7 +14,7 @@ import argparse
 from pathlib import Path
 
 from mtt_jax import atomic
-from mtt_jax.cli.options import add_json, add_quiet, console_of, parse_strictly
+from mtt_jax.cli.options import add_json, add_no_verify, add_quiet, console_of, parse_strictly
 from mtt_jax.config.files import (
     Override,
     find_file,
@@ -48,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", help="folder for check.html, check.json and what --run finds; none by default, "
         "RUN/check with --run"
     )  # fmt: skip
+    add_no_verify(parser)
     add_json(parser, "the check")
 
 
@@ -66,6 +67,8 @@ def parse(parser: argparse.ArgumentParser, arguments: list[str]) -> argparse.Nam
     if options.config and (options.split or options.folds is not None):
         name = "split" if options.split else "folds"
         raise UserError(f"--{name}: says what a model judges; name its run with --run=DIR.")
+    if options.config and not options.verify:
+        raise UserError("--no-verify: is about a model; name its run with --run=DIR.")
     kept = [flag for flag, _ in overrides if not flag.startswith("config.data.")]
     if options.run and kept:
         raise UserError(
@@ -92,7 +95,7 @@ def run(options: argparse.Namespace) -> int:
     from mtt_jax.weights.initial import complete
 
     startup.prepare()
-    model = load_for("jax", options.run) if options.run else None
+    model = load_for("jax", options.run, verify=options.verify) if options.run else None
     if model:
         examined = examine(_moved(model.config, options.overrides), model.tokenizer)
     else:

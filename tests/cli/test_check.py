@@ -108,6 +108,7 @@ def test_a_folder_that_cannot_be_written_is_refused(arguments, capsys, tmp_path)
         (["--config=balanced", "--run=runs/a"], "either --config=NAME or --run=DIR"),
         (["--config=balanced", "--split=test"], "--split: says what a model judges; name its run"),
         (["--config=balanced", "--folds=2"], "--folds: says what a model judges; name its run"),
+        (["--config=balanced", "--no-verify"], "--no-verify: is about a model; name its run"),
         (["--config=ballanced"], "Did you mean 'balanced'?"),
         (["--run=runs/a", "--folds=1"], "--folds: 1 is too few; use at least 2"),
         (["--run=runs/a", "--config.train.steps=9"], "a finished run keeps its config, except"),
@@ -136,6 +137,15 @@ def test_a_run_judges_a_split_and_writes_what_it_finds(run, capsys):
 
 
 TASKS = ("topic", "ner")
+
+
+def test_a_model_that_was_changed_judges_only_with_no_verify(run, capsys, tmp_path):
+    shutil.copytree(run, tmp_path / "run")
+    file = tmp_path / "run" / "model" / "config.json"
+    file.write_text(file.read_text() + "\n")
+    arguments = f"--run={tmp_path / 'run'}", "--split=test"
+    assert "config.json: has " in refused(capsys, *arguments)
+    assert checked(capsys, *arguments, "--no-verify")[0] == 0
 
 
 def test_training_sentences_are_judged_by_folds_and_json_stays_alone(run, capsys, tmp_path):
