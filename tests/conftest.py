@@ -6,10 +6,10 @@ import os
 import shutil
 import tempfile
 
+from tests import xla
+
 # Eight devices on the CPU, of which most tests use one.
-os.environ["XLA_FLAGS"] = (
-    os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
-)
+os.environ["XLA_FLAGS"] = xla.with_devices(8)
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # Both workers, and the processes that tests start, reuse what one of them compiled.
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:

@@ -18,6 +18,7 @@ from safetensors.numpy import load_file
 from mtt_jax.devices import processes
 from mtt_jax.errors import UserError
 from mtt_jax.train.setup import with_shards
+from tests import xla
 from tests.helpers import ROOT, make_config, write_days
 
 TINY = [
@@ -45,7 +46,7 @@ def start(arguments, devices=1):
     environment = {
         **os.environ,
         "JAX_PLATFORMS": "cpu",
-        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
+        "XLA_FLAGS": xla.with_devices(devices),
     }
     return subprocess.Popen(
         [sys.executable, "launch.py", *arguments],

@@ -16,6 +16,7 @@ import pytest
 
 from mtt_jax.config.files import load_file
 from mtt_jax.errors import UserError
+from tests import xla
 from tests.docs import install, samples, warm
 from tests.docs.pages import blocks
 from tests.helpers import ROOT
@@ -82,8 +83,9 @@ class Reader:
             ),
             "HOME": str(folder),
             "COLUMNS": "120",
+            "XLA_FLAGS": xla.with_devices(1),
         }
-        for name in ("XLA_FLAGS", "PYTHONPATH", "VIRTUAL_ENV"):
+        for name in ("PYTHONPATH", "VIRTUAL_ENV"):
             self.environment.pop(name, None)
         self._warm = subprocess.Popen(
             [sys.executable, warm.__file__, "serve", str(self._socket)],

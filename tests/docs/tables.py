@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import xla
 from tests.docs import accepted
 from tests.docs.pages import Command
 from tests.docs.warm import flags_of
@@ -97,8 +98,7 @@ def run_block(checkout, block):
             if command.words[:2] == ["git", "clone"]:  # a clone has no runs
                 shutil.rmtree(checkout.folder / "runs", ignore_errors=True)
             continue
-        count = _DEVICES.get(command.page)
-        flag = f"--xla_force_host_platform_device_count={count}"
+        flags = xla.with_devices(_DEVICES.get(command.page, 1))
         added = row_of(ADDED_TO, command)
         text = f"{ADDED_TO[added]} {command.text}" if added else command.text
         files = list(written(Command(command.page, command.line, text).words))
@@ -106,7 +106,7 @@ def run_block(checkout, block):
             assert not file.endswith("metrics.json") or not (checkout.folder / file).exists(), (
                 f"{command}: {text}: a command above wrote {file}; add --workdir"
             )
-        checkout.run(command, text, **({"XLA_FLAGS": flag} if count else {}))
+        checkout.run(command, text, XLA_FLAGS=flags)
         for file in files:
             assert (checkout.folder / file).exists(), f"{command}: {text}: no {file}"
 

@@ -18,6 +18,7 @@ from mtt_jax.devices.mesh import make_mesh, replicated
 from mtt_jax.errors import UserError
 from mtt_jax.train.checkpoint import Checkpoints, abstract, damaged, steps_in
 from mtt_jax.weights import manifest
+from tests import xla
 from tests.helpers import ROOT, make_config
 
 CONFIG = make_config(train__batch_rows=2)
@@ -315,7 +316,8 @@ def saves(folder):
     """(exit status, last line on standard error) of a process that saves 30 checkpoints."""
     done = subprocess.run(
         [sys.executable, "-c", SAVING, str(folder)],
-        cwd=ROOT, capture_output=True, text=True, timeout=300, env={**os.environ, "XLA_FLAGS": ""},
+        cwd=ROOT, capture_output=True, text=True, timeout=300,
+        env={**os.environ, "XLA_FLAGS": xla.with_devices(1)},
     )  # fmt: skip
     return done.returncode, done.stderr.splitlines()
 
@@ -370,7 +372,8 @@ def test_a_file_that_may_not_grow_ends_the_process_with_one_line(tmp_path):
     limited = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (200, 200))\n"
     done = subprocess.run(
         [sys.executable, "-c", limited + SAVING, str(tmp_path)],
-        cwd=ROOT, capture_output=True, text=True, timeout=300, env={**os.environ, "XLA_FLAGS": ""},
+        cwd=ROOT, capture_output=True, text=True, timeout=300,
+        env={**os.environ, "XLA_FLAGS": xla.with_devices(1)},
     )  # fmt: skip
     (line,) = done.stderr.splitlines()
     assert done.returncode == 2
