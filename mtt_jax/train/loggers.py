@@ -7,8 +7,10 @@ whose id is stored in the run directory, so that a run that is resumed continues
 import importlib.util
 import json
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -61,14 +63,30 @@ class Start(NamedTuple):
     id: str
 
 
+@contextmanager
+def _absent(*packages: str) -> Iterator[None]:
+    """Hides packages that another one would import if they are there, and that it does not need.
+
+    tensorboardX imports PyTorch to name a type of it, which takes more than a second.
+    """
+    hidden: dict[str, Any] = {name: None for name in packages if name not in sys.modules}
+    sys.modules.update(hidden)
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
+
+
 class _TensorBoard:
     """Event files in tensorboard/; TensorBoard hides those after the step that is resumed."""
 
     id = ""
 
     def __init__(self, start: Start):
-        from tensorboardX import event_file_writer, summary
-        from tensorboardX.proto import event_pb2
+        with _absent("torch", "comet_ml"):
+            from tensorboardX import event_file_writer, summary
+            from tensorboardX.proto import event_pb2
 
         self._scalar, self._proto = summary.scalar, event_pb2
         folder = start.run / "tensorboard"

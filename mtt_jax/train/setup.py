@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 import optax
-from jax.sharding import Mesh
+from jax.sharding import Mesh, NamedSharding
 
 from mtt_jax.config.contradictions import check, check_used
 from mtt_jax.config.resolve import put_labels
@@ -48,7 +48,7 @@ from mtt_jax.train.run_directory import RUN, keep_labels, keep_tokenizer, open_r
 from mtt_jax.train.step import TrainState, state_shapes
 from mtt_jax.train.stop import Asked, stop_if_asked
 from mtt_jax.weights import saved_model
-from mtt_jax.weights.build import attention_of, build_model, init_params
+from mtt_jax.weights.build import attention_of, build_model, init_params, param_shapes
 from mtt_jax.weights.initial import complete, keep_source_labels, starting_params
 
 
@@ -210,9 +210,7 @@ def set_up(
     _check_dev(config, data)
     stop_if_asked(processes.agreed(asked), 0)
     model = build_model(config, vocabulary_size(data.tokenizer), training=True)
-    shapes = jax.eval_shape(
-        lambda key: init_params(model, key, config.train.row_length), jax.random.key(0)
-    )
+    shapes = param_shapes(model)
     phases = plan(config, data.splits["train"], shapes)
     for line in shortened(config, phases):
         console.say(line)
@@ -314,19 +312,33 @@ def begin(setup: Setup) -> tuple[TrainState, Shards | None]:
 
 def initial_state(setup: Setup) -> TrainState:
     """A fresh state on the mesh; its parameters are new, or those that the config starts from."""
-    config = setup.config
-    shardings = of_state(_shapes(setup), setup.mesh)
-    params = _fresh_params(setup, shardings.params)
-    if config.init_from or config.encoder.init:
-        found = starting_params(config, setup.data.tokenizer, gather(params), setup.console.say)
-        params = place(found, shardings.params)
+    config, shapes = setup.config, _shapes(setup)
+    shardings = of_state(shapes, setup.mesh)
+    params = shapes.params
+    if config.init_parts == "embedding":  # which takes the scale of the new ones
+        params = gather(_with_new(setup, params, shardings.params))
+    params = starting_params(config, setup.data.tokenizer, params, setup.console.say)
+    params = _with_new(setup, params, shardings.params)
     opt_state = jax.jit(setup.optimizers[0].init, out_shardings=shardings.opt_state)(params)
     balance = place(setup.balancer.init(len(config.tasks)), shardings.balance)
     return TrainState(place(np.int32(0), shardings.step), params, opt_state, balance)
 
 
-def _fresh_params(setup: Setup, shardings: Any) -> Any:
-    """New parameters on the mesh, from the config's seed.
+def _with_new(setup: Setup, params: Any, shardings: Any) -> Any:
+    """Parameters on the mesh; each that is only a shape becomes a new one, from the config's seed.
+
+    XLA leaves out what no result needs, so nothing is drawn for a parameter that has a value.
+    """
+    leaves, tree = jax.tree.flatten(params)
+    where = dict(enumerate(jax.tree.leaves(shardings)))
+    old = {i: leaf for i, leaf in enumerate(leaves) if not isinstance(leaf, jax.ShapeDtypeStruct)}
+    new = {i: where[i] for i in where if i not in old}
+    found = place(old, {i: where[i] for i in old}) | (_draw(setup, new) if new else {})
+    return jax.tree.unflatten(tree, [found[i] for i in where])
+
+
+def _draw(setup: Setup, shardings: dict[int, NamedSharding]) -> dict[int, jax.Array]:
+    """New parameters on the mesh, by their places among all of the model, as in `shardings`.
 
     On a GPU every parameter is a program of its own to compile, which takes longer than to compute
     them all on the CPU.
@@ -336,13 +348,14 @@ def _fresh_params(setup: Setup, shardings: Any) -> Any:
     model = build_model(config, size, attention="plain", training=True)
     key = jax.random.fold_in(jax.random.key(config.seed), 0)
 
-    def fresh(key: jax.Array) -> Any:
-        return init_params(model, key, config.train.row_length)
+    def draw(key: jax.Array) -> dict[int, jax.Array]:
+        leaves = jax.tree.leaves(init_params(model, key, config.train.row_length))
+        return {index: leaves[index] for index in shardings}
 
     if jax.default_backend() == "gpu" and (host := _cpu()):
         with jax.default_device(host):
-            return place(jax.device_get(jax.jit(fresh)(jax.device_put(key, host))), shardings)
-    return jax.jit(fresh, out_shardings=shardings)(place(key, replicated(setup.mesh)))
+            return place(jax.device_get(jax.jit(draw)(jax.device_put(key, host))), shardings)
+    return jax.jit(draw, out_shardings=shardings)(place(key, replicated(setup.mesh)))
 
 
 def _cpu() -> jax.Device | None:

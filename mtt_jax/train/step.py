@@ -19,7 +19,7 @@ from mtt_jax.train import average
 from mtt_jax.train.gradient import make_balancer, make_gradient
 from mtt_jax.train.teaching import gold_share, labels_in, with_shares
 from mtt_jax.types import Batch
-from mtt_jax.weights.build import init_params
+from mtt_jax.weights.build import param_shapes
 
 
 class TrainState(NamedTuple):
@@ -53,12 +53,11 @@ def state_shapes(
 ) -> TrainState:
     """The state of a run as a tree of `jax.ShapeDtypeStruct`."""
 
-    def fresh(key):
-        params = init_params(model, key, config.train.row_length)
+    def first(params: Any) -> TrainState:
         balance = make_balancer(config).init(len(config.tasks))
         return TrainState(jnp.int32(0), params, optimizer.init(params), balance)
 
-    return jax.eval_shape(fresh, jax.random.key(0))
+    return jax.eval_shape(first, param_shapes(model))
 
 
 def _chosen(sound: Bool[Array, ""], fresh: TrainState, before: TrainState) -> TrainState:

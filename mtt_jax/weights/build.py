@@ -1,6 +1,7 @@
 """From a config to a model."""
 
 import dataclasses
+from functools import cache
 from importlib.util import find_spec
 
 import jax
@@ -110,6 +111,12 @@ def init_params(model: MultiTask, key: jax.Array, row_length: int) -> dict:
         if spec.unit == "masked"
     }
     return model.init(key, Batch(empty, empty, empty, hidden, {}, features))["params"]
+
+
+@cache
+def param_shapes(model: MultiTask) -> dict:
+    """The parameters as a tree of `jax.ShapeDtypeStruct`; kept, so nobody may change it."""
+    return jax.eval_shape(lambda key: init_params(model, key, 1), jax.random.key(0))
 
 
 def count_parameters(params) -> int:

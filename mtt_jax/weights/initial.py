@@ -54,7 +54,8 @@ def starting_params(
     Args:
       config: complete, as returned by `complete`.
       tokenizer: the run's.
-      fresh: parameters on the host.
+      fresh: parameters on the host. Shapes (`jax.ShapeDtypeStruct`) of those that have no value yet
+        stay where nothing takes their place; with init_parts="embedding" all need values.
       say: told of added tokens for which the pretrained encoder has no vectors.
 
     Raises:

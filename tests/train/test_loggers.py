@@ -1,6 +1,9 @@
 """Loggers: TensorBoard, Weights & Biases and MLflow get the numbers of metrics.jsonl, once."""
 
 import json
+import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -15,7 +18,7 @@ from mtt_jax.train.loggers import check_loggers, open_loggers
 from mtt_jax.train.loop import train
 from mtt_jax.train.progress import History
 from tests.check.trained import trained_run
-from tests.helpers import make_config
+from tests.helpers import ROOT, make_config
 
 
 def config_of(*names, **fields):
@@ -148,6 +151,32 @@ def test_tensorboard_gets_the_numbers_of_a_line_under_the_name_of_its_kind(tmp_p
     assert logged(tmp_path, "tensorboard", [4]) == []
     assert events(tmp_path) == [(4, "train/loss", 6.0), (4, "train/losses/topic", 0.5)]
     assert not (tmp_path / "loggers.json").exists()
+
+
+OPENS = """
+import sys
+from pathlib import Path
+from mtt_jax.config import default_config
+from mtt_jax.config.resolve import resolve
+from mtt_jax.train.loggers import open_loggers
+config = resolve(default_config())
+(logger,) = open_loggers(Path(sys.argv[1]), 0, 0, config, print)
+logger.close()
+print("opened")
+import torch
+print(torch.__file__)
+"""
+
+
+def test_opening_tensorboard_leaves_pytorch_to_those_who_import_it(tmp_path):
+    (tmp_path / "torch.py").write_text("print('imported')\nclass Tensor: pass\n")
+    paths = os.pathsep.join([str(tmp_path), str(ROOT)])
+    done = subprocess.run(
+        [sys.executable, "-c", OPENS, str(tmp_path)], capture_output=True,
+        text=True, env={**os.environ, "PYTHONPATH": paths}, check=True,
+    )  # fmt: skip
+    assert done.stdout.split() == ["opened", "imported", str(tmp_path / "torch.py")]
+    assert len(list((tmp_path / "tensorboard").iterdir())) == 1
 
 
 def test_the_scores_on_test_are_logged_once_at_the_last_step_however_often_the_end_runs(tmp_path):

@@ -1,5 +1,7 @@
 """The state that a run starts from."""
 
+from contextlib import ExitStack
+
 import jax
 import pytest
 
@@ -8,16 +10,42 @@ from mtt_jax.data.prepare import Prepared
 from mtt_jax.report.console import Console
 from mtt_jax.train.setup import complete_config, initial_state, set_up
 from mtt_jax.train.stop import stop_signals
-from tests.helpers import assert_trees_equal, make_config
+from mtt_jax.weights import saved_model
+from mtt_jax.weights.initial import starting_params
+from tests.helpers import assert_trees_equal, fresh_params, make_config
 
 
 @pytest.fixture
-def setup(records, tokenizer, tmp_path):
-    config = complete_config(make_config(train__log_to=()), tmp_path)
-    encoded = encode_records(records, tokenizer, config.task_list, reading_of(config))
-    data = Prepared(tokenizer, {"train": encoded, "dev": encoded, "test": encoded}, ())
-    with stop_signals() as asked, set_up(config, tmp_path, Console(), asked, data) as setup:
-        yield setup
+def set_up_with(records, tokenizer, tmp_path):
+    """Sets up a run with some fields of the config."""
+    with ExitStack() as opened:
+
+        def set_it_up(**fields):
+            config = complete_config(make_config(train__log_to=(), **fields), tmp_path)
+            encoded = encode_records(records, tokenizer, config.task_list, reading_of(config))
+            data = Prepared(tokenizer, {"train": encoded, "dev": encoded, "test": encoded}, ())
+            asked = opened.enter_context(stop_signals())
+            return opened.enter_context(set_up(config, tmp_path, Console(), asked, data))
+
+        yield set_it_up
+
+
+@pytest.fixture
+def setup(set_up_with):
+    return set_up_with()
+
+
+@pytest.mark.parametrize("parts", ["all", "encoder", "heads", "embedding"])
+def test_what_another_model_does_not_give_is_drawn_as_without_it(
+    parts, tiny, tokenizer, tmp_path, set_up_with
+):
+    config, _, params = tiny
+    saved_model.save(tmp_path / "source", config, params, tokenizer, "# card\n")
+    setup = set_up_with(init_from=str(tmp_path / "source"), init_parts=parts)
+    key = jax.random.fold_in(jax.random.key(setup.config.seed), 0)
+    drawn = jax.device_get(fresh_params(setup.model, key, setup.config.train.row_length))
+    expected = starting_params(setup.config, tokenizer, drawn)
+    assert_trees_equal(initial_state(setup).params, expected)
 
 
 @pytest.mark.peers  # slow: processes
