@@ -11,6 +11,8 @@ the last column of a CSV file or the lines of another; without --texts they are 
     streaming   Predictor.pipe over all texts, with every engine
     batch 1     one text at a time; the engines take turns on parts of the texts: median and 99th
                 percentile
+    one text    the same with the text of median length every time, which leaves of the tail only
+                what is not due to longer texts
     batches     as many texts per call as --batches says
     two models  the same texts through two models of one task each, with the engine jax
     peers       ONNX Runtime itself, float32 and int8: tokenizer, batches of 32 sorted by length (or
@@ -65,9 +67,12 @@ def main():
         speed = streaming(engines, alone, others, texts, options.rounds)
         for size in options.batches:
             in_batches(engines, others, texts[: options.singles], size, options.rounds)
-        for name, found in latencies(engines, others, texts[: options.singles]).items():
-            p50, p99 = percentiles(found)
-            print(f"batch 1, {name}: p50 {p50:.1f} ms, p99 {p99:.1f} ms")
+        singles = texts[: options.singles]
+        usual = sorted(singles, key=len)[len(singles) // 2]
+        for what, read in {"batch 1": singles, "one text": [usual] * len(singles)}.items():
+            for name, found in latencies(engines, others, read).items():
+                p50, p99 = percentiles(found)
+                print(f"{what}, {name}: p50 {p50:.1f} ms, p99 {p99:.1f} ms", flush=True)
     ours, peer = speed["ours, jax"], speed["ONNX Runtime"]
     print(json.dumps({"ours": ours, "peer": peer, "ratio": ours / peer}))
 

@@ -6,10 +6,6 @@ import os
 import shutil
 import tempfile
 
-from tests import xla
-
-# Eight devices on the CPU, of which most tests use one.
-os.environ["XLA_FLAGS"] = xla.with_devices(8)
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # Both workers, and the processes that tests start, reuse what one of them compiled.
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
@@ -24,16 +20,21 @@ if os.environ["JAX_PLATFORMS"] == "cpu":
     # with 0.12 the process ends, as it does with any option that a version does not know.
     version = tuple(map(int, importlib.metadata.version("jaxlib").split(".")[:2]))
     if os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] == "1" and version < (0, 11):
-        os.environ["XLA_FLAGS"] += " --xla_cpu_use_fusion_emitters=false"
+        flags = os.environ.get("XLA_FLAGS", "")
+        os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_use_fusion_emitters=false"
 else:
     # A GPU multiplies float32 in TF32 by default, whose rounding is larger than any tolerance here.
     os.environ.setdefault("JAX_DEFAULT_MATMUL_PRECISION", "highest")
 
+import jax
 import pytest
 from hypothesis import settings
 
 from mtt_jax.data.tokenizer import train as train_tokenizer
 from tests.helpers import SENTENCES, encoded, make_config, model_and_params, record
+
+# Eight devices on the CPU, of which most tests use one. The processes that tests start have one.
+jax.config.update("jax_num_cpu_devices", 8)
 
 # The same examples every time, however fast the machine is.
 settings.register_profile("suite", deadline=None, derandomize=True, database=None)

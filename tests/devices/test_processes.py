@@ -18,7 +18,6 @@ from safetensors.numpy import load_file
 from mtt_jax.devices import processes
 from mtt_jax.errors import UserError
 from mtt_jax.train.setup import with_shards
-from tests import xla
 from tests.helpers import ROOT, make_config, write_days
 
 TINY = [
@@ -46,7 +45,7 @@ def start(arguments, devices=1):
     environment = {
         **os.environ,
         "JAX_PLATFORMS": "cpu",
-        "XLA_FLAGS": xla.with_devices(devices),
+        "JAX_NUM_CPU_DEVICES": str(devices),
     }
     return subprocess.Popen(
         [sys.executable, "launch.py", *arguments],

@@ -16,7 +16,6 @@ import pytest
 
 from mtt_jax.config.files import load_file
 from mtt_jax.errors import UserError
-from tests import xla
 from tests.docs import install, samples, warm
 from tests.docs.pages import blocks
 from tests.helpers import ROOT
@@ -83,7 +82,6 @@ class Reader:
             ),
             "HOME": str(folder),
             "COLUMNS": "120",
-            "XLA_FLAGS": xla.with_devices(1),
         }
         for name in ("PYTHONPATH", "VIRTUAL_ENV"):
             self.environment.pop(name, None)

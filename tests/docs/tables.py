@@ -1,11 +1,11 @@
 """What is special about some commands of the pages, and how a block of commands is run."""
 
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
-from tests import xla
 from tests.docs import accepted
 from tests.docs.pages import Command
 from tests.docs.warm import flags_of
@@ -98,7 +98,8 @@ def run_block(checkout, block):
             if command.words[:2] == ["git", "clone"]:  # a clone has no runs
                 shutil.rmtree(checkout.folder / "runs", ignore_errors=True)
             continue
-        flags = xla.with_devices(_DEVICES.get(command.page, 1))
+        count = _DEVICES.get(command.page)
+        flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={count}"
         added = row_of(ADDED_TO, command)
         text = f"{ADDED_TO[added]} {command.text}" if added else command.text
         files = list(written(Command(command.page, command.line, text).words))
@@ -106,7 +107,7 @@ def run_block(checkout, block):
             assert not file.endswith("metrics.json") or not (checkout.folder / file).exists(), (
                 f"{command}: {text}: a command above wrote {file}; add --workdir"
             )
-        checkout.run(command, text, XLA_FLAGS=flags)
+        checkout.run(command, text, **({"XLA_FLAGS": flags} if count else {}))
         for file in files:
             assert (checkout.folder / file).exists(), f"{command}: {text}: no {file}"
 

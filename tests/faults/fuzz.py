@@ -11,6 +11,7 @@ says what is tried.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import resource
@@ -106,6 +107,13 @@ def _peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
 
 
+def _instrumented():
+    """While it is open, what is imported of the package counts its branches for atheris."""
+    import atheris
+
+    return atheris.instrument_imports(include=["mtt_jax"])
+
+
 def _guided(target, attempt, options):
     """Lets atheris choose the bytes from which hypothesis draws an input; does not return."""
     import atheris
@@ -116,7 +124,6 @@ def _guided(target, attempt, options):
         with tempfile.TemporaryDirectory() as folder:
             attempt(target, value, Path(folder))
 
-    atheris.instrument_all()
     limits = [f"-max_total_time={int(options.seconds)}", f"-timeout={int(options.slowest)}"]
     atheris.Setup([sys.argv[0], *limits], one.hypothesis.fuzz_one_input)
     atheris.Fuzz()
@@ -124,7 +131,8 @@ def _guided(target, attempt, options):
 
 def _child(options, scratch):
     """Fuzzes the targets from the one with the number --first; a row of JSON for each."""
-    from tests.faults import targets as room
+    with _instrumented() if options.atheris else contextlib.nullcontext():
+        from tests.faults import targets as room
 
     chosen = [t for t in room.targets(scratch / "model") if options.only in t.name]
     if options.atheris:

@@ -11,7 +11,6 @@ import time
 import numpy as np
 import orbax.checkpoint as ocp
 
-from tests import xla
 from tests.helpers import ROOT, write_days
 
 TINY = [
@@ -50,8 +49,7 @@ def write_data(folder):
 
 def environment(**variables):
     """For a process that runs the command line on the CPU."""
-    return {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": xla.with_devices(1),
-            "PYTHONPATH": str(ROOT), **variables}  # fmt: skip
+    return {**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT), **variables}
 
 
 def signal_at_import(module, number):

@@ -18,7 +18,6 @@ from mtt_jax.devices.mesh import make_mesh, replicated
 from mtt_jax.errors import UserError
 from mtt_jax.train.checkpoint import Checkpoints, abstract, damaged, steps_in
 from mtt_jax.weights import manifest
-from tests import xla
 from tests.helpers import ROOT, make_config
 
 CONFIG = make_config(train__batch_rows=2)
@@ -317,7 +316,6 @@ def saves(folder):
     done = subprocess.run(
         [sys.executable, "-c", SAVING, str(folder)],
         cwd=ROOT, capture_output=True, text=True, timeout=300,
-        env={**os.environ, "XLA_FLAGS": xla.with_devices(1)},
     )  # fmt: skip
     return done.returncode, done.stderr.splitlines()
 
@@ -373,7 +371,6 @@ def test_a_file_that_may_not_grow_ends_the_process_with_one_line(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", limited + SAVING, str(tmp_path)],
         cwd=ROOT, capture_output=True, text=True, timeout=300,
-        env={**os.environ, "XLA_FLAGS": xla.with_devices(1)},
     )  # fmt: skip
     (line,) = done.stderr.splitlines()
     assert done.returncode == 2
