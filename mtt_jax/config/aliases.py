@@ -215,6 +215,7 @@ def _is_whole(raw: dict[str, Any]) -> bool:
         and isinstance(raw.get("train", {}), Mapping)
         and isinstance(raw.get("encoder", {}), Mapping)
         and all(isinstance(phase.get("tasks", []), list) for phase in phases)
+        and all(isinstance(name, str) for phase in phases for name in phase.get("tasks", []))
         and all(isinstance(phase.get("weights", ""), str) for phase in phases)
     )
 

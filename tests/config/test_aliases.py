@@ -344,6 +344,10 @@ def test_config_json_of_a_later_version_is_refused(version):
         ({"phases": [{"weights": 3}]}, "config.phases[0].weights: expected a string, got 3."),
         ({"phases": [{"tasks": 3}]}, "config.phases[0].tasks: expected a tuple of strings, got 3."),
         (
+            {"phases": [{"tasks": [["ner"]]}]},
+            "config.phases[0].tasks: expected a tuple of strings, got [['ner']].",
+        ),
+        (
             {"phases": [{"weights": "ner"}]},
             "config.phases[0].weights: expected 'NAME=VALUE, NAME=VALUE', got 'ner'.",
         ),

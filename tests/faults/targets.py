@@ -444,7 +444,11 @@ def _arguments(value, folder):
     parser = Parser(prog=f"mtt {name}", allow_abbrev=False)
     COMMANDS[name].add_arguments(parser)
     parser.set_defaults(commands=COMMANDS)
-    options = COMMANDS[name].parse(parser, arguments)
+    try:
+        options = COMMANDS[name].parse(parser, arguments)
+    except SystemExit as end:  # --help, which it has printed
+        assert end.code == 0, end.code
+        return
     if getattr(options, "overrides", None) is not None and hasattr(options, "config"):
         config_files.load_config(options.config, options.overrides)
 

@@ -80,7 +80,7 @@ def flags_of(cats: Any, place: Place) -> dict[str, int]:
 def _annotated(item: Any, place: Place) -> Row:
     """The row of a text and its annotations, as a pair or as one object."""
     if _is_pair(item):
-        fields = {"text": item[0], **item[1]}
+        fields = {**item[1], "text": item[0]}
     elif isinstance(item, dict) and isinstance(item.get("text"), str):
         fields = dict(item)
     else:

@@ -44,6 +44,12 @@ def test_pairs_are_read_from_an_array_and_from_lines(tmp_path):
     assert str(rows(lines)[1].place).endswith("a.jsonl, line 2")
 
 
+def test_the_text_of_a_pair_is_its_first_part_whatever_its_annotations_hold(tmp_path):
+    file = dumped(tmp_path, [["Rain.", {"text": True, "entities": []}]])
+    (row,) = rows(file)
+    assert (row.text, row.fields["text"]) == ("Rain.", "Rain.")
+
+
 def test_cats_above_one_half_are_given_and_an_empty_object_is_no_label(tmp_path):
     soft = {"business": 0.51, "sports": 0.5}
     pairs = [{"cats": CATS}, {"cats": soft}, {"cats": {}, "entities": []}]
