@@ -446,9 +446,10 @@ def _arguments(value, folder):
     parser.set_defaults(commands=COMMANDS)
     try:
         options = COMMANDS[name].parse(parser, arguments)
-    except SystemExit as end:  # --help, which it has printed
-        assert end.code == 0, end.code
-        return
+    except SystemExit as end:
+        if end.code:
+            raise
+        return  # --help, which it has printed
     if getattr(options, "overrides", None) is not None and hasattr(options, "config"):
         config_files.load_config(options.config, options.overrides)
 
