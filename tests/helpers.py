@@ -118,6 +118,13 @@ def written(folder, name, text, encoding="utf-8"):
     return file
 
 
+def flip_a_bit(file):
+    """Flips a bit in the middle of a file."""
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
 def write_days(file, count):
     """Writes a JSONL file of sentences, each with a topic and one person."""
     with file.open("w") as stream:

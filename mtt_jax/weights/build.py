@@ -116,7 +116,8 @@ def init_params(model: MultiTask, key: jax.Array, row_length: int) -> dict:
 @cache
 def param_shapes(model: MultiTask) -> dict:
     """The parameters as a tree of `jax.ShapeDtypeStruct`; kept, so nobody may change it."""
-    return jax.eval_shape(lambda key: init_params(model, key, 1), jax.random.key(0))
+    # The key is made while tracing; made before, it would start the devices.
+    return jax.eval_shape(lambda: init_params(model, jax.random.key(0), 1))
 
 
 def count_parameters(params) -> int:

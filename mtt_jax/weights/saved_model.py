@@ -18,7 +18,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 from safetensors.numpy import save_file
@@ -36,7 +35,7 @@ from mtt_jax.tasks import Task
 from mtt_jax.untrusted import folder as strangers
 from mtt_jax.untrusted.folder import file_in, read_object, user_path
 from mtt_jax.weights import manifest
-from mtt_jax.weights.build import build_model, init_params
+from mtt_jax.weights.build import build_model, param_shapes
 from mtt_jax.weights.manifest import Damage
 
 FITTED = "fitted.json"
@@ -322,8 +321,7 @@ def _shapes(config: Config, vocabulary: int, file: Path) -> dict[str, tuple[int,
     short = dataclasses.replace(config, encoder=encoder)
     try:
         model = build_model(short, vocabulary, slots=1, attention="plain")
-        # Not a key: making one would start the devices.
-        traced = jax.eval_shape(lambda: init_params(model, jax.random.key(0), 1))
+        traced = param_shapes(model)
     except (ValueError, TypeError, OverflowError, ArithmeticError, AssertionError) as error:
         said = str(error).partition("\n")[0]
         raise UserError(f"{file}: no model has such sizes: {said}.") from None

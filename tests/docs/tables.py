@@ -98,7 +98,7 @@ def run_block(checkout, block):
             if command.words[:2] == ["git", "clone"]:  # a clone has no runs
                 shutil.rmtree(checkout.folder / "runs", ignore_errors=True)
             continue
-        count = _DEVICES.get(command.page)
+        count = _DEVICES.get(command.page, 1)
         flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={count}"
         added = row_of(ADDED_TO, command)
         text = f"{ADDED_TO[added]} {command.text}" if added else command.text
@@ -107,7 +107,7 @@ def run_block(checkout, block):
             assert not file.endswith("metrics.json") or not (checkout.folder / file).exists(), (
                 f"{command}: {text}: a command above wrote {file}; add --workdir"
             )
-        checkout.run(command, text, **({"XLA_FLAGS": flags} if count else {}))
+        checkout.run(command, text, XLA_FLAGS=flags)
         for file in files:
             assert (checkout.folder / file).exists(), f"{command}: {text}: no {file}"
 

@@ -18,7 +18,7 @@ from mtt_jax.devices.mesh import make_mesh, replicated
 from mtt_jax.errors import UserError
 from mtt_jax.train.checkpoint import Checkpoints, abstract, damaged, steps_in
 from mtt_jax.weights import manifest
-from tests.helpers import ROOT, make_config
+from tests.helpers import ROOT, flip_a_bit, make_config
 
 CONFIG = make_config(train__batch_rows=2)
 
@@ -159,12 +159,6 @@ def truncate(file):
 
 def zero(file):
     file.write_bytes(bytes(file.stat().st_size))
-
-
-def flip_a_bit(file):
-    content = bytearray(file.read_bytes())
-    content[len(content) // 2] ^= 1
-    file.write_bytes(content)
 
 
 damages = pytest.mark.parametrize("damage", [truncate, zero, Path.unlink, flip_a_bit])

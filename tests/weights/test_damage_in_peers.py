@@ -7,18 +7,11 @@ import pytest
 
 from mtt_jax.errors import UserError
 from mtt_jax.weights import saved_model
-from tests.helpers import save_untrained
+from tests.helpers import flip_a_bit, save_untrained
 
 torch = pytest.importorskip("torch", reason="needs: pip install -r requirements-peers.txt")
 transformers = pytest.importorskip("transformers")
 pytestmark = pytest.mark.peers
-
-
-def flip(file):
-    """Flips a bit in the middle of a file."""
-    content = bytearray(file.read_bytes())
-    content[len(content) // 2] ^= 16
-    file.write_bytes(content)
 
 
 def changed(before, after):
@@ -31,7 +24,7 @@ def changed(before, after):
 def test_pytorch_loads_it(tmp_path):
     weights = torch.arange(100_000, dtype=torch.float32)
     torch.save({"state_dict": {"weights": weights}}, tmp_path / "a.ckpt")
-    flip(tmp_path / "a.ckpt")
+    flip_a_bit(tmp_path / "a.ckpt")
     loaded = torch.load(tmp_path / "a.ckpt")["state_dict"]["weights"]
     assert changed([weights], [loaded]) == 1
 
@@ -44,7 +37,7 @@ def test_transformers_loads_it(tmp_path):
         )
     )  # fmt: skip
     model.save_pretrained(tmp_path)
-    flip(tmp_path / "model.safetensors")
+    flip_a_bit(tmp_path / "model.safetensors")
     loaded = transformers.BertModel.from_pretrained(tmp_path)
     assert changed(model.state_dict().values(), loaded.state_dict().values()) == 1
 
@@ -54,7 +47,7 @@ def test_orbax_restores_it(tmp_path):
     saver = ocp.StandardCheckpointer()
     saver.save(tmp_path / "step", weights)
     saver.wait_until_finished()
-    flip(max((tmp_path / "step").rglob("d/*"), key=lambda file: file.stat().st_size))
+    flip_a_bit(max((tmp_path / "step").rglob("d/*"), key=lambda file: file.stat().st_size))
     shape = jax.ShapeDtypeStruct((300, 300), np.float32)
     restored = saver.restore(tmp_path / "step", {"a": shape})
     assert changed(weights.values(), restored.values()) > 0
@@ -62,6 +55,6 @@ def test_orbax_restores_it(tmp_path):
 
 def test_we_refuse_it(tokenizer, tmp_path):
     run = save_untrained(tmp_path, tokenizer)
-    flip(run / "model" / "model.safetensors")
+    flip_a_bit(run / "model" / "model.safetensors")
     with pytest.raises(UserError, match=r"model\.safetensors: "):
         saved_model.load(run)

@@ -11,7 +11,13 @@ from mtt_jax import Predictor
 from mtt_jax.data.tokenizer import vocabulary_size
 from mtt_jax.errors import UserError
 from mtt_jax.weights import manifest, saved_model
-from tests.helpers import assert_trees_equal, four_task_config, make_config, model_and_params
+from tests.helpers import (
+    assert_trees_equal,
+    flip_a_bit,
+    four_task_config,
+    make_config,
+    model_and_params,
+)
 
 
 @pytest.fixture
@@ -253,12 +259,6 @@ def test_what_was_chosen_is_replaced_in_a_saved_model(four_tasks, tokenizer, tmp
     saved_model.write_fitted(tmp_path / "model", config.task_list)
     assert not (tmp_path / "model" / "fitted.json").exists()
     assert not list((tmp_path / "model").glob(".*"))
-
-
-def flip_a_bit(file):
-    content = bytearray(file.read_bytes())
-    content[len(content) // 2] ^= 1
-    file.write_bytes(content)
 
 
 @pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors"])
