@@ -56,6 +56,10 @@ OFFSETS = ("characters", "utf-16", "bytes")
 ENGINES = ("jax", "jax-bfloat16", "onnx", "onnx-int8")
 BALANCERS = BALANCERS_BY_LOSS + BALANCERS_BY_GRADIENT
 
+# A run counts its steps in 32 bits; JAX takes a seed of 64.
+_MOST_STEPS = 2**31 - 1
+_LARGEST_SEED = 2**63 - 1
+
 
 def option(
     default: Any,
@@ -112,7 +116,9 @@ class TaskConfig:
     label_smoothing: float = option(
         0.0, "share of the target spread over all classes", low=0, high=0.99
     )
-    hidden: int = option(0, "width of a hidden layer in the head; 0 for a linear head", low=0)
+    hidden: int = option(
+        0, "width of a hidden layer in the head; 0 for a linear head", low=0, high=1_000_000
+    )
     dropout: float = option(0.1, "dropout before the head's last layer", low=0, high=0.99)
     sampling: float = option(
         0.0,
@@ -252,6 +258,7 @@ class DataConfig:
         "seed of what is drawn from the data once: the dev share, limits, synthetic sentences; "
         "-1 for config.seed. If it is set, runs with different seeds use the same sentences",
         low=-1,
+        high=_LARGEST_SEED,
     )
     shards: int = option(
         0,
@@ -277,7 +284,7 @@ class TokenizerConfig:
 
     file: str = option("", "a tokenizer.json to load; empty trains one on the training text")
     algorithm: str = option("wordpiece", "algorithm to train with", choices=("wordpiece", "bpe"))
-    vocab_size: int = option(8000, "vocabulary size to train", low=100)
+    vocab_size: int = option(8000, "vocabulary size to train", low=100, high=100_000_000)
     lowercase: bool = option(
         False, "lowercase text and strip accents; entities lose their capitals"
     )
@@ -386,7 +393,7 @@ class EncoderConfig:
 class TrainConfig:
     """train: the run."""
 
-    steps: int = option(1000, "optimizer steps, if config.phases is empty", low=1)
+    steps: int = option(1000, "optimizer steps, if config.phases is empty", low=1, high=_MOST_STEPS)
     tasks: tuple[str, ...] = option(
         (),
         "tasks that train: their sentences are drawn and their heads updated; empty for all; a "
@@ -512,7 +519,7 @@ class PhaseConfig:
     """phases[I]: one part of a run: its length, its tasks and which parameters it trains."""
 
     name: str = option("", "what the phase is called in reports")
-    steps: int = option(0, "optimizer steps; 0 for epochs", low=0)
+    steps: int = option(0, "optimizer steps; 0 for epochs", low=0, high=_MOST_STEPS)
     epochs: float = option(
         0.0,
         "instead of steps: passes over the training sentences of its tasks; with a train.mixing "
@@ -613,7 +620,7 @@ class Config:
     phases: tuple[PhaseConfig, ...]
     distill: DistillConfig
     mesh: MeshConfig
-    seed: int = option(0, "seed of all randomness", low=0)
+    seed: int = option(0, "seed of all randomness", low=0, high=_LARGEST_SEED)
     init_from: str = option("", "run or model directory whose parameters start this run")
     init_parts: str = option(
         "all",

@@ -134,6 +134,15 @@ def test_a_list_is_accepted_for_a_tuple():
             "config.encoder.dropout: 1.0 is too large; must be at most 0.99.",
         ),
         ({"data__dev_share": 0.6}, "config.data.dev_share: 0.6 is too large; must be at most 0.5."),
+        ({"seed": 2**63}, f"config.seed: {2**63} is too large; must be at most {2**63 - 1}."),
+        (
+            {"train__steps": 2**31},
+            f"config.train.steps: {2**31} is too large; must be at most {2**31 - 1}.",
+        ),
+        (
+            {"tasks__topic__hidden": 1_000_001},
+            "config.tasks.topic.hidden: 1000001 is too large; must be at most 1000000.",
+        ),
         ({"data__ner__word": -1}, "config.data.ner.word: -1 is too small; must be at least 0."),
     ],
 )
