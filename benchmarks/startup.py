@@ -16,12 +16,15 @@ the weights of all-MiniLM-L6-v2 on disk. Texts are generated, or the first of --
 Cold: nothing is cached, neither compiled programs nor encoded data. Warm: the same command ran
 before. The peers compile nothing, so for them both are the same. Medians over interleaved rounds.
 The last line is JSON, in seconds; `ratio` is above 1 if ours is faster than the fastest peer.
+
+`--parts` says instead what the warm first training step is made of, without a peer.
 """
 
 import argparse
 import json
 import os
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -82,6 +85,27 @@ optimizer.step()
 print(loss.item())
 """
 
+# Ours, with a line for each part that ends: when, and how long it took if JAX says so.
+TRAIN_OURS = """
+import json, sys, time
+lines = open(sys.argv.pop(1), "w", buffering=1)
+def ended(part, seconds=None, fun_name="", **_):
+    if fun_name in ("", "step", "jit(step)"):
+        print(json.dumps([part, time.time(), seconds]), file=lines)
+import jax
+from mtt_jax.cli import main, train
+from mtt_jax.train import loop
+ended("imports")
+jax.monitoring.register_event_duration_secs_listener(ended)
+main(["train", *sys.argv[1:]])
+"""
+# Event of JAX -> what it is; https://docs.jax.dev/en/latest/jax.monitoring.html
+EVENTS = {
+    "/jax/core/compile/jaxpr_trace_duration": "tracing the step",
+    "/jax/core/compile/jaxpr_to_mlir_module_duration": "lowering the step",
+    "/jax/core/compile/backend_compile_duration": "reading the compiled step",
+}
+
 
 def main():
     options = parse()
@@ -91,8 +115,13 @@ def main():
             cut_files(options.topic, options.ner, options.sentences, options.sentences, folder)
         else:
             write_corpus(folder, options.sentences)
-        starts = sides(folder, *save_with_graph(folder), peers.weights_folder(INIT))
-        times = medians(starts, options.rounds, warmup=1)  # which fills the caches
+        (print_parts if options.parts else compare)(folder, options.rounds)
+
+
+def compare(folder, rounds):
+    """Prints the median seconds of each side, and a line of JSON."""
+    starts = sides(folder, *save_with_graph(folder), peers.weights_folder(INIT))
+    times = medians(starts, rounds, warmup=1)  # which fills the caches
     for side, seconds in times.items():
         print(f"{side}: {seconds:.2f} s")
     theirs = {
@@ -115,6 +144,9 @@ def parse():
     parser.add_argument("--ner", type=existing_file, help="training file, CoNLL")
     parser.add_argument("--sentences", type=int, default=2000, help="sentences of each file")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--parts", action="store_true", help="only say what our warm first step is made of"
+    )
     options = parser.parse_args()
     if bool(options.topic) != bool(options.ner):
         parser.error("--topic and --ner: give both or neither")
@@ -160,13 +192,13 @@ def environment(cache):
     return {**os.environ, "PYTHONPATH": path, "JAX_COMPILATION_CACHE_DIR": str(cache / "programs")}
 
 
-def train(folder, cache):
+def train(folder, cache, program=("launch.py",)):
     """Seconds until a real run writes its first step to metrics.jsonl; then it is killed."""
     run = folder / "run"
     shutil.rmtree(run, ignore_errors=True)
     start = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, "launch.py", f"--config={PRETRAINED}", f"--workdir={run}",
+        [sys.executable, *map(str, program), f"--config={PRETRAINED}", f"--workdir={run}",
          f"--config.data.cache_dir={cache}", *flags_of(AG_NEWS),
          "--config.train.log_every=1", "--config.train.save_every=1",
          f"--config.data.topic.train={folder / 'topic.csv'}",
@@ -176,12 +208,38 @@ def train(folder, cache):
     history = run / "metrics.jsonl"  # written before the checkpoint
     while not (history.is_file() and history.stat().st_size):
         if process.poll() is not None:
-            sys.exit("error: launch.py ended before its first step")
+            sys.exit("error: the run ended before its first step")
         time.sleep(0.005)
     seconds = time.perf_counter() - start
     process.kill()
     process.wait()
     return seconds
+
+
+def print_parts(folder, rounds):
+    """Prints the median seconds of each part of the warm first step, and a line of JSON."""
+    found = [parts_of_first_step(folder) for _ in range(1 + rounds)][1:]  # the first was cold
+    parts = {part: statistics.median(one[part] for one in found) for part in found[0]}
+    for part, seconds in parts.items():
+        print(f"{part}: {seconds:.2f} s")
+    print(json.dumps({"ours": parts}))
+
+
+def parts_of_first_step(folder):
+    """Part -> seconds, in their order, from the start of the process to the first step."""
+    lines = folder / "parts.jsonl"
+    start = time.time()
+    whole = train(folder, folder / "warm", ("-c", TRAIN_OURS, lines))
+    imported, *rest = map(json.loads, lines.read_text(encoding="utf-8").splitlines())
+    ends = {EVENTS[name]: (end, seconds) for name, end, seconds in rest if name in EVENTS}
+    (traced, seconds), compiled = ends["tracing the step"], ends["reading the compiled step"][0]
+    return {
+        "imports": imported[1] - start,
+        "data, parameters, devices": traced - seconds - imported[1],
+        **{part: seconds for part, (_, seconds) in ends.items()},
+        "the step": start + whole - compiled,
+        "all": whole,
+    }
 
 
 if __name__ == "__main__":
