@@ -309,6 +309,13 @@ class EncoderConfig:
     max_positions: int = option(
         512, "longest sentence that learned positions cover; at least data.max_length", low=8
     )
+    convolution: int = option(
+        0,
+        "subwords on either side that a convolution over the embeddings reads before the first "
+        "layer, which helps where labels are few; 0 for none, which --to=hf needs; docs/data.md",
+        low=0,
+        high=16,
+    )
     rotary_base: float = option(
         10000.0, "rotary positions: frequencies go from 1 down to 1 / rotary_base", low=1
     )

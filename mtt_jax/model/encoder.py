@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from mtt_jax.model.attention import Mask, attend, mask_of, rotate
+from mtt_jax.model.convolution import neighbors
 from mtt_jax.model.dropout import Dropout
 from mtt_jax.model.lora import Linear
 from mtt_jax.model.matmul import bfloat16_dot_general
@@ -155,6 +156,22 @@ class Layer(nn.Module):
         return x if spec.norm == "pre" else norm(x)
 
 
+class Convolution(nn.Module):
+    """x + gelu(W neighbors(norm(x))), over the embeddings."""
+
+    spec: EncoderSpec
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "B L D"], segments: Int[Array, "B L"], train: bool
+    ) -> Float[Array, "B L D"]:
+        """Adds to each vector what stands beside it in its sentence."""
+        spec = self.spec
+        projection = projection_of(spec)(x.shape[-1], rank=0, name="projection")
+        around = neighbors(Norm(spec.norm_epsilon, name="norm")(x), segments, spec.convolution)
+        return x + Dropout(spec.dropout)(ACTIVATIONS["gelu_tanh"](projection(around)), train)
+
+
 class Encoder(nn.Module):
     """Token ids to token vectors and sentence vectors."""
 
@@ -189,6 +206,8 @@ class Encoder(nn.Module):
         if spec.norm == "post" or spec.embedding_norm:
             x = Norm(spec.norm_epsilon, name="embedding_norm")(x)
         x = Dropout(spec.dropout)(x, train)
+        if spec.convolution:
+            x = Convolution(spec, name="convolution")(x, segments, train)
         x = self._layers(x, segments, positions, train)
         if spec.norm == "pre":
             x = Norm(spec.norm_epsilon, name="final_norm")(x)

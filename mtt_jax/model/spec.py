@@ -16,6 +16,7 @@ class EncoderSpec:
       feedforward: width of the feed-forward layer.
       positions: "learned", "sinusoidal" or "rotary".
       max_positions: rows of the table of learned positions.
+      convolution: positions to either side that the convolution over embeddings reads; 0 for none.
       rotary_base: rotary frequencies go from 1 down to 1 / rotary_base.
       window: positions to either side that a local layer attends to; 0 for no local layers.
       global_every: if there are local layers, the first layer and then one in this many are global.
@@ -48,6 +49,7 @@ class EncoderSpec:
     feedforward: int
     positions: str
     max_positions: int
+    convolution: int
     rotary_base: float
     window: int
     global_every: int

@@ -31,7 +31,8 @@ def per_token(encoder: EncoderConfig, row_length: int) -> int:
     """
     attention = 4 * encoder.width**2
     feedforward = (2 + encoder.gated) * encoder.width * encoder.feedforward
-    matrices = encoder.layers * (attention + feedforward)
+    beside = 2 * encoder.convolution + 1 if encoder.convolution else 0
+    matrices = encoder.layers * (attention + feedforward) + beside * encoder.width**2
     return 6 * matrices + 12 * encoder.layers * encoder.width * row_length
 
 

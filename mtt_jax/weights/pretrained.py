@@ -182,5 +182,7 @@ def encoder(
         )
     # Zeros, so that the encoder starts as it was.
     added = {f"{name}_embedding/embedding" for name in config.encoder.word_features}
+    if config.encoder.convolution:
+        added.add("convolution/projection/kernel")
     zeros = {name: np.zeros(ours[name].shape, ours[name].dtype) for name in added}
     return unflatten_dict({**ours, **zeros, **theirs}, sep="/")

@@ -17,6 +17,7 @@ VARIANTS = [
     {"encoder__activation": "relu", "tasks__topic__hidden": 8},
     {"encoder__positions": "rotary", "encoder__window": 2, "encoder__global_every": 2,
      "encoder__embedding_norm": True, "encoder__gated": True},
+    {"encoder__convolution": 2, "encoder__positions": "rotary", "encoder__window": 2},
 ]  # fmt: skip
 
 

@@ -135,6 +135,7 @@ def test_stablehlo_gives_the_same_outputs_at_any_batch_size_and_length(
             {**BERT, "encoder__word_features": "shape"},
             "or train without: --config.encoder.word_features=",
         ),
+        ({**BERT, "encoder__convolution": 1}, "encoder.convolution=1; a BERT has"),
         (
             {**BERT, "encoder__pooling": "mean"},
             "task 'topic' reads the mean over a sentence's tokens",
@@ -510,8 +511,9 @@ def test_exported_encoder_is_read_back_unchanged(run, tokenizer, tmp_path):
     [BERT, {"encoder__positions": "rotary", "encoder__pooling": "mean"},
      {"encoder__positions": "sinusoidal", "encoder__pooling": "attention"},
      {"encoder__positions": "rotary", "encoder__window": 3, "encoder__gated": True,
-      "encoder__embedding_norm": True, "encoder__pooling": "max"}],
-    ids=["bert", "rotary", "sinusoidal", "modernbert"],
+      "encoder__embedding_norm": True, "encoder__pooling": "max"},
+     {"encoder__convolution": 2}],
+    ids=["bert", "rotary", "sinusoidal", "modernbert", "convolution"],
 )  # fmt: skip
 def test_onnx_runtime_gives_the_same_outputs_at_any_batch_size_and_length(
     overrides, tokenizer, tmp_path

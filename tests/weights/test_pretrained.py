@@ -18,9 +18,10 @@ from mtt_jax.data.newswire.grammar import generate
 from mtt_jax.data.tokenizer import load as load_tokenizer
 from mtt_jax.data.tokenizer import vocabulary_size
 from mtt_jax.errors import UserError
+from mtt_jax.model.encoder import Encoder
 from mtt_jax.model.hf import bert
 from mtt_jax.weights import pretrained, saved_model
-from mtt_jax.weights.build import build_model
+from mtt_jax.weights.build import build_model, encoder_spec
 from tests.helpers import ROOT, fresh_params
 
 VOCAB = 120
@@ -122,6 +123,28 @@ def test_pretrained_weights_replace_fresh_ones_and_others_stay_fresh(folder, enc
         for index in range(2):
             kernel = theirs[f"layer_{index}"]["up"]["kernel"]
             np.testing.assert_array_equal(placed["layers"]["up"]["kernel"][index], kernel)
+
+
+def test_with_a_convolution_a_pretrained_encoder_starts_as_it_was(folder):
+    plain = pretrained.complete(config_for(folder))
+    theirs = jax.device_get(params_of(plain, 1)["encoder"])
+    save_file(bert.write(theirs, ""), folder / "model.safetensors")
+    config = pretrained.complete(config_for(folder, convolution=2))
+    fresh = params_of(config, 2)["encoder"]
+    placed = pretrained.encoder(config, VOCAB, fresh)
+    assert not placed["convolution"]["projection"]["kernel"].any()
+    assert jax.tree.structure(placed) == jax.tree.structure(fresh)
+    without = pretrained.encoder(plain, VOCAB, params_of(plain, 2)["encoder"])
+    ids = np.arange(5, 17, dtype=np.int32)[None]
+    segments, positions = np.ones_like(ids), np.arange(12, dtype=np.int32)[None]
+    features = np.zeros((1, 12, len(config.encoder.word_features)), np.int32)
+    outputs = [
+        Encoder(encoder_spec(one.encoder, VOCAB, 1)).apply(
+            {"params": params}, ids, segments, positions, features=features
+        )
+        for one, params in ((config, placed), (plain, without))
+    ]
+    jax.tree.map(np.testing.assert_array_equal, *outputs)
 
 
 def test_pretrained_weights_of_another_size_are_refused(folder):

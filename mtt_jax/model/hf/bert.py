@@ -212,7 +212,13 @@ def config_json(ours: Any, vocab_size: int, pad_id: int) -> dict[str, Any]:
     Raises:
       UserError: naming the fields that make the encoder something other than a BERT.
     """
-    wanted = {"norm": "post", "positions": "learned", "gated": False, "window": 0}
+    wanted = {
+        "norm": "post",
+        "positions": "learned",
+        "gated": False,
+        "window": 0,
+        "convolution": 0,
+    }
     if ours.word_features:
         raise UserError(
             "--to=hf: this encoder reads word features (encoder.word_features), which transformers "
