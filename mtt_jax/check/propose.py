@@ -280,22 +280,29 @@ def _put_length(writer: _Writer, examined: Examined) -> int:
 def _put_encoder(writer: _Writer, init: str, why: str, examined: Examined) -> None:
     """The encoder, and what depends on whether it is pretrained."""
     writer.reason(why)
+    entities = [task.name for task in examined.config.task_list if "offsets" in task.reads]
     if init:
-        writer.put("encoder.init", init)
-        if init == PRETRAINED:
-            writer.reason(
-                "It reads lower-case text; the shape of each word gives the capitals back."
-            )
-            writer.put("encoder.word_features", "shape")
-        entities = [t.name for t in examined.config.task_list if "offsets" in t.reads]
-        if entities and len(examined.config.tasks) > 1:
-            writer.reason("Most words are outside entities, so the mean loss of entities is small.")
-            for name in entities:
-                writer.put(f"tasks.{name}.weight", 3.0)
-        writer.reason("As is usual for fine-tuning.")
-        for field, value in _FINE_TUNING:
-            writer.put(field, value)
-        return
+        _put_pretrained(writer, init)
+    else:
+        _put_random(writer, examined, bool(entities))
+    if entities and len(examined.config.tasks) > 1:
+        writer.reason("Most words are outside entities, so the mean loss of entities is small.")
+        for name in entities:
+            writer.put(f"tasks.{name}.weight", 3.0)
+
+
+def _put_pretrained(writer: _Writer, init: str) -> None:
+    writer.put("encoder.init", init)
+    if init == PRETRAINED:
+        writer.reason("It reads lower-case text; the shape of each word gives the capitals back.")
+        writer.put("encoder.word_features", "shape")
+    writer.reason("As is usual for fine-tuning.")
+    for field, value in _FINE_TUNING:
+        writer.put(field, value)
+
+
+def _put_random(writer: _Writer, examined: Examined, entities: bool) -> None:
+    """Sizes by the number of sentences, and what makes up for little text."""
     if sum(_sizes(examined).values()) >= _SMALL:
         writer.reason("Larger than the default, for there are many sentences.")
         for field, value in (("width", 192), ("heads", 6), ("feedforward", 768)):
@@ -303,8 +310,21 @@ def _put_encoder(writer: _Writer, init: str, why: str, examined: Examined) -> No
     writer.reason("Dropout of 0.2, because a model that starts from random weights overfits.")
     writer.put("encoder.positions", "rotary")
     writer.put("encoder.dropout", 0.2)
+    if entities:
+        writer.reason(
+            "Names are told by their neighbors: a fifth of the words is hidden at each draw, the "
+            "convolution reads one subword on either side, and three layers of four read four."
+        )
+        for field, value in _NEIGHBORS:
+            writer.put(field, value)
 
 
+_NEIGHBORS = (
+    ("encoder.word_dropout", 0.2),
+    ("encoder.convolution", 1),
+    ("encoder.window", 4),
+    ("encoder.global_every", 4),
+)
 _FINE_TUNING = (
     ("encoder.attention_dropout", 0.1),
     ("train.learning_rate", 3e-4),

@@ -53,6 +53,8 @@ def test_kinds_labels_files_and_the_remedy_for_unequal_sizes_are_in_the_config(f
     assert (config.data.source, config.tasks["topic"].data.train) == ("files", "topics.csv")
     assert config.train.mixing == "equal"  # 4 topics per sentence with entities
     assert config.data.dev_share == 0.2  # few sentences
+    assert (config.encoder.convolution, config.encoder.window) == (1, 4)
+    assert config.tasks["ner"].weight == 3
 
 
 def test_every_choice_has_its_reason(files):
@@ -61,6 +63,7 @@ def test_every_choice_has_its_reason(files):
     for reason in (
         "classes: one label per text", "topics.csv: 240 texts", "no dev file", "no test file",
         "drawn equally often", "Random weights", "subwords on average", "training sentences about",
+        "Names are told by their neighbors", "Most words are outside entities",
     ):  # fmt: skip
         assert reason in " ".join(text.replace("#", " ").split()), reason
     assert max(map(len, text.splitlines())) <= 100
