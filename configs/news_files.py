@@ -30,8 +30,8 @@ def get_config():
     config.encoder.feedforward = 768
     config.encoder.dropout = 0.2
     config.encoder.word_dropout = 0.2
-    # Names are told by their neighbors: the convolution reads one subword to each side, and three of
-    # four layers read four.
+    # Names are told by their neighbors: the convolution reads one subword to each side, and three
+    # of four layers read four.
     config.encoder.convolution = 1
     config.encoder.window = 4
     config.encoder.global_every = 4

@@ -21,8 +21,9 @@ import jax.numpy as jnp
 from mtt_jax.model.dropout import drop_by, random_bytes
 from mtt_jax.model.shapes import Array, Float, Float32, Int, UInt8
 
-# Bytes of attention weights per block: what two cores keep in their caches.
-_BLOCK_BYTES = 4 << 20
+# Bytes of attention weights per block: what two cores keep in their caches. Half and twice as much
+# take about the same time (benchmarks/blocks.py).
+BLOCK_BYTES = 4 << 20
 # What the fused kernels are written for: rows of whole blocks, and heads whose width the tensor
 # cores take and whose blocks fit into a GPU's on-chip memory.
 _FUSED_LENGTH = 64
@@ -233,7 +234,7 @@ def _sum_over_queries(
 def _map_blocks(block, *arrays):
     """block(a few rows of each array) for all rows, joined along B; None stays None."""
     rows, length, heads = arrays[0].shape[:3]
-    most = max(1, _BLOCK_BYTES // (4 * heads * length * length))
+    most = max(1, BLOCK_BYTES // (4 * heads * length * length))
     size = max(n for n in range(1, min(most, rows) + 1) if rows % n == 0)
     if size == rows:
         return block(*arrays)

@@ -33,7 +33,7 @@ def forward_and_backward(implementation, inputs, mask, grad, dropout=0.0, rng=No
 def test_blocked_attention_equals_plain_attention_for_any_block_size(
     rows, mask, rows_at_once, monkeypatch
 ):
-    monkeypatch.setattr(attention, "_BLOCK_BYTES", rows_at_once * 4 * H * L * L)
+    monkeypatch.setattr(attention, "BLOCK_BYTES", rows_at_once * 4 * H * L * L)
     inputs, masks, grad = rows
     plain = forward_and_backward("plain", inputs, masks[mask], grad)
     blocked = forward_and_backward("blocked", inputs, masks[mask], grad)
@@ -42,7 +42,7 @@ def test_blocked_attention_equals_plain_attention_for_any_block_size(
 
 
 def test_blocked_attention_gradient_with_dropout_matches_finite_differences(rows, monkeypatch):
-    monkeypatch.setattr(attention, "_BLOCK_BYTES", 2 * 4 * H * L * L)
+    monkeypatch.setattr(attention, "BLOCK_BYTES", 2 * 4 * H * L * L)
     inputs, masks, grad = rows
     rng = jax.random.key(3)
 
