@@ -4,8 +4,8 @@
 
 Attention goes through a batch a few rows at a time, so that the weights of a block stay in the
 CPU's cache (mtt_jax/model/attention.py). All sizes take turns in one process, on rows that hold
-four sentences, with dropout of the weights. The last line is JSON: `ours` is the shipped size's median
-in seconds by shape, `peer` that of the fastest other size, `ratio` peer divided by ours.
+four sentences, with dropout of the weights. The last line is JSON: `ours` is the shipped size's
+median in seconds by shape, `peer` that of the fastest other size, `ratio` peer divided by ours.
 """
 
 import argparse

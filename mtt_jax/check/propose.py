@@ -305,8 +305,8 @@ def _put_random(writer: _Writer, examined: Examined, entities: bool) -> None:
     """Sizes by the number of sentences, and what makes up for little text."""
     if sum(_sizes(examined).values()) >= _SMALL:
         writer.reason("Larger than the default, for there are many sentences.")
-        for field, value in (("width", 192), ("heads", 6), ("feedforward", 768)):
-            writer.put(f"encoder.{field}", value)
+        for field, size in (("width", 192), ("heads", 6), ("feedforward", 768)):
+            writer.put(f"encoder.{field}", size)
     writer.reason("Dropout of 0.2, because a model that starts from random weights overfits.")
     writer.put("encoder.positions", "rotary")
     writer.put("encoder.dropout", 0.2)

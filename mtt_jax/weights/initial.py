@@ -21,6 +21,12 @@ from mtt_jax.model import lora
 from mtt_jax.weights import pretrained, saved_model
 from mtt_jax.weights.saved_model import SavedModel, stack_layers, unstack_layers
 
+# Fields of `encoder` that do not change what its parameters compute, or that change their shapes.
+_SAME_FUNCTION = frozenset(
+    ("init", "dropout", "word_dropout", "attention_dropout", "attention", "lora_rank", "lora_alpha",
+     "dtype", "remat", "scan", "max_positions")
+)  # fmt: skip
+
 
 def complete(config: Config) -> Config:
     """The config with what the parameters that it starts from decide: sizes and tokenizer.
@@ -56,7 +62,8 @@ def starting_params(
       tokenizer: the run's.
       fresh: parameters on the host. Shapes (`jax.ShapeDtypeStruct`) of those that have no value yet
         stay where nothing takes their place; with init_parts="embedding" all need values.
-      say: told of added tokens for which the pretrained encoder has no vectors.
+      say: told of added tokens for which the pretrained encoder has no vectors, and of settings
+        with which the encoder of another model computes something else.
 
     Raises:
       UserError: if the other model cannot be read, or does not fit the config or the tokenizer.
@@ -75,6 +82,12 @@ def starting_params(
             params = _with_embedding(params, source)
         else:
             params = graft(params, source, config.init_parts, config.encoder.scan)
+            differ = _differences(config, source.config)
+            if differ and say and config.init_parts != "heads":
+                say(
+                    f"init_from: the encoder of {config.init_from} was trained otherwise than it "
+                    f"is used here: {'; '.join(differ)}."
+                )
     if config.encoder.init:
         size, needed = vocabulary_size(tokenizer), size_without_added(tokenizer)
         encoder = pretrained.encoder(config, size, params["encoder"], needed, say)
@@ -134,6 +147,18 @@ def _same_order(config: Config, source: Config) -> None:
             )
 
 
+def _differences(config: Config, source: Config) -> list[str]:
+    """Settings with which the same parameters compute something else."""
+    ours, theirs = config.encoder, source.encoder
+    return [
+        f"encoder.{field.name} is {getattr(theirs, field.name)!r} there, "
+        f"{getattr(ours, field.name)!r} here"
+        for field in dataclasses.fields(ours)
+        if field.name not in _SAME_FUNCTION
+        and getattr(ours, field.name) != getattr(theirs, field.name)
+    ]
+
+
 def graft(params: Any, source: SavedModel, parts: str, scan: bool) -> Any:
     """`params` with the encoder, the heads or both taken from another model.
 
@@ -144,7 +169,8 @@ def graft(params: Any, source: SavedModel, parts: str, scan: bool) -> Any:
       scan: whether `params` has its layers stacked.
 
     Raises:
-      UserError: listing parameters that the other model does not have or has in another shape.
+      UserError: listing parameters that only one of the two has, or that differ in shape. Layers
+        that only the other model has, above ours, are left out.
     """
     theirs = unstack_layers(source.params)
     theirs = stack_layers(theirs) if scan else theirs
@@ -166,6 +192,9 @@ def graft(params: Any, source: SavedModel, parts: str, scan: bool) -> Any:
             problems.append(f"{name} is {given[name].shape} there, {leaf.shape} here")
         else:
             taken[name] = given[name]
+    if parts != "heads":
+        left = (n for n in given if n.startswith("encoder/") and n not in ours)
+        problems += [f"{name} is only there" for name in left if "/layer_" not in name]
     if problems:
         more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
         raise UserError(

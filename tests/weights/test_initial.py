@@ -70,6 +70,43 @@ def test_init_from_with_parameters_that_do_not_fit_lists_both_shapes(source, tok
         graft(deep, source, "encoder", scan=False)
 
 
+def test_init_from_with_a_part_of_the_encoder_that_only_one_has_is_refused(tokenizer, tmp_path):
+    config = make_config(encoder__convolution=1)
+    model, params = model_and_params(config, tokenizer)
+    saved_model.save(tmp_path / "model", config, params, tokenizer, "# card\n")
+    source = saved_model.load(tmp_path / "model")
+    for changed in ({"encoder__convolution": 0}, {"encoder__word_features": "shape"}):
+        _, fresh = model_and_params(
+            make_config(**{"encoder__convolution": 1, **changed}), tokenizer
+        )
+        with pytest.raises(UserError, match="only there.*Use its encoder"):
+            graft(fresh, source, "encoder", scan=False)
+        assert graft(fresh, source, "heads", scan=False)["encoder"] == fresh["encoder"]
+    _, without = model_and_params(make_config(), tokenizer)
+    saved_model.save(tmp_path / "plain", make_config(), without, tokenizer, "# card\n")
+    with pytest.raises(UserError, match="encoder/convolution/.* is missing there"):
+        graft(params, saved_model.load(tmp_path / "plain"), "all", scan=False)
+
+
+def test_init_from_says_which_settings_make_the_encoder_compute_something_else(source, tokenizer):
+    changed = make_config(
+        init_from=str(source.path), encoder__layers=1, encoder__activation="relu",
+        encoder__dropout=0.3, encoder__pooling="cls",
+    )  # fmt: skip
+    _, fresh = model_and_params(changed, tokenizer)
+    said = []
+    taken = starting_params(changed, tokenizer, jax.device_get(fresh), said.append)
+    assert "layer_1" not in taken["encoder"]
+    assert said == [
+        f"init_from: the encoder of {source.path} was trained otherwise than it is used here: "
+        "encoder.layers is 2 there, 1 here; encoder.activation is 'gelu_tanh' there, 'relu' here; "
+        "encoder.pooling is 'mean' there, 'cls' here."
+    ]
+    same = make_config(init_from=str(source.path), encoder__dropout=0.3)
+    starting_params(same, tokenizer, jax.device_get(source.params), said.append)
+    assert len(said) == 1
+
+
 def test_init_from_with_another_tokenizer_is_refused_with_the_flag_to_add(source, tiny):
     _, _, params = tiny
     config = make_config(init_from=str(source.path))
