@@ -59,3 +59,12 @@ def test_without_attention_a_word_sees_as_far_as_the_reach(reach, tokenizer, exa
 def test_its_matrix_counts_in_the_arithmetic_of_a_step():
     without, with_it = (make_config(encoder__convolution=reach).encoder for reach in (0, 2))
     assert per_token(with_it, 64) - per_token(without, 64) == 6 * 5 * without.width**2
+
+
+def test_its_matrix_has_no_low_rank_update(tokenizer):
+    _, params = model_and_params(
+        make_config(encoder__convolution=1, encoder__lora_rank=2), tokenizer
+    )
+    encoder = params["encoder"]
+    assert encoder["convolution"]["projection"].keys() == {"kernel", "bias"}
+    assert "lora_a" in encoder["layer_0"]["up"]
