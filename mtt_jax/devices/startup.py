@@ -205,6 +205,23 @@ def _folder() -> Path | None:
     return folder
 
 
+def lacks_bfloat16(about: str | None = None) -> bool:
+    """Whether this is an x86 CPU without instructions that multiply bfloat16.
+
+    False for one of another kind, and where /proc/cpuinfo cannot be read.
+
+    Args:
+      about: the content of /proc/cpuinfo, by default this machine's.
+    """
+    if about is None:
+        try:
+            about = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+        except OSError:
+            return False
+    flags = next((line for line in about.splitlines() if line.startswith("flags")), "")
+    return bool(flags) and not {"avx512_bf16", "amx_bf16"} & set(flags.split())
+
+
 def _machine() -> str:
     """A hash of the processor and of the number of cores that we may use.
 

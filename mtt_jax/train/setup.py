@@ -19,7 +19,7 @@ from mtt_jax.config.schema import Config
 from mtt_jax.data.pipeline import Shards, open_shards
 from mtt_jax.data.prepare import Prepared, prepare, with_labels
 from mtt_jax.data.tokenizer import vocabulary_size
-from mtt_jax.devices import memory, processes
+from mtt_jax.devices import memory, processes, startup
 from mtt_jax.devices.mesh import (
     describe_devices,
     gather,
@@ -203,6 +203,12 @@ def set_up(
     )
     attention = f", with {attention_of(config)} attention" if jax.default_backend() == "gpu" else ""
     console.say(f"Running on {describe_devices()}{attention}.")
+    on_cpu = jax.default_backend() == "cpu"
+    if on_cpu and config.encoder.dtype == "bfloat16" and startup.lacks_bfloat16():
+        console.say(
+            "encoder.dtype=bfloat16: this CPU has no instructions for it, so that a step takes "
+            "longer than in float32; --config.encoder.dtype=float32 is faster here."
+        )
     memory.check_batch(config, list(mesh.devices.flat))
     data = data or _prepare(config, run, console.say)
     for note in data.notes:

@@ -142,6 +142,20 @@ def test_compilation_cache_is_off_if_it_cannot_be_written(monkeypatch):
     assert startup._folder() is None
 
 
+@pytest.mark.parametrize(
+    ("about", "lacks"),
+    [
+        ("model name\t: Xeon\nflags\t\t: sse2 avx2 avx512f avx512_bf16\n", False),
+        ("flags\t\t: sse2 avx2 amx_bf16 amx_tile\n", False),
+        ("flags\t\t: sse2 avx2 fma\n\nflags\t\t: sse2 avx2 fma\n", True),
+        ("Features\t: fp asimd bf16\n", False),  # an ARM CPU
+        ("", False),
+    ],
+)
+def test_an_x86_cpu_without_bfloat16_is_told_by_its_flags(about, lacks):
+    assert startup.lacks_bfloat16(about) == lacks
+
+
 def test_compilation_cache_entries_unused_for_30_days_are_deleted(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     folder = startup._folder()

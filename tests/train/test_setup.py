@@ -7,6 +7,7 @@ import pytest
 
 from mtt_jax.data.encode import encode_records, reading_of
 from mtt_jax.data.prepare import Prepared
+from mtt_jax.devices import startup
 from mtt_jax.report.console import Console
 from mtt_jax.train.setup import complete_config, initial_state, set_up
 from mtt_jax.train.stop import stop_signals
@@ -64,3 +65,17 @@ def test_parameters_are_drawn_where_they_will_be_if_jax_has_no_cpu(setup, monkey
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     monkeypatch.setattr(jax, "local_devices", none_there)
     assert_trees_equal(initial_state(setup).params, fresh)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "lacks", "warned"),
+    [("bfloat16", True, True), ("bfloat16", False, False), ("float32", True, False)],
+)
+def test_a_cpu_for_which_bfloat16_is_slower_is_named_at_the_start(
+    dtype, lacks, warned, set_up_with, monkeypatch, capsys
+):
+    monkeypatch.setattr(startup, "lacks_bfloat16", lambda: lacks)
+    set_up_with(encoder__dtype=dtype)
+    said = capsys.readouterr().out
+    assert ("this CPU has no instructions for it" in said) == warned
+    assert ("--config.encoder.dtype=float32 is faster here" in said) == warned
