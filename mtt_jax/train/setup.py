@@ -206,8 +206,8 @@ def set_up(
     on_cpu = jax.default_backend() == "cpu"
     if on_cpu and config.encoder.dtype == "bfloat16" and startup.lacks_bfloat16():
         console.say(
-            "encoder.dtype=bfloat16: this CPU has no instructions for it, so that a step takes "
-            "longer than in float32; --config.encoder.dtype=float32 is faster here."
+            "encoder.dtype=bfloat16: this CPU has no instructions for it, so that it saves no time "
+            "here; --config.encoder.dtype=float32 is more exact."
         )
     memory.check_batch(config, list(mesh.devices.flat))
     data = data or _prepare(config, run, console.say)

@@ -71,11 +71,11 @@ def test_parameters_are_drawn_where_they_will_be_if_jax_has_no_cpu(setup, monkey
     ("dtype", "lacks", "warned"),
     [("bfloat16", True, True), ("bfloat16", False, False), ("float32", True, False)],
 )
-def test_a_cpu_for_which_bfloat16_is_slower_is_named_at_the_start(
+def test_a_cpu_without_instructions_for_bfloat16_is_named_at_the_start(
     dtype, lacks, warned, set_up_with, monkeypatch, capsys
 ):
     monkeypatch.setattr(startup, "lacks_bfloat16", lambda: lacks)
     set_up_with(encoder__dtype=dtype)
     said = capsys.readouterr().out
     assert ("this CPU has no instructions for it" in said) == warned
-    assert ("--config.encoder.dtype=float32 is faster here" in said) == warned
+    assert ("--config.encoder.dtype=float32 is more exact" in said) == warned
