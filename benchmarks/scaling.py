@@ -28,6 +28,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.common.flags import positive
 from benchmarks.common.fresh import answer
 from benchmarks.common.models import with_one_task
 from benchmarks.common.pipeline import corpus, cut, seconds_of, stream_speed
@@ -66,11 +67,11 @@ def main():
 
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--layers", type=int, default=4)
-    parser.add_argument("--width", type=int, default=128)
-    parser.add_argument("--heads", type=int, default=4)
-    parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--corpus", type=int, nargs="+", default=[10**3, 10**4, 10**5, 10**6])
+    parser.add_argument("--layers", type=positive, default=4)
+    parser.add_argument("--width", type=positive, default=128)
+    parser.add_argument("--heads", type=positive, default=4)
+    parser.add_argument("--rounds", type=positive, default=10)
+    parser.add_argument("--corpus", type=positive, nargs="+", default=[10**3, 10**4, 10**5, 10**6])
     parser.add_argument("--case", help=argparse.SUPPRESS)
     return parser.parse_args()
 

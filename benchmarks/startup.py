@@ -37,7 +37,7 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.common import peers
 from benchmarks.common.configs import AG_NEWS, PRETRAINED, flags_of
 from benchmarks.common.corpora import cut_files, write_corpus
-from benchmarks.common.flags import existing_file
+from benchmarks.common.flags import existing_file, positive
 from benchmarks.common.fresh import seconds_to_first_line
 from benchmarks.common.models import INIT, save_with_graph
 from benchmarks.common.rounds import medians
@@ -142,8 +142,8 @@ def parse():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--topic", type=existing_file, help="training file of AG News, CSV")
     parser.add_argument("--ner", type=existing_file, help="training file, CoNLL")
-    parser.add_argument("--sentences", type=int, default=2000, help="sentences of each file")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--sentences", type=positive, default=2000, help="sentences of each file")
+    parser.add_argument("--rounds", type=positive, default=3)
     parser.add_argument(
         "--parts", action="store_true", help="only say what our warm first step is made of"
     )

@@ -9,6 +9,7 @@ import argparse
 import jax
 import numpy as np
 
+from benchmarks.common.flags import positive
 from mtt_jax.config.resolve import resolve
 from mtt_jax.config.schema import as_plain, default_tasks
 from mtt_jax.devices.mesh import make_mesh, of_state, place, place_batch, replicated
@@ -46,12 +47,12 @@ def config_of(encoder, train, tasks=None):
 def size_flags(about):
     """The parser of a benchmark that times one generated batch; the default is MiniLM's size."""
     parser = argparse.ArgumentParser(description=about.splitlines()[0])
-    parser.add_argument("--layers", type=int, default=6)
-    parser.add_argument("--width", type=int, default=384)
-    parser.add_argument("--heads", type=int, default=12)
-    parser.add_argument("--rows", type=int, default=16)
-    parser.add_argument("--length", type=int, default=128)
-    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--layers", type=positive, default=6)
+    parser.add_argument("--width", type=positive, default=384)
+    parser.add_argument("--heads", type=positive, default=12)
+    parser.add_argument("--rows", type=positive, default=16)
+    parser.add_argument("--length", type=positive, default=128)
+    parser.add_argument("--rounds", type=positive, default=10)
     return parser
 
 
