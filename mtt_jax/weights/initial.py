@@ -197,9 +197,11 @@ def graft(params: Any, source: SavedModel, parts: str, scan: bool) -> Any:
         problems += [f"{name} is only there" for name in left if "/layer_" not in name]
     if problems:
         more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
+        failing = {problem.split("/")[0] for problem in problems}
+        other = "heads" if failing == {"encoder"} else "encoder"
+        instead = f", or --config.init_parts={other}" if (parts, len(failing)) == ("all", 1) else ""
         raise UserError(
             f"config.init_from: {source.path} does not fit this config: "
-            f"{'; '.join(problems[:3])}{more}. "
-            "Use its encoder and tokenizer settings, or --config.init_parts=encoder or heads."
+            f"{'; '.join(problems[:3])}{more}. Use its encoder and tokenizer settings{instead}."
         )
     return unflatten_dict(taken, sep="/")

@@ -65,6 +65,10 @@ def test_init_from_with_parameters_that_do_not_fit_lists_both_shapes(source, tok
     _, wide = model_and_params(make_config(encoder__feedforward=64), tokenizer)
     with pytest.raises(UserError, match=r"\(16, 32\) there, \(16, 64\) here.*init_parts"):
         graft(wide, source, "all", scan=False)
+    with pytest.raises(UserError, match="or --config.init_parts=heads.$"):
+        graft(wide, source, "all", scan=False)
+    with pytest.raises(UserError, match="Use its encoder and tokenizer settings.$"):
+        graft(wide, source, "encoder", scan=False)  # init_parts=encoder would fail again
     _, deep = model_and_params(make_config(encoder__layers=3), tokenizer)
     with pytest.raises(UserError, match="encoder/layer_2.*is missing there"):
         graft(deep, source, "encoder", scan=False)
