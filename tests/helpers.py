@@ -92,6 +92,11 @@ def entities(record, task="ner"):
 
 def make_config(**overrides):
     """A tiny config; `encoder__layers=1` sets config.encoder.layers."""
+    return resolve(make_config_dict(**overrides))
+
+
+def make_config_dict(**overrides):
+    """The same as a config file returns it."""
     config = default_config()
     config.encoder.update(layers=2, width=16, heads=2, feedforward=32, max_positions=64)
     config.encoder.update(dropout=0.0)
@@ -105,7 +110,7 @@ def make_config(**overrides):
         for group in groups:
             node = node[group]
         node[name] = value
-    return resolve(config)
+    return config
 
 
 # Files

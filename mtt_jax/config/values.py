@@ -267,7 +267,10 @@ def as_flag(flag: str, value: Any) -> str:
 
     Args:
       flag: without its dashes, such as "config.tasks.ner.labels".
-      value: a text, a sequence of names, or a mapping of names to texts or numbers.
+      value: a text, a number, a sequence of names, or a mapping of names to texts or numbers.
     """
-    text = _pairs_text(value) if isinstance(value, Mapping) else _names_text(value, ",")
+    if isinstance(value, Mapping):
+        text = _pairs_text(value)
+    else:
+        text = str(value) if isinstance(value, int | float) else _names_text(value, ",")
     return f"--{flag}={shlex.quote(text)}"

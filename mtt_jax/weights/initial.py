@@ -5,7 +5,7 @@ encoder.init   a pretrained encoder
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,8 @@ _SAME_FUNCTION = frozenset(
     ("init", "dropout", "word_dropout", "attention_dropout", "attention", "lora_rank", "lora_alpha",
      "dtype", "remat", "scan", "max_positions")
 )  # fmt: skip
+# Fields of a task that decide the shapes of its head.
+_OF_HEAD = ("kind", "labels", "scheme", "hidden")
 
 
 def complete(config: Config) -> Config:
@@ -81,12 +83,18 @@ def starting_params(
         if config.init_parts == "embedding":
             params = _with_embedding(params, source)
         else:
-            params = graft(params, source, config.init_parts, config.encoder.scan)
-            differ = _differences(config, source.config)
+            params = graft(config, params, source)
+            differ = _differing(config, source.config)
             if differ and say and config.init_parts != "heads":
+                ours, theirs = config.encoder, source.config.encoder
+                listed = (
+                    f"encoder.{name} is {getattr(theirs, name)!r} there, "
+                    f"{getattr(ours, name)!r} here"
+                    for name in differ
+                )
                 say(
                     f"init_from: the encoder of {config.init_from} was trained otherwise than it "
-                    f"is used here: {'; '.join(differ)}."
+                    f"is used here: {'; '.join(listed)}."
                 )
     if config.encoder.init:
         size, needed = vocabulary_size(tokenizer), size_without_added(tokenizer)
@@ -147,37 +155,35 @@ def _same_order(config: Config, source: Config) -> None:
             )
 
 
-def _differences(config: Config, source: Config) -> list[str]:
-    """Settings with which the same parameters compute something else."""
-    ours, theirs = config.encoder, source.encoder
+def _differing(config: Config, source: Config) -> list[str]:
+    """Fields of the encoder with which the same parameters compute something else."""
     return [
-        f"encoder.{field.name} is {getattr(theirs, field.name)!r} there, "
-        f"{getattr(ours, field.name)!r} here"
-        for field in dataclasses.fields(ours)
+        field.name
+        for field in dataclasses.fields(config.encoder)
         if field.name not in _SAME_FUNCTION
-        and getattr(ours, field.name) != getattr(theirs, field.name)
+        and getattr(config.encoder, field.name) != getattr(source.encoder, field.name)
     ]
 
 
-def graft(params: Any, source: SavedModel, parts: str, scan: bool) -> Any:
+def graft(config: Config, params: Any, source: SavedModel) -> Any:
     """`params` with the encoder, the heads or both taken from another model.
 
     Args:
+      config: of `params`; its `init_parts` says what to take.
       params: fresh parameters, as shapes or arrays.
       source: the other model; its heads for tasks that are not in `params` are ignored.
-      parts: "all", "encoder" or "heads".
-      scan: whether `params` has its layers stacked.
 
     Raises:
-      UserError: listing parameters that only one of the two has, or that differ in shape. Layers
-        that only the other model has, above ours, are left out.
+      UserError: listing parameters that only one of the two has, or that differ in shape, and the
+        settings of the other model. Layers that only that has, above ours, are left out.
     """
+    parts = config.init_parts
     theirs = unstack_layers(source.params)
-    theirs = stack_layers(theirs) if scan else theirs
+    theirs = stack_layers(theirs) if config.encoder.scan else theirs
     ours = flatten_dict(params, sep="/")
     given = flatten_dict(theirs, sep="/")
     taken, answered = dict(ours), {task.name for task in source.tasks}
-    problems = []
+    problems = {}
     for name, leaf in ours.items():
         part, rest = name.split("/", 1)
         if parts not in ("all", part):
@@ -187,21 +193,46 @@ def graft(params: Any, source: SavedModel, parts: str, scan: bool) -> Any:
         if part == "heads" and rest.split("/")[0] not in answered:
             continue
         if name not in given:
-            problems.append(f"{name} is missing there")
+            problems[name] = "is missing there"
         elif given[name].shape != leaf.shape:
-            problems.append(f"{name} is {given[name].shape} there, {leaf.shape} here")
+            problems[name] = f"is {given[name].shape} there, {leaf.shape} here"
         else:
             taken[name] = given[name]
     if parts != "heads":
         left = (n for n in given if n.startswith("encoder/") and n not in ours)
-        problems += [f"{name} is only there" for name in left if "/layer_" not in name]
+        problems.update({name: "is only there" for name in left if "/layer_" not in name})
     if problems:
-        more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
-        failing = {problem.split("/")[0] for problem in problems}
-        other = "heads" if failing == {"encoder"} else "encoder"
-        instead = f", or --config.init_parts={other}" if (parts, len(failing)) == ("all", 1) else ""
         raise UserError(
-            f"config.init_from: {source.path} does not fit this config: "
-            f"{'; '.join(problems[:3])}{more}. Use its encoder and tokenizer settings{instead}."
+            f"config.init_from: {source.path} does not fit this config: {_listed(problems)}. "
+            f"{_advice(config, source.config, problems)}"
         )
     return unflatten_dict(taken, sep="/")
+
+
+def _listed(problems: Mapping[str, str]) -> str:
+    """The first parameters that do not fit."""
+    shown = "; ".join(f"{name} {what}" for name, what in list(problems.items())[:3])
+    return f"{shown}; and {len(problems) - 3} more" if len(problems) > 3 else shown
+
+
+def _advice(config: Config, source: Config, problems: Mapping[str, str]) -> str:
+    """The flags with which the parameters of another model fit, or the part that fits already."""
+    parts = {name.split("/")[0] for name in problems}
+    names = _differing(config, source) if "encoder" in parts else ["width"]
+    if "encoder/position_embedding/embedding" in problems:
+        names.append("max_positions")
+    pairs: list[tuple[str, Any, Any, str]] = [
+        (f"config.encoder.{name}", config.encoder, source.encoder, name) for name in names
+    ]
+    for task in sorted({name.split("/")[1] for name in problems if name.startswith("heads/")}):
+        ours, theirs = config.tasks[task], source.tasks[task]
+        pairs += [(f"config.tasks.{task}.{name}", ours, theirs, name) for name in _OF_HEAD]
+    flags = [
+        as_flag(flag, getattr(theirs, name))
+        for flag, ours, theirs, name in pairs
+        if getattr(theirs, name) != getattr(ours, name)
+    ]
+    ways = ["its settings: " + " ".join(flags)] if flags else []
+    if config.init_parts == "all" and len(parts) == 1:
+        ways.append(f"--config.init_parts={'heads' if parts == {'encoder'} else 'encoder'}")
+    return f"Use {', or '.join(ways)}." if ways else "Its settings are the same: train it anew."

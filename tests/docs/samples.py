@@ -59,7 +59,7 @@ def write(folder):
     (folder / "comments.py").write_text(COMMENTS, encoding="utf-8")
 
 
-# docs/unlabelled.md: "Its config declares no other task".
+# docs/unlabelled.md: "Its config declares no other task", and the encoder is that of balanced.
 TEXTS = """
 from mtt_jax.config import TaskConfig, default_config
 
@@ -67,6 +67,7 @@ from mtt_jax.config import TaskConfig, default_config
 def get_config():
     config = default_config({"mlm": TaskConfig(kind="mlm")})
     config.data.source = "files"
+    config.encoder.positions = "rotary"
     return config
 """
 # docs/tasks.md: a 0/1 column per label.

@@ -2,18 +2,21 @@
 
 import dataclasses
 import json
+import shlex
 
 import jax
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from mtt_jax.config.files import override, split_overrides
+from mtt_jax.config.resolve import resolve
 from mtt_jax.data.tokenizer import train as train_tokenizer
 from mtt_jax.errors import UserError
 from mtt_jax.model.hf import bert
 from mtt_jax.weights import saved_model
 from mtt_jax.weights.initial import complete, graft, project, starting_params
-from tests.helpers import assert_trees_equal, make_config, model_and_params
+from tests.helpers import assert_trees_equal, make_config, make_config_dict, model_and_params
 
 
 @pytest.fixture(scope="module")
@@ -61,35 +64,69 @@ def test_init_from_keeps_fresh_heads_for_new_tasks_and_fresh_lora(source, tokeni
     np.testing.assert_array_equal(ours["lora_a"], fresh["encoder"]["layer_0"]["up"]["lora_a"])
 
 
-def test_init_from_with_parameters_that_do_not_fit_lists_both_shapes(source, tokenizer):
-    _, wide = model_and_params(make_config(encoder__feedforward=64), tokenizer)
-    with pytest.raises(UserError, match=r"\(16, 32\) there, \(16, 64\) here.*init_parts"):
-        graft(wide, source, "all", scan=False)
-    with pytest.raises(UserError, match="or --config.init_parts=heads.$"):
-        graft(wide, source, "all", scan=False)
-    with pytest.raises(UserError, match="Use its encoder and tokenizer settings.$"):
-        graft(wide, source, "encoder", scan=False)  # init_parts=encoder would fail again
-    _, deep = model_and_params(make_config(encoder__layers=3), tokenizer)
-    with pytest.raises(UserError, match="encoder/layer_2.*is missing there"):
-        graft(deep, source, "encoder", scan=False)
+def advised(message):
+    """The overrides that the advice of a message names."""
+    flags = message.partition("its settings: ")[2].partition(", or ")[0].rstrip(".")
+    return split_overrides(shlex.split(flags))[0]
 
 
-def test_init_from_with_a_part_of_the_encoder_that_only_one_has_is_refused(tokenizer, tmp_path):
-    config = make_config(encoder__convolution=1)
-    model, params = model_and_params(config, tokenizer)
-    saved_model.save(tmp_path / "model", config, params, tokenizer, "# card\n")
+@pytest.mark.parametrize(
+    ("there", "here", "refused"),
+    [
+        ({}, {"encoder__feedforward": 64}, r"\(16, 32\) there, \(16, 64\) here"),
+        ({}, {"encoder__width": 32}, "; and [0-9]+ more"),
+        ({}, {"encoder__layers": 3}, "encoder/layer_2.* is missing there"),
+        ({}, {"encoder__positions": "learned", "encoder__max_positions": 80},
+         "encoder/position_embedding/embedding is .* there"),
+        ({}, {"encoder__positions": "rotary"}, "encoder/position_.* is only there"),
+        ({"encoder__convolution": 1}, {}, "encoder/convolution/.* is only there"),
+        ({}, {"encoder__convolution": 1}, "encoder/convolution/.* is missing there"),
+        ({"encoder__word_features": "shape, suffix"}, {"encoder__word_features": ""}, "only there"),
+        ({"tasks__topic__hidden": 8}, {}, "heads/topic/"),
+        ({"tasks__topic__labels": ("good news", "bad", "it's", "a,b")}, {}, "heads/topic/"),
+        ({}, {"tasks__ner__scheme": "iob2"}, "heads/ner/"),
+    ],
+)  # fmt: skip
+def test_init_from_with_another_shape_is_refused_with_the_flags_that_fit(
+    tokenizer, tmp_path, there, here, refused
+):
+    theirs = make_config(**there)
+    _, params = model_and_params(theirs, tokenizer)
+    saved_model.save(tmp_path / "model", theirs, params, tokenizer, "# card\n")
     source = saved_model.load(tmp_path / "model")
-    for changed in ({"encoder__convolution": 0}, {"encoder__word_features": "shape"}):
-        _, fresh = model_and_params(
-            make_config(**{"encoder__convolution": 1, **changed}), tokenizer
-        )
-        with pytest.raises(UserError, match="only there.*Use its encoder"):
-            graft(fresh, source, "encoder", scan=False)
-        assert graft(fresh, source, "heads", scan=False)["encoder"] == fresh["encoder"]
-    _, without = model_and_params(make_config(), tokenizer)
-    saved_model.save(tmp_path / "plain", make_config(), without, tokenizer, "# card\n")
-    with pytest.raises(UserError, match="encoder/convolution/.* is missing there"):
-        graft(params, saved_model.load(tmp_path / "plain"), "all", scan=False)
+    ours = make_config(init_from=str(source.path), **here)
+    _, fresh = model_and_params(ours, tokenizer)
+    with pytest.raises(UserError, match=refused) as error:
+        graft(ours, fresh, source)
+    given = make_config_dict(init_from=str(source.path), **here)
+    override(given, advised(str(error.value)))
+    changed = resolve(given)
+    _, fresh = model_and_params(changed, tokenizer)
+    assert_trees_equal(graft(changed, jax.device_get(fresh), source), source.params)
+
+
+@pytest.mark.parametrize(
+    ("here", "part"),
+    [
+        ({"encoder__feedforward": 64}, "heads"),
+        ({"tasks__topic__hidden": 8}, "encoder"),
+        ({"encoder__width": 32}, ""),  # the heads do not fit either
+    ],
+)
+def test_init_from_names_the_part_that_fits_if_the_other_does_not(source, tokenizer, here, part):
+    ours = make_config(init_from=str(source.path), **here)
+    _, fresh = model_and_params(ours, tokenizer)
+    with pytest.raises(UserError) as error:
+        graft(ours, fresh, source)
+    _, _, named = str(error.value).partition(", or --config.init_parts=")
+    assert named.rstrip(".") == part
+    if part:
+        taken = graft(dataclasses.replace(ours, init_parts=part), jax.device_get(fresh), source)
+        assert_trees_equal(taken[part], source.params[part])
+        other = "heads" if part == "encoder" else "encoder"
+        with pytest.raises(UserError) as error:  # where the other part alone is asked for
+            graft(dataclasses.replace(ours, init_parts=other), fresh, source)
+        assert "init_parts" not in str(error.value)
 
 
 def test_init_from_says_which_settings_make_the_encoder_compute_something_else(source, tokenizer):
