@@ -89,8 +89,7 @@ def fresh_run(config, devices=1):
 def untrained(config, vocab_size):
     """(model, parameters) before any training."""
     model = build_model(config, vocab_size)
-    length = config.train.row_length
-    return model, jax.jit(lambda key: init_params(model, key, length))(jax.random.key(0))
+    return model, init_params(model, jax.random.key(0))
 
 
 def begin(config, model, params, examples=None, devices=1, mesh=None):

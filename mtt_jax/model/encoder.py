@@ -5,8 +5,9 @@ Vaswani et al. 2017 (arXiv:1706.03762); pre-normalization as in Xiong et al. 202
 2020 (arXiv:2002.05202); local layers as in Warner et al. 2024 (ModernBERT, arXiv:2412.13663).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -253,26 +254,67 @@ class Encoder(nn.Module):
     ) -> Float[Array, "B L D"]:
         """All layers: a stack of one, or one after another, of which some may be local."""
         spec = self.spec
-        layer = nn.remat(Layer, static_argnums=(4,)) if spec.remat else Layer
         rotary = spec.positions == "rotary"
         global_base = spec.rotary_base if rotary else 0.0
         global_mask = mask_of(segments, positions)
         if spec.scan:
+            kind = nn.remat(Layer, static_argnums=(4,)) if spec.remat else Layer
             stacked = nn.scan(
                 lambda module, carry, _: (module(carry, global_mask, positions, train), None),
                 variable_axes={"params": 0},
                 split_rngs={"params": True, "dropout": True},
                 length=spec.layers,
             )
-            x, _ = stacked(layer(spec, global_base, name="layers"), x, None)
+            x, _ = stacked(kind(spec, global_base, name="layers"), x, None)
             return x
         local_mask, local_base = global_mask, global_base
         if spec.window:
             local_mask = mask_of(segments, positions, spec.window)
             local_base = spec.local_rotary_base * rotary
+        keys = [None] * spec.layers
+        if train and self.has_rng("dropout"):
+            keys = list(jax.random.split(self.make_rng("dropout"), spec.layers))
         for index in range(spec.layers):
             local = index % spec.global_every > 0
             mask, base = (local_mask, local_base) if local else (global_mask, global_base)
-            normalized = spec.embedding_norm and index == 0
-            x = layer(spec, base, normalized, name=f"layer_{index}")(x, mask, positions, train)
+            layer = Layer(
+                spec, base, normalized=spec.embedding_norm and index == 0, name=f"layer_{index}"
+            )
+            if self.is_initializing():
+                x = layer(x, mask, positions, train)
+            else:
+                unbound = layer.clone(parent=None, name=None)
+                x = _layer(unbound, layer.variables, x, mask, positions, train, keys[index])
         return x
+
+
+@partial(jax.jit, static_argnums=(0, 5))
+def _layer(
+    layer: Layer,
+    variables: Mapping[str, Any],
+    x: Float[Array, "B L D"],
+    mask: Mask,
+    positions: Int[Array, "B L"],
+    train: bool,
+    key: Array | None,
+) -> Float[Array, "B L D"]:
+    """A layer as a function of its own.
+
+    JAX traces and lowers it once for all layers that differ only in their parameters, and not once
+    for each. XLA puts it in where it is called: the compiled program is the same.
+
+    Args:
+      layer: without parameters.
+      variables: its own.
+      x: vectors of its input.
+      mask: which positions see each other.
+      positions: inside each sentence.
+      train: applies dropout.
+      key: of dropout; None outside training.
+    """
+
+    def apply(variables: Mapping[str, Any], x: Array) -> Any:
+        rngs = {} if key is None else {"dropout": key}
+        return layer.apply(variables, x, mask, positions, train, rngs=rngs)
+
+    return (jax.checkpoint(apply) if layer.spec.remat else apply)(variables, x)

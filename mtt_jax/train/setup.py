@@ -27,7 +27,6 @@ from mtt_jax.devices.mesh import (
     of_state,
     over_mesh,
     place,
-    replicated,
 )
 from mtt_jax.distill.teach import with_teachers
 from mtt_jax.distill.teachers import open_teachers
@@ -349,19 +348,18 @@ def _draw(setup: Setup, shardings: dict[int, NamedSharding]) -> dict[int, jax.Ar
     On a GPU every parameter is a program of its own to compile, which takes longer than to compute
     them all on the CPU.
     """
-    config = setup.config
-    size = vocabulary_size(setup.data.tokenizer)
-    model = build_model(config, size, attention="plain", training=True)
-    key = jax.random.fold_in(jax.random.key(config.seed), 0)
+    key = jax.random.fold_in(jax.random.key(setup.config.seed), 0)
+    # As numbers of the host: with a key on the mesh, JAX would trace the parameters once more.
+    seed = jax.device_get(jax.random.key_data(key))
 
-    def draw(key: jax.Array) -> dict[int, jax.Array]:
-        leaves = jax.tree.leaves(init_params(model, key, config.train.row_length))
+    def draw(seed: jax.Array) -> dict[int, jax.Array]:
+        leaves = jax.tree.leaves(init_params(setup.model, jax.random.wrap_key_data(seed)))
         return {index: leaves[index] for index in shardings}
 
     if jax.default_backend() == "gpu" and (host := _cpu()):
         with jax.default_device(host):
-            return place(jax.device_get(jax.jit(draw)(jax.device_put(key, host))), shardings)
-    return jax.jit(draw, out_shardings=shardings)(place(key, replicated(setup.mesh)))
+            return place(jax.device_get(jax.jit(draw)(seed)), shardings)
+    return jax.jit(draw, out_shardings=shardings)(seed)
 
 
 def _cpu() -> jax.Device | None:

@@ -1,7 +1,7 @@
 """From a config to a model."""
 
 import dataclasses
-from functools import cache
+from functools import cache, partial
 from importlib.util import find_spec
 
 import jax
@@ -100,11 +100,18 @@ def _dtypes_here(dtype: str) -> tuple[str, str]:
     return ("float32" if jax.default_backend() == "cpu" else dtype), dtype
 
 
-def init_params(model: MultiTask, key: jax.Array, row_length: int) -> dict:
-    """Fresh parameters, float32; can be traced, by `jax.eval_shape` and `jax.jit`."""
-    empty = jnp.zeros((1, row_length), jnp.int32)
+def init_params(model: MultiTask, key: jax.Array) -> dict:
+    """Fresh parameters, float32; JAX traces them once per model, for their shapes and values."""
+    # No parameter depends on the implementation of attention, and this one runs on every device.
+    encoder = dataclasses.replace(model.encoder_spec, attention="plain")
+    return _init_params(model.clone(encoder_spec=encoder), key)
+
+
+@partial(jax.jit, static_argnums=0)
+def _init_params(model: MultiTask, key: jax.Array) -> dict:
+    empty = jnp.zeros((1, 1), jnp.int32)  # nor does any depend on the length of the rows
     count = len(model.encoder_spec.word_features)
-    features = jnp.zeros((1, row_length, count), jnp.int32) if count else None
+    features = jnp.zeros((1, 1, count), jnp.int32) if count else None
     hidden = {
         name: jnp.zeros((1, 1, 2), jnp.int32)
         for name, spec in model.head_specs.items()
@@ -117,7 +124,7 @@ def init_params(model: MultiTask, key: jax.Array, row_length: int) -> dict:
 def param_shapes(model: MultiTask) -> dict:
     """The parameters as a tree of `jax.ShapeDtypeStruct`; kept, so nobody may change it."""
     # The key is made while tracing; made before, it would start the devices.
-    return jax.eval_shape(lambda: init_params(model, jax.random.key(0), 1))
+    return jax.eval_shape(lambda: init_params(model, jax.random.key(0)))
 
 
 def count_parameters(params) -> int:

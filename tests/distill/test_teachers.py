@@ -17,9 +17,8 @@ from mtt_jax.data.tokenizer import vocabulary_size
 from mtt_jax.distill.teachers import open_teachers, trained_tasks
 from mtt_jax.errors import UserError
 from mtt_jax.weights import manifest, saved_model
-from mtt_jax.weights.build import build_model
+from mtt_jax.weights.build import build_model, init_params
 from tests.distill.conftest import sentence, write
-from tests.helpers import fresh_params
 
 TEXTS = [sentence(number)[0] for number in range(8)] + ["Zoë's AC/DC-fan &amp; Mo won!", " "]
 
@@ -27,7 +26,7 @@ TEXTS = [sentence(number)[0] for number in range(8)] + ["Zoë's AC/DC-fan &amp; 
 def save(folder, config, tokenizer):
     """A model directory with large random heads, so that answers differ."""
     model = build_model(config, vocabulary_size(tokenizer))
-    params = fresh_params(model, jax.random.key(1), config.train.row_length)
+    params = init_params(model, jax.random.key(1))
     for head in params["heads"].values():
         head["logits"]["kernel"] *= 100
     saved_model.save(folder, config, params, tokenizer, "")

@@ -139,6 +139,43 @@ def test_encoder_dropout_acts_only_in_training_and_is_determined_by_its_key(toke
     assert np.abs(train(1) - evaluated).max() > 1e-3
 
 
+def test_each_layer_draws_its_own_dropout(tokenizer, examples):
+    config = make_config(encoder__dropout=0.5)
+    model, params = model_and_params(config, tokenizer)
+    batch = batch_of(examples, config).batch
+
+    def tokens(size, train):
+        """With a first layer that adds `size` to every vector, and a second that takes it away."""
+        changed = jax.tree.map(np.asarray, params)
+        for name, added in (("layer_0", size), ("layer_1", -size)):
+            layer = changed["encoder"][name]
+            for block in (layer["attention"]["out"], layer["down"]):
+                block["kernel"], block["bias"] = 0 * block["kernel"], 0 * block["bias"]
+                block["bias"][: config.encoder.width // 2] = added  # all would be normalized away
+        rngs = {"dropout": jax.random.key(0)}
+        return model.apply({"params": changed}, batch, train, rngs=rngs).tokens
+
+    np.testing.assert_allclose(tokens(1.0, False), tokens(0.0, False), atol=1e-4)
+    assert np.abs(tokens(1.0, True) - tokens(0.0, True)).max() > 0.1
+
+
+@pytest.mark.parametrize("variant", [{}, {"encoder__window": 2, "encoder__remat": True}], ids=str)
+def test_layers_that_differ_in_their_parameters_alone_are_traced_once(variant, tokenizer, examples):
+    def functions(layers):
+        """How many functions of a layer the lowered gradient has."""
+        config = make_config(encoder__layers=layers, **variant)
+        model, params = model_and_params(config, tokenizer)
+        batch = batch_of(examples, config).batch
+
+        def loss(params):
+            key = {"dropout": jax.random.key(0)}
+            return model.apply({"params": params}, batch, True, rngs=key).sentences.sum()
+
+        return jax.jit(jax.grad(loss)).lower(params).as_text().count("func.func private @_layer")
+
+    assert functions(8) == functions(4) > 0
+
+
 def test_what_a_hidden_word_is_does_not_reach_the_model_in_training_and_its_shape_does(
     tokenizer, examples
 ):

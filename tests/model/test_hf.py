@@ -15,8 +15,8 @@ from mtt_jax.errors import UserError
 from mtt_jax.model import hf
 from mtt_jax.types import Example
 from mtt_jax.weights import pretrained
-from mtt_jax.weights.build import build_model
-from tests.helpers import forward_of, fresh_params
+from mtt_jax.weights.build import build_model, init_params
+from tests.helpers import forward_of
 
 VOCAB = 120
 # The positions that each of the models below has.
@@ -63,7 +63,7 @@ def load_ours(folder, **encoder):
     raw.data.max_length, raw.train.row_length, raw.data.overlap = MAX_LENGTH, 96, 8
     config = pretrained.complete(resolve(raw))
     model = build_model(config, VOCAB)
-    params = fresh_params(model, jax.random.key(0), config.train.row_length)
+    params = init_params(model, jax.random.key(0))
     fresh = params["encoder"]
     params["encoder"] = pretrained.encoder(config, VOCAB, fresh)
     assert jax.tree.structure(fresh) == jax.tree.structure(params["encoder"])

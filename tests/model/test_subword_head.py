@@ -10,14 +10,14 @@ from mtt_jax.data.tokenizer import subwords, vocabulary_size
 from mtt_jax.train.gradient import make_balancer, make_gradient
 from mtt_jax.train.losses import make_losses, make_sums
 from mtt_jax.weights import saved_model
-from mtt_jax.weights.build import build_model
-from tests.helpers import fresh_params, make_config
+from mtt_jax.weights.build import build_model, init_params
+from tests.helpers import make_config
 
 
 def the_model(tokenizer, **overrides):
     config = make_config(train__mlm=0.5, **overrides)
     model = build_model(config, vocabulary_size(tokenizer), training=True)
-    return config, model, fresh_params(model, jax.random.key(0), config.train.row_length)
+    return config, model, init_params(model, jax.random.key(0))
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +124,7 @@ def test_a_saved_model_is_as_large_as_one_without_the_head(both, tokenizer):
     config, _, params = both
     without = make_config(encoder__layers=1)
     plain = build_model(without, vocabulary_size(tokenizer))
-    expected = fresh_params(plain, jax.random.key(0), config.train.row_length)
+    expected = init_params(plain, jax.random.key(0))
     saved, kept = saved_model.merged(config, params)
     assert saved == without
     assert jax.tree.map(jnp.shape, kept) == jax.tree.map(jnp.shape, expected)

@@ -12,8 +12,9 @@ from mtt_jax.report.console import Console
 from mtt_jax.train.setup import complete_config, initial_state, set_up
 from mtt_jax.train.stop import stop_signals
 from mtt_jax.weights import saved_model
+from mtt_jax.weights.build import init_params
 from mtt_jax.weights.initial import starting_params
-from tests.helpers import assert_trees_equal, fresh_params, make_config
+from tests.helpers import assert_trees_equal, make_config
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def test_what_another_model_does_not_give_is_drawn_as_without_it(
     saved_model.save(tmp_path / "source", config, params, tokenizer, "# card\n")
     setup = set_up_with(init_from=str(tmp_path / "source"), init_parts=parts)
     key = jax.random.fold_in(jax.random.key(setup.config.seed), 0)
-    drawn = jax.device_get(fresh_params(setup.model, key, setup.config.train.row_length))
+    drawn = jax.device_get(init_params(setup.model, key))
     expected = starting_params(setup.config, tokenizer, drawn)
     assert_trees_equal(initial_state(setup).params, expected)
 

@@ -39,7 +39,7 @@ def test_each_task_has_a_head_that_answers_per_unit(examples):
     model = build_model(config, 300)
     batch = batch_of(examples, make_config()).batch
     key = jax.random.key(0)
-    params = jax.eval_shape(lambda: init_params(model, key, 48))
+    params = jax.eval_shape(lambda: init_params(model, key))
     assert list(params["heads"]) == sorted(config.tasks)
     outputs = jax.eval_shape(lambda p: model.apply({"params": p}, batch), params)
     rows, length = batch.tokens.shape

@@ -21,8 +21,8 @@ from mtt_jax.errors import UserError
 from mtt_jax.model.encoder import Encoder
 from mtt_jax.model.hf import bert
 from mtt_jax.weights import pretrained, saved_model
-from mtt_jax.weights.build import build_model, encoder_spec
-from tests.helpers import ROOT, fresh_params
+from mtt_jax.weights.build import build_model, encoder_spec, init_params
+from tests.helpers import ROOT
 
 VOCAB = 120
 SETTINGS = {
@@ -50,7 +50,7 @@ def config_for(init, **encoder):
 
 
 def params_of(config, seed):
-    return fresh_params(build_model(config, VOCAB), jax.random.key(seed), 64)
+    return init_params(build_model(config, VOCAB), jax.random.key(seed))
 
 
 def complaint(init):
@@ -164,7 +164,7 @@ def test_added_tokens_without_a_vector_begin_with_the_mean_and_are_announced(fol
     theirs = jax.device_get(params_of(config, 1)["encoder"])
     save_file(bert.write(theirs, ""), folder / "model.safetensors")
     table, said = theirs["token_embedding"]["embedding"], []
-    fresh = fresh_params(build_model(config, VOCAB + 3), jax.random.key(2), 64)["encoder"]
+    fresh = init_params(build_model(config, VOCAB + 3), jax.random.key(2))["encoder"]
     placed = pretrained.encoder(config, VOCAB + 3, fresh, VOCAB, said.append)
     found = placed["token_embedding"]["embedding"]
     np.testing.assert_array_equal(found[:VOCAB], table)
@@ -194,7 +194,7 @@ def test_all_minilm_embeddings_equal_those_of_sentence_transformers(tmp_path):
     config = pretrained.complete(resolve(raw))
     tokenizer = load_tokenizer(config.tokenizer.file)
     size = vocabulary_size(tokenizer)
-    params = fresh_params(build_model(config, size), jax.random.key(0), 128)
+    params = init_params(build_model(config, size), jax.random.key(0))
     params["encoder"] = pretrained.encoder(config, size, params["encoder"])
     saved_model.save(tmp_path / "model", config, params, tokenizer, "")
     texts = [sentence.text for sentence in generate("test", 192)]
