@@ -30,7 +30,7 @@ _RULES = re.compile(
     | (?P<joined> (?<=\w)[ ]amp;(?=\w) )
     | (?P<name> (?<![&;])\b(?P<word>amp|quot|apos|nbsp|hellip|lt|gt|mdash|ndash); )
     | (?P<escape> \\(?=[$"'\#%&]) )
-    | (?P<space> [\s\\\u200b]+ )
+    | (?P<space> (?![ ](?![\s\\\u200b])) [\s\\\u200b]+ )  # a single space stays one
     """,
     re.VERBOSE,
 )
@@ -90,6 +90,8 @@ def _rewritten(given: Cleaned) -> Cleaned:
         new_starts += [starts[source]] * len(piece)
         new_ends += [ends[end - 1]] * len(piece)
         done = end
+    if not pieces:
+        return given
     pieces.append(text[done:])
     return Cleaned("".join(pieces), [*new_starts, *starts[done:]], [*new_ends, *ends[done:]])
 
@@ -98,6 +100,8 @@ def _stripped(given: Cleaned) -> Cleaned:
     """Without the spaces at both ends."""
     left = len(given.text) - len(given.text.lstrip())
     right = left + len(given.text.strip())
+    if right - left == len(given.text):
+        return given
     return Cleaned(given.text[left:right], given.starts[left:right], given.ends[left:right])
 
 

@@ -63,12 +63,9 @@ def feature_ids(text: str, words: np.ndarray, names: Sequence[str]) -> np.ndarra
       words: int [w, 2] start and end of each word in it.
       names: F keys of `FEATURES`.
     """
-    ids = np.zeros((len(words), len(names)), np.int32)
-    if not names:
-        return ids
-    for index, (start, end) in enumerate(words.tolist()):
-        ids[index] = _of_word(text[start:end], tuple(names))
-    return ids
+    key = tuple(names)
+    ids = [_of_word(text[start:end], key) for start, end in words.tolist()]
+    return np.array(ids, np.int32).reshape(len(words), len(key))
 
 
 @lru_cache(maxsize=1 << 16)

@@ -232,7 +232,7 @@ class Predictor:
           tasks: in place of the model's, such as its tasks with other thresholds.
         """
         sound = [index for index, inference in enumerate(found) if inference.finite]
-        words = {i: tuple((int(a), int(b)) for a, b in examples[i].words) for i in sound}
+        words = {index: tuple(map(tuple, examples[index].words.tolist())) for index in sound}
         results = {index: Result({"text": texts[index]}, self._labels) for index in sound}
         for task in tasks or self.tasks:
             # A text without words has no answer per sentence; per word the answer is [] anyway.

@@ -289,7 +289,7 @@ class Entities(Task):
 
     def _find(self, log_probs: Sequence[np.ndarray]) -> _Found:
         """The entities of several sentences, whatever the thresholds."""
-        spans = [decode(rows, self.labels, self.scheme) for rows in log_probs]
+        spans = decode(log_probs, self.labels, self.scheme)
         return _Found(spans, [rows for rows, some in zip(log_probs, spans, strict=True) if some])
 
     def _scores(self, found: _Found) -> np.ndarray:

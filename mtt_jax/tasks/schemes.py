@@ -14,9 +14,9 @@ in lower case (`b-PER`), be joined by `_`, `:`, `/`, `|` or a dash (`B_PER`, `B:
 the end (`PER-B`).
 """
 
+import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from functools import cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -68,54 +68,84 @@ def class_ids(spans: np.ndarray, length: int, scheme: str) -> np.ndarray:
     return ids
 
 
-def decode(log_probs: np.ndarray, labels: tuple[str, ...], scheme: str) -> tuple[Span, ...]:
-    """The entities of the most probable legal tag sequence; spans are in words.
+def decode(
+    log_probs: Sequence[np.ndarray], labels: tuple[str, ...], scheme: str
+) -> list[tuple[Span, ...]]:
+    """The entities of the most probable legal tag sequence of each sentence; spans are in words.
 
     Under io every sequence is legal and each word decides for itself; under iob2 the best sequence
     in which I-X follows B-X or I-X is found (Viterbi 1967).
 
     Args:
-      log_probs: [w, C] per word.
+      log_probs: [w, C] per word, of each sentence.
       labels: of the task, O among them.
       scheme: io or iob2.
     """
-    if not len(log_probs):
-        return ()
-    classes = class_names(labels, scheme)
-    best = log_probs.argmax(axis=-1)
+    ends = np.cumsum([len(rows) for rows in log_probs])
+    spans: list[list[Span]] = [[] for _ in log_probs]
+    if not len(ends) or not ends[-1]:
+        return [()] * len(spans)
+    first = np.zeros(ends[-1], bool)
+    firsts = np.concatenate([[0], ends[:-1]])
+    first[firsts[firsts < ends[-1]]] = True  # the sentences behind the last word have none
+    rows = np.concatenate(log_probs)
+    best = rows.argmax(axis=-1)
     if scheme == "iob2":
-        start, legal = _legal(classes)
         # Word by word the most probable tags are the best sequence if they are legal; most are.
-        if not (start[best[0]] and legal[best[:-1], best[1:]].all()):
-            best = _viterbi(log_probs, start, legal)
-    return tags_to_spans([classes[index] for index in best.tolist()], scheme)
+        before = np.where(first, 0, np.roll(best, 1))
+        illegal = _inside(best) & (best != before) & (best - 1 != before)
+        for index in np.unique(np.searchsorted(ends, np.flatnonzero(illegal), side="right")):
+            best[firsts[index] : ends[index]] = _viterbi(log_probs[index])
+    kinds, begins = _kinds(best, labels, scheme)
+    begins |= (kinds >= 0) & (first | (kinds != np.roll(kinds, 1)))
+    goes_on = np.append((kinds >= 0) & ~begins, False)[1:]  # in the next word
+    starts, stops = np.flatnonzero(begins), np.flatnonzero((kinds >= 0) & ~goes_on) + 1
+    types, owners = entity_types(labels), np.searchsorted(ends, starts, side="right")
+    moved = np.stack([starts - firsts[owners], stops - firsts[owners], kinds[starts]], axis=1)
+    for owner, (start, stop, kind) in zip(owners.tolist(), moved.tolist(), strict=True):
+        spans[owner].append(Span(start, stop, types[kind]))
+    return [tuple(found) for found in spans]
 
 
-@cache
-def _legal(classes: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Bool [C], which classes may begin, and [C, C], which may follow which: [from, to]."""
-    tags = [split_tag(name) for name in classes]
-    start = np.array([prefix != "I" for prefix, _ in tags])
-    follows = [
-        [now != "I" or (last in ("B", "I") and a == b) for now, b in tags] for last, a in tags
-    ]
-    return start, np.array(follows)
+def _inside(classes: np.ndarray) -> np.ndarray:
+    """Which class ids of iob2 are I-X: O is 0, and B-X and I-X of each type follow one another."""
+    return (classes > 0) & (classes % 2 == 0)
 
 
-def _viterbi(log_probs: np.ndarray, start: np.ndarray, legal: np.ndarray) -> np.ndarray:
-    """int64 [w] class ids of the best path without an illegal step."""
-    step = np.where(legal, 0.0, -np.inf)
-    score = np.where(start, log_probs[0], -np.inf)
-    back = np.zeros(log_probs.shape, np.int64)
-    for word in range(1, len(log_probs)):
-        paths = score[:, None] + step
-        back[word] = paths.argmax(axis=0)
-        score = paths.max(axis=0) + log_probs[word]
-    path = np.empty(len(log_probs), np.int64)
-    path[-1] = score.argmax()
-    for word in range(len(log_probs) - 1, 0, -1):
-        path[word - 1] = back[word, path[word]]
-    return path
+def _kinds(
+    classes: np.ndarray, labels: tuple[str, ...], scheme: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of class ids [w]: the place of each among the entity types, -1 for O; and which are B-X."""
+    if scheme == "iob2":
+        return (classes + 1) // 2 - 1, classes % 2 == 1
+    places = iter(range(len(labels)))
+    kinds = [-1 if label == OUTSIDE else next(places) for label in labels]
+    return np.array(kinds)[classes], np.zeros(len(classes), bool)
+
+
+def _viterbi(log_probs: np.ndarray) -> list[int]:
+    """Class ids of the best legal path of iob2, from [w, C].
+
+    All classes but I-X may follow any other, so that the best predecessor is the same for them. On
+    lists, since the arrays would have a few elements each.
+    """
+    first, *rest = log_probs.tolist()
+    insides = range(2, len(first), 2)
+    score = [-math.inf if index in insides else value for index, value in enumerate(first)]
+    back = []
+    for row in rest:
+        top = max(score)
+        came = [score.index(top)] * len(row)
+        fresh = [top + value for value in row]
+        for index in insides:
+            came[index] = index - (score[index - 1] >= score[index])
+            fresh[index] = score[came[index]] + row[index]
+        back.append(came)
+        score = fresh
+    path = [score.index(max(score))]
+    for came in reversed(back):
+        path.append(came[path[-1]])
+    return path[::-1]
 
 
 def split_tag(tag: str) -> tuple[str, str]:

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tokenizers import Regex, pre_tokenizers
 
 from mtt_jax.data.words import SPLIT_PATTERN, split_words
@@ -231,3 +233,19 @@ def test_a_pre_tokenizer_with_the_pattern_cuts_as_split_words_does():
 def test_no_character_of_a_long_text_is_lost():
     for piece in ("a", "'", "n't", "\u0301", "\u200d", "กิ", " ", "👨\u200d"):
         assert "".join(words(piece * 20_000)) == visible(piece * 20_000)
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.characters(max_codepoint=127),
+            st.sampled_from(
+                ["n't", "N'T", "http://", "www.", "a@b.co", "@ann", "1,2", "--", "x", "3"]
+            ),
+        ),
+        max_size=14,
+    ).map("".join)
+)
+@settings(max_examples=1000)
+def test_ascii_which_has_a_faster_way_is_cut_as_in_a_text_with_other_characters(text):
+    assert split_words(f"{text} é") == [*split_words(text), (len(text) + 1, len(text) + 2)]

@@ -335,7 +335,7 @@ def test_viterbi_finds_the_sequence_that_trying_all_legal_ones_finds(words):
     for _ in range(15):
         log_probs = random_log_probs(rng, words, 5)
         expected = best_by_trying_all(log_probs)
-        assert decode(log_probs, LABELS, "iob2") == tags_to_spans(expected, "iob2")
+        assert decode([log_probs], LABELS, "iob2")[0] == tags_to_spans(expected, "iob2")
         corrected += expected != [IOB2_CLASSES[i] for i in log_probs.argmax(-1)]
     assert corrected > 0  # the scheme changed some of them
 
@@ -361,7 +361,7 @@ def test_decoding_a_sentence_of_any_length_gives_the_most_probable_legal_sequenc
         log_probs = random_log_probs(rng, words, 5)
         illegal_by_word += not is_legal([IOB2_CLASSES[i] for i in log_probs.argmax(-1)])
         # Had the decoder taken an illegal step, no legal tags of its entities would score this.
-        tags = spans_to_tags(decode(log_probs, LABELS, "iob2"), words, "iob2")
+        tags = spans_to_tags(decode([log_probs], LABELS, "iob2")[0], words, "iob2")
         score = log_probs[np.arange(words), [IOB2_CLASSES.index(tag) for tag in tags]].sum()
         assert score == pytest.approx(best_legal_score(log_probs), abs=1e-4)
     assert illegal_by_word > 100
@@ -375,7 +375,7 @@ def certain(*classes, count=5, sure=0.9):
 
 def test_the_most_probable_tags_are_kept_if_they_are_legal():
     log_probs = certain(B_PER, I_PER, B_PER, OUT, B_ORG, I_ORG)
-    assert decode(log_probs, LABELS, "iob2") == (
+    assert decode([log_probs], LABELS, "iob2")[0] == (
         Span(0, 2, "PER"),
         Span(2, 3, "PER"),
         Span(4, 6, "ORG"),
@@ -385,18 +385,20 @@ def test_the_most_probable_tags_are_kept_if_they_are_legal():
 def test_an_i_tag_that_continues_nothing_gets_a_b_tag_if_that_is_more_probable():
     # O is a little more probable than B-PER, but I-PER is almost certain after it.
     log_probs = np.log([[0.5, 0.4, 0.04, 0.03, 0.03], [0.01, 0.01, 0.96, 0.01, 0.01]])
-    assert decode(log_probs, LABELS, "iob2") == (Span(0, 2, "PER"),)
+    assert decode([log_probs], LABELS, "iob2")[0] == (Span(0, 2, "PER"),)
 
 
 def test_a_sentence_never_begins_inside_an_entity():
-    assert decode(np.log([[0.3, 0.1, 0.58, 0.01, 0.01]]), LABELS, "iob2") == ()
-    assert decode(np.log([[0.1, 0.01, 0.58, 0.3, 0.01]]), LABELS, "iob2") == (Span(0, 1, "ORG"),)
+    assert decode([np.log([[0.3, 0.1, 0.58, 0.01, 0.01]])], LABELS, "iob2")[0] == ()
+    assert decode([np.log([[0.1, 0.01, 0.58, 0.3, 0.01]])], LABELS, "iob2")[0] == (
+        Span(0, 1, "ORG"),
+    )
 
 
 def test_a_class_of_probability_zero_is_never_chosen():
     log_probs = certain(B_PER, I_PER, I_PER)
     log_probs[1, I_PER] = -np.inf
-    spans = decode(log_probs, LABELS, "iob2")
+    spans = decode([log_probs], LABELS, "iob2")[0]
     assert tags_to_spans(["B-PER", "I-PER", "I-PER"], "iob2") != spans
     assert spans[0] == Span(0, 1, "PER")
 
@@ -406,13 +408,31 @@ def test_with_io_each_word_decides_for_itself():
     for words in range(1, 30):
         log_probs = random_log_probs(rng, words, 3)
         tags = [LABELS[i] for i in log_probs.argmax(-1)]
-        assert decode(log_probs, LABELS, "io") == tags_to_spans(tags, "io")
+        assert decode([log_probs], LABELS, "io")[0] == tags_to_spans(tags, "io")
 
 
 @pytest.mark.parametrize("scheme", MODEL_SCHEMES)
 def test_an_empty_sentence_has_no_entities(scheme):
     classes = len(class_names(LABELS, scheme))
-    assert decode(np.zeros((0, classes), np.float32), LABELS, scheme) == ()
+    assert decode([np.zeros((0, classes), np.float32)], LABELS, scheme) == [()]
+    assert decode([], LABELS, scheme) == []
+
+
+@pytest.mark.parametrize("labels", [LABELS, ("PER", "O", "ORG")], ids=str)
+@pytest.mark.parametrize("scheme", MODEL_SCHEMES)
+def test_sentences_together_have_the_entities_that_they_have_alone(scheme, labels):
+    rng = np.random.default_rng(4)
+    lengths = [0, 3, 0, 0, 1, 12, *rng.integers(0, 9, 200), 0, 0]
+    classes = len(class_names(labels, scheme))
+    sentences = [random_log_probs(rng, length, classes) for length in lengths]
+    together = decode(sentences, labels, scheme)
+    assert together == [decode([rows], labels, scheme)[0] for rows in sentences]
+    assert {span.label for spans in together for span in spans} == {"PER", "ORG"}
+    assert all(
+        span.end <= length
+        for spans, length in zip(together, lengths, strict=True)
+        for span in spans
+    )
 
 
 # Styles of tags, and letters that are part of a type

@@ -100,7 +100,7 @@ def test_entities_of_a_long_sentence_that_share_a_word_share_at_most_its_probabi
 def test_probabilities_that_float64_cannot_hold_stay_finite(scheme, size):
     logits = np.random.default_rng(0).normal(size=(30, len(class_names(LABELS, scheme)))) * size
     log_probs = log_softmax(logits)
-    spans = decode(log_probs, LABELS, scheme)
+    spans = decode([log_probs], LABELS, scheme)[0]
     assert spans
     found = span_probabilities(log_probs, spans, LABELS, scheme)
     assert np.isfinite(found).all()
