@@ -175,8 +175,9 @@ def _with_texts(data: Prepared, config: Config, made_of: dict[str, Any]) -> Prep
             raise _damaged(folder, error) from None
         further, held_out = [store.train], [store.held_out]
         left_out = f"; {store.scored:,} that dev or test has are left out" if store.scored else ""
+        several = "text" if store.texts == 1 else "texts"
         notes.append(
-            f"{store.texts:,} texts without labels, of which {store.texts_out:,} are held "
+            f"{store.texts:,} {several} without labels, {store.texts_out:,} of them held "
             f"out{left_out}."
         )
     vocabulary = tokenizer.subwords(data.tokenizer)

@@ -30,6 +30,8 @@ from mtt_jax.weights import saved_model
 FLAG = "config.distill.teachers"
 # What `mtt predict` writes besides answers.
 _OTHER_KEYS = ("text", "error")
+# A score of the same text changes by less than this with the texts that are read beside it.
+_ROUNDING = 0.02
 
 
 class Teacher(ABC):
@@ -124,7 +126,11 @@ class FileTeacher(Teacher):
 
     @cached_property
     def _answers(self) -> dict[str, dict[str, _Answer]]:
-        """Text -> task -> the first answer to it; several lines may have the same text."""
+        """Text -> task -> the answer to it; several lines may have the same text.
+
+        Raises:
+          UserError: for a line that is no answer, or one that contradicts a line before.
+        """
         found: dict[str, dict[str, _Answer]] = {}
         names = {task.name for task in self.tasks}
         for place, value in items(self._file, self._encoding):
@@ -133,7 +139,12 @@ class FileTeacher(Teacher):
             for name in names & value.keys():
                 if value[name] is not None:
                     answers = found.setdefault(value["text"], {})
-                    answers.setdefault(name, _Answer(place, value[name]))
+                    first = answers.setdefault(name, _Answer(place, value[name]))
+                    if not _agree(first.value, value[name]):
+                        raise UserError(
+                            f"{place}: {name}: the same text has another answer in "
+                            f"{first.place.unit} {first.place.line}; keep one of them."
+                        )
         return found
 
     def answer(
@@ -171,6 +182,17 @@ class FileTeacher(Teacher):
                 f"be mapped with --config.data.{task.name}.label_map."
             )
         return label
+
+
+def _agree(one: Any, other: Any) -> bool:
+    """Whether two answers are the same but for the rounding of their scores."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_agree(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_agree, one, other))
+    if type(one) in (int, float) and type(other) in (int, float):
+        return abs(one - other) <= _ROUNDING
+    return one == other
 
 
 def _check_offsets(value: Any, text: str) -> None:

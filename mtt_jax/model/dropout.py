@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
+from flax.core.scope import LazyRng
 
 from mtt_jax.model.shapes import Array, Float, UInt8
 
@@ -42,14 +43,26 @@ def random_bytes(key: Array, shape: tuple[int, ...]) -> UInt8[Array, "..."]:
     return quads.reshape(*shape[:-1], -1)[..., : shape[-1]]
 
 
+def key_in(module: nn.Module, name: str) -> Array:
+    """The key that a submodule gets from its first `make_rng("dropout")`.
+
+    A function that several modules share needs it as an argument: by itself it would draw the same
+    for all of them.
+    """
+    assert module.scope is not None, "the module is not bound"
+    return LazyRng.create(module.scope.rngs["dropout"], name, 1).as_jax_rng()
+
+
 class Dropout(nn.Module):
-    """`drop` with the random stream "dropout", in training only."""
+    """`drop` in training only, with the random stream "dropout" or a given key."""
 
     rate: float
 
     @nn.compact
-    def __call__(self, x: Float[Array, "*shape"], train: bool) -> Float[Array, "*shape"]:
+    def __call__(
+        self, x: Float[Array, "*shape"], train: bool, key: Array | None = None
+    ) -> Float[Array, "*shape"]:
         """Returns x itself outside training."""
         if not train or not self.rate:
             return x
-        return drop(x, self.make_rng("dropout"), self.rate)
+        return drop(x, self.make_rng("dropout") if key is None else key, self.rate)

@@ -7,7 +7,7 @@ Vaswani et al. 2017 (arXiv:1706.03762); pre-normalization as in Xiong et al. 202
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +15,7 @@ from flax import linen as nn
 
 from mtt_jax.model.attention import Mask, attend, mask_of, rotate
 from mtt_jax.model.convolution import neighbors
-from mtt_jax.model.dropout import Dropout
+from mtt_jax.model.dropout import Dropout, key_in
 from mtt_jax.model.lora import Linear
 from mtt_jax.model.matmul import bfloat16_dot_general
 from mtt_jax.model.pooling import Pooling
@@ -65,6 +65,20 @@ def projection_of(spec: EncoderSpec) -> Callable[..., Linear]:
     )
 
 
+class LayerKeys(NamedTuple):
+    """Keys of dropout in one layer.
+
+    Attributes:
+      weights: for those of attention.
+      attention: for the output of that block.
+      feedforward: for the output of that block.
+    """
+
+    weights: Array
+    attention: Array
+    feedforward: Array
+
+
 class Attention(nn.Module):
     """Multi-head self-attention.
 
@@ -83,6 +97,7 @@ class Attention(nn.Module):
         mask: Mask,
         positions: Int[Array, "B L"],
         train: bool,
+        dropout_key: Array | None = None,
     ) -> Float[Array, "B L D"]:
         """Mixes vectors along L, between positions that see each other."""
         spec, projection = self.spec, projection_of(self.spec)
@@ -93,7 +108,9 @@ class Attention(nn.Module):
         if self.rotary_base:
             query, key = (rotate(x, positions, self.rotary_base) for x in (query, key))
         rate = spec.attention_dropout
-        rng = self.make_rng("dropout") if train and rate else None
+        rng = None
+        if train and rate:
+            rng = self.make_rng("dropout") if dropout_key is None else dropout_key
         implementation = spec.attention
         if implementation == "blocked" and not train:
             implementation = "plain"  # blocks pay off only if a backward pass follows
@@ -121,12 +138,21 @@ class Layer(nn.Module):
         mask: Mask,
         positions: Int[Array, "B L"],
         train: bool,
+        keys: LayerKeys | None = None,
     ) -> Float[Array, "B L D"]:
-        """Applies the layer to every row."""
+        """Applies the layer to every row; without `keys` they come from the stream "dropout"."""
+        weights, *of_blocks = keys or (None, None, None)
         attention = Attention(self.spec, self.rotary_base, name="attention")
-        name = "" if self.normalized else "attention_norm"
-        x = self._residual(name, x, lambda h: attention(h, mask, positions, train), train)
-        return self._residual("feedforward_norm", x, self._feedforward, train)
+        blocks = (
+            (
+                "" if self.normalized else "attention_norm",
+                lambda h: attention(h, mask, positions, train, weights),
+            ),
+            ("feedforward_norm", self._feedforward),
+        )
+        for (norm, block), key in zip(blocks, of_blocks, strict=True):
+            x = self._residual(norm, x, block, train, key)
+        return x
 
     def _feedforward(self, x: Float[Array, "B L D"]) -> Float[Array, "B L D"]:
         spec, projection = self.spec, projection_of(self.spec)
@@ -140,7 +166,12 @@ class Layer(nn.Module):
         return projection(x.shape[-1], name="down")(hidden)
 
     def _residual(
-        self, name: str, x: Float[Array, "B L D"], block: Callable, train: bool
+        self,
+        name: str,
+        x: Float[Array, "B L D"],
+        block: Callable,
+        train: bool,
+        key: Array | None,
     ) -> Float[Array, "B L D"]:
         """X + block(norm(x)), or norm(x + block(x)) with post-normalization; no norm if name is "".
 
@@ -149,11 +180,12 @@ class Layer(nn.Module):
           x: input of the block.
           block: attention or feed-forward.
           train: applies dropout.
+          key: of dropout; None for one from the stream.
         """
         spec = self.spec
         norm = Norm(spec.norm_epsilon, name=name) if name else lambda x: x
         mixed = block(norm(x) if spec.norm == "pre" else x)
-        x = x + Dropout(spec.dropout)(mixed, train)
+        x = x + Dropout(spec.dropout)(mixed, train, key)
         return x if spec.norm == "pre" else norm(x)
 
 
@@ -271,9 +303,6 @@ class Encoder(nn.Module):
         if spec.window:
             local_mask = mask_of(segments, positions, spec.window)
             local_base = spec.local_rotary_base * rotary
-        keys = [None] * spec.layers
-        if train and self.has_rng("dropout"):
-            keys = list(jax.random.split(self.make_rng("dropout"), spec.layers))
         for index in range(spec.layers):
             local = index % spec.global_every > 0
             mask, base = (local_mask, local_base) if local else (global_mask, global_base)
@@ -283,8 +312,12 @@ class Encoder(nn.Module):
             if self.is_initializing():
                 x = layer(x, mask, positions, train)
             else:
+                keys = None
+                if train and self.has_rng("dropout"):
+                    sites = ("attention", "Dropout_0", "Dropout_1")  # as Flax names them
+                    keys = LayerKeys(*(key_in(layer, site) for site in sites))
                 unbound = layer.clone(parent=None, name=None)
-                x = _layer(unbound, layer.variables, x, mask, positions, train, keys[index])
+                x = _layer(unbound, layer.variables, x, mask, positions, train, keys)
         return x
 
 
@@ -296,7 +329,7 @@ def _layer(
     mask: Mask,
     positions: Int[Array, "B L"],
     train: bool,
-    key: Array | None,
+    keys: LayerKeys | None,
 ) -> Float[Array, "B L D"]:
     """A layer as a function of its own.
 
@@ -310,11 +343,10 @@ def _layer(
       mask: which positions see each other.
       positions: inside each sentence.
       train: applies dropout.
-      key: of dropout; None outside training.
+      keys: of dropout; None outside training.
     """
 
     def apply(variables: Mapping[str, Any], x: Array) -> Any:
-        rngs = {} if key is None else {"dropout": key}
-        return layer.apply(variables, x, mask, positions, train, rngs=rngs)
+        return layer.apply(variables, x, mask, positions, train, keys)
 
     return (jax.checkpoint(apply) if layer.spec.remat else apply)(variables, x)

@@ -80,20 +80,27 @@ class Classes(Task):
         del words
         if isinstance(value, str):
             value = {"label": value}
-        if not isinstance(value, Mapping):
+        given = value if isinstance(value, Mapping) else {}
+        if isinstance(given.get("scores"), Mapping):
+            return self._from_scores(given["scores"], read)
+        if "label" not in given or given.get("scores") is not None:
             raise ValueError('expected a label, {"label", "score"} or {"scores": {label: score}}')
-        if isinstance(value.get("scores"), Mapping):
-            probs = np.zeros(len(self.labels))
-            for name, score in value["scores"].items():
-                probs[self.labels.index(read(name))] += checked_score(score)
-            if not probs.any():
-                raise ValueError("expected a score above 0")
-            return probs / probs.sum()
-        label = value.get("label")
-        if label is None:
+        if given["label"] is None:
             return None
-        score = checked_score(1 if value.get("score") is None else value["score"])
-        return on_one(self.labels.index(read(str(label))), score, len(self.labels))
+        score = checked_score(1 if given.get("score") is None else given["score"])
+        return on_one(self.labels.index(read(str(given["label"]))), score, len(self.labels))
+
+    def _from_scores(self, scores: Mapping[str, Any], read: Callable[[str], str]) -> np.ndarray:
+        """Float64 [C]; classes without a score share evenly what the others leave to 1."""
+        probs, named = np.zeros(len(self.labels)), np.zeros(len(self.labels), bool)
+        for name, score in scores.items():
+            place = self.labels.index(read(name))
+            probs[place] += checked_score(score)
+            named[place] = True
+        if not probs.any():
+            raise ValueError("expected a score above 0")
+        probs[~named] = max(1 - probs.sum(), 0) / max((~named).sum(), 1)
+        return probs / probs.sum()
 
     def answer(self, log_probs: np.ndarray) -> int:
         """The id of the most probable class; `ABSTAINED` if it does not reach its threshold."""

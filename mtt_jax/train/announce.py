@@ -36,7 +36,7 @@ def announce_run(setup: Setup, state: TrainState) -> None:
     train_split = setup.data.splits["train"]
     labelled = ", ".join(f"{count:,} with {name}" for name, count in train_split.counts().items())
     more = len(train_split) - train_split.sentences
-    texts = f"; {more:,} texts without labels" if more else ""
+    texts = f"; {more:,} windows of texts without labels" if more else ""
     setup.console.say(
         f"{count_parameters(state.params):,} parameters; {train_split.sentences:,} training "
         f"sentences{f' ({labelled})' if labelled else ''}{texts}."

@@ -458,5 +458,5 @@ class ProgressLine:
             f"{name} perplexity {found.value:,.1f} on held-out text"
             for name, found in (texts or {}).items()
         ]
-        self._console.say(f"step {step}: {'; '.join(parts)}")
+        self._console.say(f"step {step}: {'; '.join(parts) or 'no dev data to be scored on'}")
         self._restart()

@@ -178,11 +178,18 @@ def graft(config: Config, params: Any, source: SavedModel) -> Any:
         settings of the other model. Layers that only that has, above ours, are left out.
     """
     parts = config.init_parts
+    answered = {task.name for task in source.tasks}
+    if parts == "heads" and not answered & params["heads"].keys():
+        does = f"answers {', '.join(sorted(answered))}" if answered else "answers nothing"
+        raise UserError(
+            f"config.init_from: {source.path} has no head of {', '.join(params['heads'])}: it "
+            f"{does}. Use --config.init_parts=encoder."
+        )
     theirs = unstack_layers(source.params)
     theirs = stack_layers(theirs) if config.encoder.scan else theirs
     ours = flatten_dict(params, sep="/")
     given = flatten_dict(theirs, sep="/")
-    taken, answered = dict(ours), {task.name for task in source.tasks}
+    taken = dict(ours)
     problems = {}
     for name, leaf in ours.items():
         part, rest = name.split("/", 1)

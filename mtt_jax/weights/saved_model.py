@@ -155,6 +155,11 @@ def find(path: str | Path) -> Path:
         raise UserError(
             f"{path}: this run has no model yet; resume it with the command that started it."
         )
+    if (given / "model.stablehlo").is_file():
+        raise UserError(
+            f"{path}: contains an exported graph without parameters, for other programs; name the "
+            "run that it was exported from."
+        )
     raise UserError(
         f"{path}: contains no model: expected model/model.safetensors or model.safetensors."
     )

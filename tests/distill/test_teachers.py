@@ -113,12 +113,33 @@ def test_a_text_that_a_file_does_not_have_has_no_answer(tokenizers, configured, 
 
 def test_lines_with_the_same_text_answer_different_tasks(tokenizers, configured, tmp_path):
     rows = [{"text": TEXTS[1], **answer} for answer in (
-        {"topic": "sports"}, {"topic": "politics", "ner": None}, {"ner": []}
+        {"topic": "sports"}, {"topic": "sports", "ner": None}, {"ner": []}
     )]  # fmt: skip
     file = write(tmp_path / "a.jsonl", rows)
     found = answers(configured(distill__teachers=file), tokenizers[0])
     assert found["topic"][1].tolist() == [1, 0]
     assert np.isfinite(found["ner"][1]).all()
+
+
+def test_different_answers_to_the_same_text_are_refused_with_both_lines(
+    tokenizers, configured, tmp_path
+):
+    def topics(*given):
+        rows = [{"text": TEXTS[1], "topic": answer} for answer in given]
+        config = configured(distill__teachers=write(tmp_path / "a.jsonl", rows))
+        return answers(config, tokenizers[0])["topic"][1].tolist()
+
+    # Scores of one text differ by rounding with the texts that are read beside it.
+    close = [
+        {"label": "sports", "score": score, "scores": {"sports": score}} for score in (0.8, 0.81)
+    ]
+    assert topics(*close) == pytest.approx([0.8, 0.2])
+    one = {"label": "sports", "score": 0.8}
+    for other in ("politics", {**one, "label": "politics"}, {**one, "score": 0.6}, ["sports"]):
+        with pytest.raises(
+            UserError, match="line 3: topic: the same text has another.* in line 1;"
+        ):
+            topics(one, one, other)
 
 
 def test_labels_of_a_file_are_mapped_as_those_of_the_data(tokenizers, configured, tmp_path):

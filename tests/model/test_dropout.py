@@ -4,8 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import linen as nn
 
-from mtt_jax.model.dropout import Dropout, drop, dropped_levels, random_bytes
+from mtt_jax.model.dropout import Dropout, drop, dropped_levels, key_in, random_bytes
 
 
 def test_random_bytes_are_uniform():
@@ -45,3 +46,22 @@ def test_dropout_acts_only_in_training_and_is_determined_by_its_key():
     once, again = (layer.apply({}, x, True, rngs=rngs) for _ in range(2))
     np.testing.assert_array_equal(once, again)
     assert (np.asarray(once) == 0).any()
+
+
+def test_a_key_in_a_submodule_is_the_one_that_it_draws_itself():
+    class Inner(nn.Module):
+        @nn.compact
+        def __call__(self):
+            return self.make_rng("dropout")
+
+    class Outer(nn.Module):
+        @nn.compact
+        def __call__(self):
+            names = ("first", "second")
+            return [(key_in(self, name), Inner(name=name)()) for name in names]
+
+    found = Outer().apply({}, rngs={"dropout": jax.random.key(0)})
+    (one, same), (other, same_as_other) = jax.tree.map(jax.random.key_data, found)
+    np.testing.assert_array_equal(one, same)
+    np.testing.assert_array_equal(other, same_as_other)
+    assert (np.asarray(one) != other).any()

@@ -134,6 +134,9 @@ def test_two_entity_tasks_have_their_answers_under_their_own_names(tokenizer, tm
 def test_directory_without_a_model_is_refused(tmp_path):
     with pytest.raises(UserError, match="contains no model"):
         Predictor.load(tmp_path)
+    (tmp_path / "model.stablehlo").write_bytes(b"graph")
+    with pytest.raises(UserError, match="an exported graph.*name the run that it was exported"):
+        Predictor.load(tmp_path)
 
 
 def test_pipe_keeps_the_order_reads_one_batch_ahead_and_returns_the_second_item_of_each_pair(

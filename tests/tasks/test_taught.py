@@ -146,12 +146,32 @@ def test_a_label_without_a_score_is_sure():
     assert rows[1].tolist() == [0, 0, 1]
 
 
+def test_classes_without_a_score_share_what_the_others_leave():
+    task = Classes("topic", ("a", "b", "c", "d"))
+
+    def found(**scores):
+        return task.from_answer({"scores": scores}, WORDS, str).tolist()
+
+    assert found(b=0.4) == pytest.approx([0.2, 0.4, 0.2, 0.2])
+    assert found(b=0.4) == pytest.approx(
+        task.from_answer({"label": "b", "score": 0.4}, WORDS, str).tolist()
+    )
+    assert found(a=0.5, b=0.3) == pytest.approx([0.5, 0.3, 0.1, 0.1])
+    assert found(a=0.6, b=0.6) == pytest.approx([0.5, 0.5, 0, 0])
+    assert found(a=0.1, b=0.1, c=0.1, d=0.1) == pytest.approx([0.25] * 4)
+
+
 @pytest.mark.parametrize(
     ("task", "value", "message"),
     [
         (TOPIC, 3, "expected a label"),
         (TOPIC, {"label": "sports", "score": 3}, "expected a score from 0 to 1, got 3"),
         (TOPIC, {"scores": {"sports": 0}}, "expected a score above 0"),
+        (TOPIC, {"scores": [0.3, 0.7]}, "expected a label"),
+        (TOPIC, {"label": "sports", "scores": [0.3, 0.7]}, "expected a label"),
+        (TOPIC, {"class": "sports", "confidence": 0.9}, "expected a label"),
+        (TOPIC, {}, "expected a label"),
+        (SUBJECTS, {}, "expected"),
         (SUBJECTS, "law", "expected"),
         (NER, {"PER": "Tom"}, "expected a list of spans"),
         (NER, [{"text": "Tom", "label": "PER"}], "expected spans with offsets"),

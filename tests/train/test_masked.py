@@ -89,8 +89,8 @@ def test_perplexity_on_held_out_text_falls(both):
 
 def test_a_run_prints_perplexity_and_says_what_it_trains_on(both):
     _, final, printed = both
-    assert "; 54 texts without labels." in printed
-    assert "60 texts without labels, of which 6 are held out." in printed
+    assert "; 54 windows of texts without labels." in printed
+    assert "60 texts without labels, 6 of them held out." in printed
     assert "mlm perplexity" in printed
     assert f"mlm: perplexity {final['held_out']['mlm']['perplexity']:,.2f} on" in printed
     assert "mlm: 50% of the draws" in printed

@@ -158,6 +158,12 @@ def test_after_an_evaluation_the_next_progress_line_is_a_minute_of_training_away
     ]
 
 
+def test_an_evaluation_without_anything_to_score_says_so(tmp_path):
+    with Log(tmp_path) as log:
+        log.progress.evaluated(50, None, {}, {})
+    assert log.lines == ["step 50: no dev data to be scored on"]
+
+
 def test_a_log_says_that_the_step_is_being_compiled_and_the_time_of_it_is_no_training(tmp_path):
     with Log(tmp_path) as log:
         log.progress.compiling()

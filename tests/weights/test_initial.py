@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from mtt_jax.config import TaskConfig, default_config
 from mtt_jax.config.files import override, split_overrides
 from mtt_jax.config.resolve import resolve
 from mtt_jax.data.tokenizer import train as train_tokenizer
@@ -127,6 +128,33 @@ def test_init_from_names_the_part_that_fits_if_the_other_does_not(source, tokeni
         with pytest.raises(UserError) as error:  # where the other part alone is asked for
             graft(dataclasses.replace(ours, init_parts=other), fresh, source)
         assert "init_parts" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("tasks", "does"),
+    [
+        ({"subject": TaskConfig(labels=("a", "b"))}, "it answers subject. "),
+        ({"mlm": TaskConfig(kind="mlm")}, "it answers nothing. "),
+    ],
+    ids=["another task", "no task"],
+)
+def test_heads_of_a_model_without_any_of_the_tasks_are_refused(tokenizer, tmp_path, tasks, does):
+    given = default_config(tasks)
+    given.encoder, given.data.source = make_config_dict().encoder, "files"
+    given.encoder.max_positions = 128
+    given.data.unlabelled = "texts.txt" if "mlm" in tasks else ""
+    for name in tasks:
+        given.data[name].train = "train.csv" if name != "mlm" else ""
+    theirs = resolve(given)
+    _, params = model_and_params(theirs, tokenizer)
+    saved_model.save(tmp_path / "model", theirs, params, tokenizer, "# card\n")
+    source = saved_model.load(tmp_path / "model", encoder_is_enough=True)
+    ours = make_config(init_from=str(source.path), init_parts="heads", encoder__max_positions=128)
+    _, fresh = model_and_params(ours, tokenizer)
+    advice = "has no head of ner, topic: " + does + "Use --config.init_parts=encoder.$"
+    with pytest.raises(UserError, match=advice):
+        graft(ours, fresh, source)
+    graft(dataclasses.replace(ours, init_parts="encoder"), fresh, source)
 
 
 def test_init_from_says_which_settings_make_the_encoder_compute_something_else(source, tokenizer):
