@@ -203,9 +203,6 @@ def batch_of(examples, config, rows=8):
     return packed
 
 
-# Compiled once per model, however many tests start from it.
-
-
 def model_and_params(config, tokenizer):
     model = build_model(config, vocabulary_size(tokenizer))
     return model, init_params(model, jax.random.key(1))

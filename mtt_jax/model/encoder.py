@@ -141,18 +141,14 @@ class Layer(nn.Module):
         keys: LayerKeys | None = None,
     ) -> Float[Array, "B L D"]:
         """Applies the layer to every row; without `keys` they come from the stream "dropout"."""
-        weights, *of_blocks = keys or (None, None, None)
+        weights, first, second = keys or (None, None, None)
         attention = Attention(self.spec, self.rotary_base, name="attention")
-        blocks = (
-            (
-                "" if self.normalized else "attention_norm",
-                lambda h: attention(h, mask, positions, train, weights),
-            ),
-            ("feedforward_norm", self._feedforward),
-        )
-        for (norm, block), key in zip(blocks, of_blocks, strict=True):
-            x = self._residual(norm, x, block, train, key)
-        return x
+
+        def attended(h: Array) -> Array:
+            return attention(h, mask, positions, train, weights)
+
+        x = self._residual("" if self.normalized else "attention_norm", x, attended, train, first)
+        return self._residual("feedforward_norm", x, self._feedforward, train, second)
 
     def _feedforward(self, x: Float[Array, "B L D"]) -> Float[Array, "B L D"]:
         spec, projection = self.spec, projection_of(self.spec)
@@ -312,13 +308,15 @@ class Encoder(nn.Module):
             if self.is_initializing():
                 x = layer(x, mask, positions, train)
             else:
-                keys = None
-                if train and self.has_rng("dropout"):
-                    sites = ("attention", "Dropout_0", "Dropout_1")  # as Flax names them
-                    keys = LayerKeys(*(key_in(layer, site) for site in sites))
+                keys = _keys_of(layer) if train and self.has_rng("dropout") else None
                 unbound = layer.clone(parent=None, name=None)
                 x = _layer(unbound, layer.variables, x, mask, positions, train, keys)
         return x
+
+
+def _keys_of(layer: Layer) -> LayerKeys:
+    """The keys that a layer would draw by itself, by the names that Flax gives their places."""
+    return LayerKeys(*(key_in(layer, name) for name in ("attention", "Dropout_0", "Dropout_1")))
 
 
 @partial(jax.jit, static_argnums=(0, 5))

@@ -27,6 +27,7 @@ from mtt_jax.tasks.schemes import (
     class_names,
     decode,
     entity_types,
+    spans_of,
     split_tag,
     tags_to_spans,
     type_of,
@@ -379,7 +380,7 @@ class Entities(Task):
         for place in given.keys() | found.keys():
             counts["pair", given.get(place, NO_ENTITY), found.get(place, NO_ENTITY)] += 1
         ids = class_ids(gold.spans, len(words), self.scheme)
-        best = tags_to_spans([self.classes[index] for index in ids.tolist()], self.scheme)
+        (best,) = spans_of(ids, [len(ids)], self.labels, self.scheme)
         counts["ceiling right",] += len(_by_place(best, words).items() & given.items())
         counts["ceiling found",] += len(best)
         return counts

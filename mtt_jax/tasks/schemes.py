@@ -68,6 +68,46 @@ def class_ids(spans: np.ndarray, length: int, scheme: str) -> np.ndarray:
     return ids
 
 
+def spans_of(
+    classes: np.ndarray, lengths: Sequence[int], labels: Sequence[str], scheme: str
+) -> list[tuple[Span, ...]]:
+    """The entities of sentences, in words, from their class ids: what `class_ids` was given.
+
+    As in `tags_to_spans`, I-X with nothing to continue begins an entity.
+
+    Args:
+      classes: int [w] of the words of all sentences, behind one another.
+      lengths: words of each sentence.
+      labels: of the task, O in front.
+      scheme: io or iob2.
+    """
+    types = entity_types(labels)
+    kinds = classes - 1 if scheme == "io" else (classes - 1) // 2  # -1 for O
+    first = _first_words(lengths)
+    new = first | (kinds != np.roll(kinds, 1))
+    if scheme == "iob2":
+        new |= classes % 2 == 1
+    begins, goes_on = (kinds >= 0) & new, (kinds >= 0) & ~new
+    starts = np.flatnonzero(begins)
+    stops = 1 + np.flatnonzero((kinds >= 0) & ~np.append(goes_on[1:], False))
+    ends = np.cumsum(lengths)
+    owners = np.searchsorted(ends, starts, side="right")
+    before = (ends - lengths)[owners]
+    places = np.stack([starts - before, stops - before, kinds[starts]], axis=1)
+    spans: list[list[Span]] = [[] for _ in lengths]
+    for owner, (start, stop, kind) in zip(owners.tolist(), places.tolist(), strict=True):
+        spans[owner].append(Span(start, stop, types[kind]))
+    return [tuple(found) for found in spans]
+
+
+def _first_words(lengths: Sequence[int]) -> np.ndarray:
+    """Bool [w], which of the words of all sentences is the first of its own."""
+    sizes = np.array(lengths, np.int64)
+    first = np.zeros(sizes.sum(), bool)
+    first[(np.cumsum(sizes) - sizes)[sizes > 0]] = True
+    return first
+
+
 def decode(
     log_probs: Sequence[np.ndarray], labels: tuple[str, ...], scheme: str
 ) -> list[tuple[Span, ...]]:
@@ -78,49 +118,22 @@ def decode(
 
     Args:
       log_probs: [w, C] per word, of each sentence.
-      labels: of the task, O among them.
+      labels: of the task, O in front.
       scheme: io or iob2.
     """
-    ends = np.cumsum([len(rows) for rows in log_probs])
-    spans: list[list[Span]] = [[] for _ in log_probs]
-    if not len(ends) or not ends[-1]:
-        return [()] * len(spans)
-    first = np.zeros(ends[-1], bool)
-    firsts = np.concatenate([[0], ends[:-1]])
-    first[firsts[firsts < ends[-1]]] = True  # the sentences behind the last word have none
-    rows = np.concatenate(log_probs)
-    best = rows.argmax(axis=-1)
+    if not len(log_probs):
+        return []
+    lengths = [len(rows) for rows in log_probs]
+    best = np.concatenate(log_probs).argmax(axis=-1)
     if scheme == "iob2":
         # Word by word the most probable tags are the best sequence if they are legal; most are.
-        before = np.where(first, 0, np.roll(best, 1))
-        illegal = _inside(best) & (best != before) & (best - 1 != before)
-        for index in np.unique(np.searchsorted(ends, np.flatnonzero(illegal), side="right")):
-            best[firsts[index] : ends[index]] = _viterbi(log_probs[index])
-    kinds, begins = _kinds(best, labels, scheme)
-    begins |= (kinds >= 0) & (first | (kinds != np.roll(kinds, 1)))
-    goes_on = np.append((kinds >= 0) & ~begins, False)[1:]  # in the next word
-    starts, stops = np.flatnonzero(begins), np.flatnonzero((kinds >= 0) & ~goes_on) + 1
-    types, owners = entity_types(labels), np.searchsorted(ends, starts, side="right")
-    moved = np.stack([starts - firsts[owners], stops - firsts[owners], kinds[starts]], axis=1)
-    for owner, (start, stop, kind) in zip(owners.tolist(), moved.tolist(), strict=True):
-        spans[owner].append(Span(start, stop, types[kind]))
-    return [tuple(found) for found in spans]
-
-
-def _inside(classes: np.ndarray) -> np.ndarray:
-    """Which class ids of iob2 are I-X: O is 0, and B-X and I-X of each type follow one another."""
-    return (classes > 0) & (classes % 2 == 0)
-
-
-def _kinds(
-    classes: np.ndarray, labels: tuple[str, ...], scheme: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """Of class ids [w]: the place of each among the entity types, -1 for O; and which are B-X."""
-    if scheme == "iob2":
-        return (classes + 1) // 2 - 1, classes % 2 == 1
-    places = iter(range(len(labels)))
-    kinds = [-1 if label == OUTSIDE else next(places) for label in labels]
-    return np.array(kinds)[classes], np.zeros(len(classes), bool)
+        before = np.where(_first_words(lengths), 0, np.roll(best, 1))
+        inside = (best > 0) & (best % 2 == 0)  # I-X is next to B-X, and O is 0
+        illegal = np.flatnonzero(inside & (best != before) & (best - 1 != before))
+        ends = np.cumsum(lengths)
+        for index in np.unique(np.searchsorted(ends, illegal, side="right")):
+            best[ends[index] - lengths[index] : ends[index]] = _viterbi(log_probs[index])
+    return spans_of(best, lengths, labels, scheme)
 
 
 def _viterbi(log_probs: np.ndarray) -> list[int]:

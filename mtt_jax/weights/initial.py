@@ -5,7 +5,7 @@ encoder.init   a pretrained encoder
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -84,18 +84,8 @@ def starting_params(
             params = _with_embedding(params, source)
         else:
             params = graft(config, params, source)
-            differ = _differing(config, source.config)
-            if differ and say and config.init_parts != "heads":
-                ours, theirs = config.encoder, source.config.encoder
-                listed = (
-                    f"encoder.{name} is {getattr(theirs, name)!r} there, "
-                    f"{getattr(ours, name)!r} here"
-                    for name in differ
-                )
-                say(
-                    f"init_from: the encoder of {config.init_from} was trained otherwise than it "
-                    f"is used here: {'; '.join(listed)}."
-                )
+            if say and config.init_parts != "heads":
+                _say_differences(config, source.config, say)
     if config.encoder.init:
         size, needed = vocabulary_size(tokenizer), size_without_added(tokenizer)
         encoder = pretrained.encoder(config, size, params["encoder"], needed, say)
@@ -165,6 +155,20 @@ def _differing(config: Config, source: Config) -> list[str]:
     ]
 
 
+def _say_differences(config: Config, source: Config, say: Callable[[str], None]) -> None:
+    """Says with which settings the encoder of another model was trained, if not with ours."""
+    ours, theirs = config.encoder, source.encoder
+    listed = [
+        f"encoder.{name} is {getattr(theirs, name)!r} there, {getattr(ours, name)!r} here"
+        for name in _differing(config, source)
+    ]
+    if listed:
+        say(
+            f"init_from: the encoder of {config.init_from} was trained otherwise than it is used "
+            f"here: {'; '.join(listed)}."
+        )
+
+
 def graft(config: Config, params: Any, source: SavedModel) -> Any:
     """`params` with the encoder, the heads or both taken from another model.
 
@@ -228,15 +232,16 @@ def _advice(config: Config, source: Config, problems: Mapping[str, str]) -> str:
     names = _differing(config, source) if "encoder" in parts else ["width"]
     if "encoder/position_embedding/embedding" in problems:
         names.append("max_positions")
-    pairs: list[tuple[str, Any, Any, str]] = [
-        (f"config.encoder.{name}", config.encoder, source.encoder, name) for name in names
+    sections: list[tuple[str, Any, Any, Sequence[str]]] = [
+        ("config.encoder", config.encoder, source.encoder, names)
     ]
     for task in sorted({name.split("/")[1] for name in problems if name.startswith("heads/")}):
         ours, theirs = config.tasks[task], source.tasks[task]
-        pairs += [(f"config.tasks.{task}.{name}", ours, theirs, name) for name in _OF_HEAD]
+        sections.append((f"config.tasks.{task}", ours, theirs, _OF_HEAD))
     flags = [
-        as_flag(flag, getattr(theirs, name))
-        for flag, ours, theirs, name in pairs
+        as_flag(f"{section}.{name}", getattr(theirs, name))
+        for section, ours, theirs, names in sections
+        for name in names
         if getattr(theirs, name) != getattr(ours, name)
     ]
     ways = ["its settings: " + " ".join(flags)] if flags else []

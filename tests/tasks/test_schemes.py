@@ -418,7 +418,7 @@ def test_an_empty_sentence_has_no_entities(scheme):
     assert decode([], LABELS, scheme) == []
 
 
-@pytest.mark.parametrize("labels", [LABELS, ("PER", "O", "ORG")], ids=str)
+@pytest.mark.parametrize("labels", [LABELS, ("O", "ORG", "PER")], ids=str)
 @pytest.mark.parametrize("scheme", MODEL_SCHEMES)
 def test_sentences_together_have_the_entities_that_they_have_alone(scheme, labels):
     rng = np.random.default_rng(4)

@@ -125,6 +125,7 @@ def test_init_from_names_the_part_that_fits_if_the_other_does_not(source, tokeni
         taken = graft(dataclasses.replace(ours, init_parts=part), jax.device_get(fresh), source)
         assert_trees_equal(taken[part], source.params[part])
         other = "heads" if part == "encoder" else "encoder"
+        assert_trees_equal(taken[other], fresh[other])
         with pytest.raises(UserError) as error:  # where the other part alone is asked for
             graft(dataclasses.replace(ours, init_parts=other), fresh, source)
         assert "init_parts" not in str(error.value)
